@@ -1,0 +1,1 @@
+"""Certificates: issue, and files. Knows nothing of the webhook."""

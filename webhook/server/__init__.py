@@ -1,0 +1,1 @@
+"""The HTTPS server: listeners, routes, metrics, TLS, wiring and shutdown."""
