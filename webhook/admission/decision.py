@@ -1,0 +1,194 @@
+"""The whole decision: from a review and what is known of its ServiceAccount to the answer, and the reason for it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from webhook.admission.annotations import (
+    ONLY_CONTAINERS,
+    REQUIRE_LABEL,
+    ROLE_SESSION_NAME,
+    SKIP_CONTAINERS,
+    SKIP_LABEL,
+)
+from webhook.admission.identity import (
+    Identity,
+    Method,
+    NoIdentity,
+    ServiceAccount,
+    Sources,
+    own_annotations,
+    resolve,
+)
+from webhook.admission.injection import plan, session_name_variable
+from webhook.admission.jsonpatch import Operation
+from webhook.admission.mutate import Mutation, mutate
+from webhook.admission.pod import Pod
+from webhook.admission.review import Response, Review, Status, encode
+from webhook.admission.settings import Settings
+from webhook.admission.warning import bounded
+
+# Every reason that a decision can have; the metric counts them apart.
+REASONS: Final = (
+    "injected",
+    "already_injected",
+    "containers_left_alone",
+    "all_containers_skipped",
+    "skip_label",
+    "no_role",
+    "service_account_not_found",
+    "invalid_role_arn",
+    "identity_required",
+    "not_a_pod",
+    "subresource",
+    "not_create",
+    "invalid_pod",
+)
+
+
+class Decision(msgspec.Struct, gc=False, frozen=True):
+    """What to answer, and why.
+
+    `denied` is the text of a refusal, with `code` its status; `method` is set where an identity was found.
+    """
+
+    reason: str
+    operations: list[Operation] = []
+    warnings: list[str] = []
+    audit: dict[str, str] = {}
+    denied: str = ""
+    code: int = 200
+    method: Method | None = None
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the pod is admitted."""
+        return not self.denied
+
+
+def needs_account(review: Review, settings: Settings) -> bool:
+    """Whether deciding on `review` takes its ServiceAccount."""
+    return review.pod is not None and not _has_skip_label(review.pod, settings)
+
+
+def decide(review: Review, account: ServiceAccount | None, sources: Sources, settings: Settings) -> Decision:
+    """The decision on `review`, whose ServiceAccount is `account` (None: there is none)."""
+    pod = review.pod
+    if pod is None:
+        if review.invalid:
+            return Decision("invalid_pod", denied=review.invalid, code=400)
+        return Decision(review.not_ours)
+    if _has_skip_label(pod, settings):
+        label = f"{settings.annotation_prefix}/{SKIP_LABEL}"
+        return _checked(pod, Decision("skip_label"), f"its label {label} keeps it from getting any", settings)
+
+    key = (review.namespace, review.service_account)
+    pod_annotations = own_annotations(pod.meta.annotations, settings)
+    identity, warnings = resolve(account, key, pod_annotations, sources, settings)
+    audit = {"service-account": f"{key[0]}/{key[1]}"}
+    if isinstance(identity, NoIdentity):
+        decision = Decision(identity.reason, warnings=bounded(warnings), audit={**audit, "decision": identity.reason})
+        return _checked(pod, decision, identity.message, settings)
+
+    if identity.role_arn:
+        audit["role-arn"] = identity.role_arn
+    account_annotations = account.annotations if account is not None else {}
+    mutation = _mutation(review, pod, identity, pod_annotations, account_annotations, settings, warnings)
+    if mutation.injected:
+        # Said of what the pod has in the end, not of this patch: a reinvocation must not say otherwise.
+        audit["decision"] = "injected"
+    decision = Decision(
+        mutation.reason,
+        mutation.operations,
+        bounded([*warnings, *mutation.warnings]) if warnings or mutation.warnings else [],
+        audit,
+        method=identity.method,
+    )
+    return _checked(pod, decision, _lacking(mutation), settings)
+
+
+def answer(review: Review, decision: Decision) -> bytes:
+    """The HTTP body that carries `decision`: an AdmissionReview with the review's own uid and apiVersion."""
+    response = Response(review.uid, decision.allowed)
+    if decision.denied:
+        reason = "Forbidden" if decision.code == 403 else "BadRequest"
+        response.status = Status(decision.code, decision.denied, reason, "Failure")
+    elif decision.operations:
+        response.patch = _encode_patch(decision.operations)
+        response.patchType = "JSONPatch"
+    if decision.warnings:
+        response.warnings = decision.warnings
+    if decision.audit:
+        response.auditAnnotations = decision.audit
+    return encode(review, response)
+
+
+_encode_patch: Final = msgspec.json.Encoder().encode
+
+
+def _mutation(  # noqa: PLR0913, PLR0917 - the two sets of annotations are apart on purpose: the Pod's wins
+    review: Review,
+    pod: Pod,
+    identity: Identity,
+    pod_annotations: Mapping[str, str],
+    account_annotations: Mapping[str, str],
+    settings: Settings,
+    warnings: list[str],
+) -> Mutation:
+    session = None
+    if ROLE_SESSION_NAME in pod_annotations or ROLE_SESSION_NAME in account_annotations:
+        if identity.method == "container_credentials":
+            key = f"{settings.annotation_prefix}/{ROLE_SESSION_NAME}"
+            warnings.append(f"annotation {key} has no effect with container credentials")
+        else:
+            name = pod.meta.name or ""
+            session = session_name_variable(pod_annotations, account_annotations, name, settings, warnings)
+    injection = plan(identity, settings, windows=pod.is_windows, uid=review.uid, session_name=session)
+    skipped = _names(SKIP_CONTAINERS, pod_annotations, account_annotations)
+    only = _names(ONLY_CONTAINERS, pod_annotations, account_annotations)
+    return mutate(
+        pod,
+        injection,
+        is_skipped=lambda name: name in skipped or (bool(only) and name not in only),
+        volume_kind=review.volume_kind,
+    )
+
+
+def _names(annotation: str, pod: Mapping[str, str], account: Mapping[str, str]) -> frozenset[str]:
+    """The container names in a list, the Pod's where it has one (even an empty one, which lifts the other)."""
+    text = pod.get(annotation)
+    if text is None:
+        text = account.get(annotation)
+    return frozenset(name for part in text.split(",") if (name := part.strip())) if text else frozenset()
+
+
+def _has_skip_label(pod: Pod, settings: Settings) -> bool:
+    labels = pod.meta.labels
+    return bool(labels) and f"{settings.annotation_prefix}/{SKIP_LABEL}" in labels
+
+
+def _lacking(mutation: Mutation) -> str:
+    """Why the pod would run without credentials; empty where it has them."""
+    if not mutation.considered:
+        return "all its containers are skipped"
+    if mutation.lacking:
+        names = ", ".join(mutation.lacking[:5]) + (", ..." if len(mutation.lacking) > 5 else "")
+        why = f" ({mutation.warnings[0]})" if mutation.warnings else ""
+        return f"no credentials in container {names}{why}"
+    return ""
+
+
+def _checked(pod: Pod, decision: Decision, lacking: str, settings: Settings) -> Decision:
+    """`decision`, or the refusal of a pod that requires its identity and would lack it."""
+    labels = pod.meta.labels
+    if not lacking or not labels or labels.get(f"{settings.annotation_prefix}/{REQUIRE_LABEL}") != "true":
+        return decision
+    label = f"{settings.annotation_prefix}/{REQUIRE_LABEL}"
+    return Decision(
+        "identity_required",
+        warnings=decision.warnings,
+        audit={**decision.audit, "decision": "identity_required"},
+        denied=f"pod-identity-webhook: the pod is labelled {label} but would lack its credentials: {lacking}",
+        code=403,
+    )

@@ -1,0 +1,122 @@
+"""Role mappings: ServiceAccounts that get a role from the ConfigMap `pod-identity-webhook`.
+
+The document (`data.config`) is JSON: {"NAMESPACE/NAME": {"RoleARN", "Audience", "UseRegionalSTS", "TokenExpiration"}}.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from webhook.errors import MappingError
+
+CONFIG_MAP_NAME: Final = "pod-identity-webhook"
+CONFIG_MAP_T = TypeVar("_T", str, bool, int)
+
+_KEY: Final = "config"
+
+_T = TypeVar("_T", str, bool, int)
+
+_KEY: Final = re.compile(r"[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?/[a-z0-9*]([-.a-z0-9*]*[a-z0-9*])?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class MappedRole:
+    """What one entry says; None where it is silent, and the defaults hold. `key` is the entry's own."""
+
+    key: str
+    role_arn: str
+    audience: str | None = None
+    regional_sts: bool | None = None
+    token_expiration: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoleMapping:
+    """All entries: exact ones, and those with globs, most specific first."""
+
+    exact: dict[str, MappedRole] = field(default_factory=dict)
+    globs: tuple[tuple[re.Pattern[str], MappedRole], ...] = ()
+
+    def find(self, namespace: str, name: str) -> MappedRole | None:
+        """The entry for a ServiceAccount: the exact one, else the glob with the longest literal part."""
+        key = f"{namespace}/{name}"
+        found = self.exact.get(key)
+        if found is None:
+            for pattern, role in self.globs:
+                if pattern.fullmatch(key):
+                    return role
+        return found
+
+    def __len__(self) -> int:
+        return len(self.exact) + len(self.globs)
+
+
+NO_MAPPING: Final = RoleMapping()
+
+
+def parse_mapping(document: str | bytes) -> tuple[RoleMapping, list[str]]:
+    """The mapping that `document` holds, and a line for each entry that was skipped, naming it and why.
+
+    Raises MappingError where the document as a whole makes no sense.
+    """
+    try:
+        entries = msgspec.json.decode(document or b"{}", type=dict[str, Any] | None)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise MappingError(f"not a JSON object of mappings: {error}") from error
+    exact: dict[str, MappedRole] = {}
+    globs: list[MappedRole] = []
+    problems: list[str] = []
+    for key, value in (entries or {}).items():
+        try:
+            role = _entry(key, value)
+        except MappingError as error:
+            problems.append(f"entry {key!r} skipped: {error}")
+            continue
+        if "*" in key:
+            globs.append(role)
+        else:
+            exact[key] = role
+    globs.sort(key=lambda role: (-len(role.key.replace("*", "")), role.key))
+    return RoleMapping(exact, tuple((_compiled(role.key), role) for role in globs)), problems
+
+
+def _compiled(key: str) -> re.Pattern[str]:
+    """The pattern of a key with globs; a `*` stays on its side of the slash."""
+    return re.compile("/".join(_part_pattern(part) for part in key.split("/")))
+
+
+def _part_pattern(part: str) -> str:
+    head, *rest = part.split("*")
+    if not rest:
+        return re.escape(head)
+    *middle, tail = rest
+    # Atomic groups: each literal is taken at its first place for good, so that many stars stay linear.
+    inner = "".join(f"(?>[^/]*?{re.escape(literal)})" for literal in middle if literal)
+    return f"{re.escape(head)}{inner}[^/]*{re.escape(tail)}"
+
+
+def _entry(key: str, value: Any) -> MappedRole:
+    if not _KEY.fullmatch(key):
+        raise MappingError("the key is not NAMESPACE/NAME in lower case, where each may hold '*'")
+    if not isinstance(value, dict):
+        raise MappingError("the value is not an object")
+    members = {name.lower(): member for name, member in value.items()}
+    role_arn = _member(members, "RoleARN", str)
+    if not role_arn:
+        raise MappingError("RoleARN is missing or empty")
+    return MappedRole(
+        key=key,
+        role_arn=role_arn,
+        audience=_member(members, "Audience", str) or None,
+        regional_sts=_member(members, "UseRegionalSTS", bool),
+        token_expiration=_member(members, "TokenExpiration", int) or None,
+    )
+
+
+def _member(members: dict[str, Any], name: str, kind: type[_T]) -> _T | None:
+    value = members.get(name.lower())
+    if value is not None and type(value) is not kind:
+        raise MappingError(f"{name} is not of type {kind.__name__}")
+    return value

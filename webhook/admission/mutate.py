@@ -1,0 +1,222 @@
+"""What a pod lacks: the operations that add an injection to it, and nothing else.
+
+Only ever adds, by JSON Pointer, what is missing: no member that exists is replaced, unless it is null. A second run on
+the patched pod adds nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from webhook.admission.annotations import ENV_DEFAULT_REGION, ENV_REGION, ENV_STS_REGIONAL_ENDPOINTS, OUR_VARIABLES
+from webhook.admission.injection import Injection
+from webhook.admission.jsonpatch import Operation, escape
+from webhook.admission.pod import Container, Pod, Volume, same_mount_path
+from webhook.admission.warning import quoted
+
+
+@dataclass(slots=True)
+class Mutation:
+    """The operations that a pod needs, with warnings.
+
+    `considered` counts the containers that were not skipped, `credentialled` those of them that have credentials once
+    patched (ours or their own), `lacking` names the rest. `injected` says whether any uses what we inject, now or from
+    an earlier invocation.
+    """
+
+    operations: list[Operation] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    considered: int = 0
+    injected: bool = False
+    lacking: list[str] = field(default_factory=list)
+
+    @property
+    def reason(self) -> Literal["injected", "already_injected", "containers_left_alone", "all_containers_skipped"]:
+        """Why the patch is what it is."""
+        if self.operations:
+            return "injected"
+        if not self.considered:
+            return "all_containers_skipped"
+        return "already_injected" if self.injected else "containers_left_alone"
+
+
+def mutate(
+    pod: Pod,
+    injection: Injection,
+    *,
+    is_skipped: Callable[[str], bool],
+    volume_kind: Callable[[int], str],
+) -> Mutation:
+    """The mutation that gives `pod` what `injection` says.
+
+    `is_skipped` says of a container's name whether it is left alone; `volume_kind` names the kind of the volume at an
+    index (`emptyDir`), asked only where a warning needs it.
+    """
+    result = Mutation()
+    volumes = {volume.name: index for index, volume in enumerate(pod.spec.volumes or ())}
+    run = _Run(pod, injection, result, volumes, volume_kind)
+    for group, containers in (("initContainers", pod.spec.initContainers), ("containers", pod.spec.containers)):
+        for index, container in enumerate(containers or ()):
+            if not is_skipped(container.name):
+                result.considered += 1
+                if not run.container(f"/spec/{group}/{index}", container):
+                    result.lacking.append(container.name)
+    if run.volume_used:
+        run.volume()
+    if result.injected and injection.label is not None:
+        run.label(*injection.label)
+    return result
+
+
+class _Run:
+    """One run over one pod: what the containers' parts share."""
+
+    def __init__(
+        self,
+        pod: Pod,
+        injection: Injection,
+        result: Mutation,
+        volumes: dict[str, int],
+        volume_kind: Callable[[int], str],
+    ) -> None:
+        self._pod = pod
+        self._injection = injection
+        self._result = result
+        self._volumes = volumes
+        self._volume_kind = volume_kind
+        self._mount = injection.mount
+        self._unsuitable = self._unsuitable_volume()
+        self.volume_used = False
+
+    def container(self, pointer: str, container: Container) -> bool:
+        """Adds what one container lacks; says whether it then has credentials, ours or its own."""
+        injection = self._injection
+        env = {variable.name: variable.value for variable in container.env or () if variable.name in OUR_VARIABLES}
+        ours, own_credentials = True, False
+        if env:
+            preset = [name for name in injection.credentials if name in env]
+            ours = not preset or all(env.get(name) == value for name, value in injection.credentials.items())
+            own_credentials = len(preset) == 2 and not ours
+            if not ours:
+                self._warn_preset(container.name, preset)
+            if preset and ENV_STS_REGIONAL_ENDPOINTS in env and (ENV_REGION in env or ENV_DEFAULT_REGION in env):
+                # It has all that we could set: left wholly alone, the mount included.
+                self._result.injected |= ours
+                return own_credentials or (ours and self._token_reachable(container))
+
+        foreign = self._foreign_mount(container)
+        if foreign is None:
+            reachable = self._add_mount(pointer, container)
+        else:
+            where = f"container {container.name}: volume {foreign} is mounted at {injection.mount_path}"
+            token = self._token_in(foreign)
+            if token is None:
+                self._result.warnings.append(f"{where}: left alone")
+                return own_credentials
+            self._result.warnings.append(f"{where}: its token is used")
+            reachable = token == injection.audience
+
+        variables = injection.env_beside(env) if env else injection.env
+        if variables:
+            self._append(f"{pointer}/env", container.env, variables)
+        self._result.injected |= ours
+        return own_credentials or (ours and reachable)
+
+    def volume(self) -> None:
+        """Adds the volume, unless the pod has one of that name."""
+        if self._injection.volume_name in self._volumes:
+            if self._unsuitable is not None:
+                self._result.warnings.append(self._unsuitable)
+            return
+        self._append("/spec/volumes", self._pod.spec.volumes, [self._injection.volume])
+
+    def label(self, name: str, value: str) -> None:
+        """Adds a label to the pod, unless it is there; a foreign value stays."""
+        metadata = self._pod.metadata
+        labels = metadata.labels if metadata is not None else None
+        if metadata is None:
+            self._add("/metadata", {"labels": {name: value}})
+        elif labels is None:
+            self._add("/metadata/labels", {name: value})
+        elif name not in labels:
+            self._add(f"/metadata/labels/{escape(name)}", value)
+        elif labels[name] != value:
+            self._result.warnings.append(f"Pod label {name} stays {quoted(labels[name])}: it is not {quoted(value)}")
+
+    def _add_mount(self, pointer: str, container: Container) -> bool:
+        """Adds the mount, unless one of our volume is there; says whether the token is where its variable points."""
+        self.volume_used = True
+        mounts = container.volumeMounts
+        if not any(mount.name == self._injection.volume_name for mount in mounts or ()):
+            self._append(f"{pointer}/volumeMounts", mounts, [self._mount])
+        elif not self._mounted_at_our_path(container):
+            name, path = self._injection.volume_name, self._injection.mount_path
+            self._result.warnings.append(f"container {container.name}: mounts {name} elsewhere than at {path}")
+            return False
+        return self._unsuitable is None
+
+    def _append(self, pointer: str, existing: list[Any] | None, items: list[dict[str, Any]]) -> None:
+        if existing is None:
+            self._add(pointer, items)
+        else:
+            for item in items:
+                self._add(f"{pointer}/-", item)
+
+    def _add(self, pointer: str, value: Any) -> None:
+        self._result.operations.append(Operation(pointer, value))
+
+    def _warn_preset(self, container: str, preset: list[str]) -> None:
+        missing = [name for name in self._injection.credentials if name not in preset]
+        lacks = f", not {missing[0]}" if missing else ""
+        self._result.warnings.append(f"container {container}: sets {' and '.join(preset)} itself{lacks}")
+
+    def _foreign_mount(self, container: Container) -> str | None:
+        """The name of another volume that the container mounts where our mount belongs."""
+        ours = self._injection
+        for mount in container.volumeMounts or ():
+            if mount.name != ours.volume_name and same_mount_path(
+                mount.mountPath, ours.mount_path, windows=ours.windows
+            ):
+                return mount.name
+        return None
+
+    def _mounted_at_our_path(self, container: Container) -> bool:
+        ours = self._injection
+        return any(
+            mount.name == ours.volume_name and same_mount_path(mount.mountPath, ours.mount_path, windows=ours.windows)
+            for mount in container.volumeMounts or ()
+        )
+
+    def _token_reachable(self, container: Container) -> bool:
+        """Whether a container that is left alone finds our token at the path that its variable names."""
+        foreign = self._foreign_mount(container)
+        if foreign is not None:
+            return self._token_in(foreign) == self._injection.audience
+        has_volume = self._injection.volume_name in self._volumes
+        return has_volume and self._unsuitable is None and self._mounted_at_our_path(container)
+
+    def _token_in(self, volume_name: str) -> str | None:
+        """The audience of the token that a volume projects to our token path; None where it does not."""
+        volume = self._volume_named(volume_name)
+        token = volume.token_at(self._injection.token_path) if volume is not None else None
+        return None if token is None else token.audience or ""
+
+    def _unsuitable_volume(self) -> str | None:
+        """What is wrong with the pod's own volume of our name; None where there is none or it will do."""
+        ours = self._injection
+        volume = self._volume_named(ours.volume_name)
+        if volume is None:
+            return None
+        if volume.projected is None:
+            kind = self._volume_kind(self._volumes[ours.volume_name])
+            return f"volume {volume.name} is {kind}, not a projected token: no credentials in it"
+        token = volume.token_at(ours.token_path)
+        if token is None:
+            return f"volume {volume.name} projects no serviceAccountToken to path {ours.token_path}"
+        if token.audience != ours.audience:
+            return f"volume {volume.name} has a token for {quoted(token.audience or '')}, not {quoted(ours.audience)}"
+        return None
+
+    def _volume_named(self, name: str) -> Volume | None:
+        index = self._volumes.get(name)
+        return None if index is None else (self._pod.spec.volumes or [])[index]

@@ -1,0 +1,139 @@
+"""The part of a Pod that admission reads (core/v1 names). What is not here passes through unseen.
+
+msgspec skips unknown members without building them: most of a pod is never turned into Python objects.
+"""
+
+import posixpath
+
+import msgspec
+
+from webhook.admission.annotations import WINDOWS_NODE_SELECTORS
+
+
+class _Wire(msgspec.Struct, gc=False, frozen=True):
+    """Wire types hold no cycles, so the collector need not track them."""
+
+
+class EnvVar(_Wire):
+    """An environment variable; `value` is None where it comes from elsewhere (`valueFrom`)."""
+
+    name: str
+    value: str | None = None
+
+
+class VolumeMount(_Wire):
+    """A volume mount of a container."""
+
+    name: str
+    mountPath: str = ""
+
+
+class Container(_Wire):
+    """A container or init container."""
+
+    name: str
+    env: list[EnvVar] | None = None
+    volumeMounts: list[VolumeMount] | None = None
+
+
+class ServiceAccountTokenProjection(_Wire):
+    """A token source of a projected volume; without `audience` the token is for the API server."""
+
+    path: str | None = None
+    audience: str | None = None
+
+
+class VolumeProjection(_Wire):
+    """A source of a projected volume."""
+
+    serviceAccountToken: ServiceAccountTokenProjection | None = None
+
+
+class ProjectedVolumeSource(_Wire):
+    """The source of a projected volume."""
+
+    sources: list[VolumeProjection] | None = None
+
+
+class Volume(_Wire):
+    """A volume; kinds other than `projected` are not read."""
+
+    name: str
+    projected: ProjectedVolumeSource | None = None
+
+    def token_at(self, path: str) -> ServiceAccountTokenProjection | None:
+        """The service account token that this volume projects to `path`, if it does."""
+        for source in (self.projected.sources or ()) if self.projected else ():
+            if source.serviceAccountToken is not None and source.serviceAccountToken.path == path:
+                return source.serviceAccountToken
+        return None
+
+
+class PodOS(_Wire):
+    """`spec.os`."""
+
+    name: str | None = None
+
+
+class PodSpec(_Wire):
+    """The pod's specification."""
+
+    containers: list[Container] | None = None
+    initContainers: list[Container] | None = None
+    volumes: list[Volume] | None = None
+    serviceAccountName: str | None = None
+    serviceAccount: str | None = None
+    nodeSelector: dict[str, str] | None = None
+    os: PodOS | None = None
+
+
+class ObjectMeta(_Wire):
+    """The pod's metadata; the name is absent where the API server will generate it."""
+
+    name: str | None = None
+    generateName: str | None = None
+    namespace: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+NO_METADATA = ObjectMeta()
+
+
+class Pod(_Wire):
+    """A Pod, as far as admission reads it."""
+
+    spec: PodSpec
+    metadata: ObjectMeta | None = None
+    kind: str | None = None
+
+    @property
+    def meta(self) -> ObjectMeta:
+        """The metadata, or an empty one where the object has none."""
+        return self.metadata or NO_METADATA
+
+    @property
+    def service_account_name(self) -> str:
+        """The ServiceAccount that the pod runs as: the deprecated field counts where the new one is empty."""
+        return self.spec.serviceAccountName or self.spec.serviceAccount or "default"
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether the pod asks for a Windows node."""
+        if self.spec.os is not None and self.spec.os.name == "windows":
+            return True
+        selector = self.spec.nodeSelector
+        return bool(selector) and any(selector.get(key) == "windows" for key in WINDOWS_NODE_SELECTORS)
+
+
+def same_mount_path(mount_path: str, ours: str, *, windows: bool) -> bool:
+    """Whether two mount paths are one place in the container, spelling aside (`ours` is a clean POSIX path)."""
+    if mount_path == ours:
+        return True
+    if windows:
+        slashed = mount_path.replace("\\", "/")
+        slashed = slashed[2:] if slashed[:2].lower() == "c:" else slashed
+        return posixpath.normpath(slashed).lower() == posixpath.normpath(ours).lower()
+    # Nearly every path is clean already, and then it is another one: normalizing each would cost more than all the rest.
+    is_clean = "//" not in mount_path and "/." not in mount_path and not mount_path.endswith("/")
+    return not is_clean and posixpath.normpath(mount_path) == posixpath.normpath(ours)

@@ -1,0 +1,247 @@
+"""AdmissionReview (admission.k8s.io v1 and v1beta1): from the body to what is asked, and from a decision to the body."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from webhook.admission.names import is_dns_label, is_dns_subdomain
+from webhook.admission.pod import Pod
+from webhook.admission.warning import quoted
+from webhook.errors import ReviewError
+
+_API_VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
+_KIND: Final = "AdmissionReview"
+
+
+class GroupVersionKind(msgspec.Struct, gc=False, frozen=True):
+    """The kind of the object under review."""
+
+    group: str | None = None
+    kind: str | None = None
+
+
+class GroupVersionResource(msgspec.Struct, gc=False, frozen=True):
+    """The resource under review."""
+
+    group: str | None = None
+    resource: str | None = None
+
+
+class _Request(msgspec.Struct, gc=False, frozen=True):
+    uid: str
+    kind: GroupVersionKind | None = None
+    resource: GroupVersionResource | None = None
+    subResource: str | None = None
+    namespace: str | None = None
+    operation: str | None = None
+    dryRun: bool | None = None
+
+
+class _PodRequest(_Request, gc=False, frozen=True):
+    object: Pod | None = None
+
+
+class _RawRequest(_Request, gc=False, frozen=True):
+    object: msgspec.Raw = msgspec.Raw()
+
+
+class _PodReview(msgspec.Struct, gc=False, frozen=True):
+    request: _PodRequest
+    apiVersion: str | None = None
+    kind: str | None = None
+
+
+class _RawReview(msgspec.Struct, gc=False, frozen=True):
+    request: _RawRequest
+    apiVersion: str | None = None
+    kind: str | None = None
+
+
+_decode_pod_review: Final = msgspec.json.Decoder(_PodReview).decode
+_decode_raw_review: Final = msgspec.json.Decoder(_RawReview).decode
+
+
+class Review(msgspec.Struct, gc=False, frozen=True):
+    """A review that we can answer.
+
+    `pod` is None where the object is none of our business or makes no sense: `not_ours` then says which rule let it
+    pass, or `invalid` what is wrong and where. `namespace` and `service_account` are checked names.
+    """
+
+    uid: str
+    api_version: str
+    body: bytes
+    dry_run: bool = False
+    namespace: str = ""
+    service_account: str = ""
+    pod: Pod | None = None
+    not_ours: str = ""
+    invalid: str = ""
+
+    def volume_kind(self, index: int) -> str:
+        """The kind of the pod's volume at `index` (`emptyDir`): parses the body again, for a warning's sake only."""
+        volume: dict[str, Any] = msgspec.json.decode(self.body)["request"]["object"]["spec"]["volumes"][index]
+        return next((kind for kind in volume if kind != "name"), "of no kind")
+
+
+def parse(body: bytes) -> Review:
+    """The review in `body`.
+
+    Raises ReviewError where it is not JSON, not an AdmissionReview, or has no uid to answer to.
+    """
+    try:
+        if not body.isascii():
+            body.decode()
+        review = _decode_pod_review(body)
+    except msgspec.ValidationError as error:
+        return _parse_without_pod(body, error)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ReviewError(f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise ReviewError("the body is not JSON that we take: it is nested too deeply") from error
+    request = review.request
+    api_version = _checked_type(review.apiVersion, review.kind, request.uid)
+    pod = request.object
+    not_ours = _not_ours(request, pod.kind if pod is not None else None)
+    if not_ours:
+        return Review(request.uid, api_version, body, not_ours=not_ours)
+    if pod is None:
+        return Review(request.uid, api_version, body, invalid="object: expected a Pod, got nothing")
+    return _checked_names(request, pod, api_version, body)
+
+
+def _checked_names(request: _PodRequest, pod: Pod, api_version: str, body: bytes) -> Review:
+    namespace = request.namespace or pod.meta.namespace or "default"
+    if not is_dns_label(namespace):
+        invalid = f"request.namespace: {quoted(namespace)} is not a DNS-1123 label"
+        return Review(request.uid, api_version, body, invalid=invalid)
+    account = pod.service_account_name
+    if not is_dns_subdomain(account):
+        path = "serviceAccountName" if pod.spec.serviceAccountName else "serviceAccount"
+        invalid = f"spec.{path}: {quoted(account)} is not a DNS-1123 subdomain"
+        return Review(request.uid, api_version, body, invalid=invalid)
+    return Review(request.uid, api_version, body, bool(request.dryRun), namespace, account, pod)
+
+
+def _parse_without_pod(body: bytes, cause: msgspec.ValidationError) -> Review:
+    """The review in a body whose object is no Pod that makes sense: it may be another kind, which is none of ours."""
+    try:
+        review = _decode_raw_review(body)
+    except msgspec.ValidationError as error:
+        message, path = _located(error, "$.")
+        raise ReviewError(f"not an AdmissionReview: {_joined(path, message)}") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ReviewError(f"the body is not JSON: {error}") from error
+    request = review.request
+    api_version = _checked_type(review.apiVersion, review.kind, request.uid)
+    not_ours = _not_ours(request, _kind_of(request.object))
+    if not_ours:
+        return Review(request.uid, api_version, body, not_ours=not_ours)
+    message, path = _located(cause, "$.request.object")
+    path = path.removeprefix(".") or "object"
+    if "[...]" in path:
+        path = _exact_path(request.object, path)
+    return Review(request.uid, api_version, body, invalid=_joined(path, message))
+
+
+def _checked_type(api_version: str | None, kind: str | None, uid: str) -> str:
+    if kind not in (_KIND, None, ""):
+        raise ReviewError(f"not an AdmissionReview: kind is {quoted(kind)}")
+    # The Go webhook's sample request gives neither apiVersion nor kind.
+    api_version = api_version or _API_VERSIONS[0]
+    if api_version not in _API_VERSIONS:
+        raise ReviewError(f"not an AdmissionReview that we know: apiVersion is {quoted(api_version)}")
+    if not uid:
+        raise ReviewError("not an AdmissionReview: request.uid is empty")
+    return api_version
+
+
+def _not_ours(request: _Request, object_kind: str | None) -> str:
+    """Why a request is none of our business; empty where it is the creation of a Pod."""
+    if request.kind is not None:
+        is_pod = request.kind.kind == "Pod" and not request.kind.group
+    elif request.resource is not None:
+        is_pod = request.resource.resource == "pods" and not request.resource.group
+    else:
+        is_pod = object_kind == "Pod"
+    if not is_pod:
+        return "not_a_pod"
+    if request.subResource:
+        return "subresource"
+    return "" if request.operation == "CREATE" else "not_create"
+
+
+class _Kind(msgspec.Struct):
+    kind: str | None = None
+
+
+def _kind_of(raw: msgspec.Raw) -> str | None:
+    try:
+        return msgspec.json.decode(raw or b"{}", type=_Kind).kind
+    except msgspec.MsgspecError:
+        return None
+
+
+_LOCATION: Final = re.compile(r"(?P<message>.*?)(?: - at `(?:key in )?(?P<path>[^`]*)`)?", re.DOTALL)
+_MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
+
+
+def _located(error: msgspec.ValidationError, prefix: str) -> tuple[str, str]:
+    """An error's message and path, in our words: ("expected str, got int", "spec.containers[0].name")."""
+    match = _LOCATION.fullmatch(str(error))
+    message, path = (match["message"], match["path"] or "") if match else (str(error), "")
+    path = path.removeprefix(prefix).removeprefix("$")
+    missing = _MISSING.fullmatch(message)
+    if missing:
+        return "missing", f"{path}.{missing['field']}".removeprefix(".") if path else missing["field"]
+    return message.replace("`", "").replace("Expected", "expected", 1), path
+
+
+def _exact_path(raw: msgspec.Raw, path: str) -> str:
+    """`path` with the map's key in the place of msgspec's `[...]`: the first whose value is not a string."""
+    before, _, after = path.partition("[...]")
+    value: Any = msgspec.json.decode(raw)
+    for member in before.split("."):
+        value = value[member]
+    key = next((key for key, item in value.items() if not isinstance(item, str)), "...")
+    return f"{before}[{quoted(key)[1:-1]}]{after}"
+
+
+def _joined(path: str, message: str) -> str:
+    return f"{path}: {message}" if path else message
+
+
+class Status(msgspec.Struct, gc=False, omit_defaults=True):
+    """Why a request is not allowed (meta/v1 Status)."""
+
+    code: int
+    message: str
+    reason: str
+    status: str | None = None
+
+
+class Response(msgspec.Struct, gc=False, omit_defaults=True):
+    """AdmissionResponse. `patch` is the JSON Patch document; it is encoded as base64."""
+
+    uid: str
+    allowed: bool
+    patch: bytes | None = None
+    patchType: str | None = None
+    status: Status | None = None
+    warnings: list[str] | None = None
+    auditAnnotations: dict[str, str] | None = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    apiVersion: str
+    kind: str
+    response: Response
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def encode(review: Review, response: Response) -> bytes:
+    """The AdmissionReview that answers `review`, in its own apiVersion."""
+    return _encode(_Answer(review.api_version, _KIND, response))

@@ -1,0 +1,99 @@
+"""What admission decides by: one frozen object, checked as a whole."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from webhook.admission.names import is_dns_label, is_dns_subdomain
+from webhook.errors import SettingsError
+
+DEFAULT_TOKEN_EXPIRATION: Final = 86400
+MIN_TOKEN_EXPIRATION: Final = 600
+# The API server refuses a pod whose projected token asks for more.
+MAX_TOKEN_EXPIRATION: Final = 2**32
+
+INVALID_ROLE_ARN_CHOICES: Final = ("inject", "skip")
+
+_ACCOUNT_ID: Final = re.compile(r"[0-9]{12}", re.ASCII)
+_PARTITION: Final = re.compile(r"aws[a-z0-9-]*", re.ASCII)
+_REGION: Final = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
+_PRINTABLE: Final = re.compile(r"[\x21-\x7e]+", re.ASCII)
+_RELATIVE_PATH: Final = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*", re.ASCII)
+
+_PARTITION_OF_REGION: Final = (
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("eusc-", "aws-eusc"),
+)
+
+
+def partition_of(region: str) -> str:
+    """The AWS partition that `region` lies in, by its prefix."""
+    return next((partition for prefix, partition in _PARTITION_OF_REGION if region.startswith(prefix)), "aws")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The admission settings, named as the flags are; durations in seconds.
+
+    Raises SettingsError, naming every flag at fault, when constructed from values that make no sense.
+    """
+
+    annotation_prefix: str = "eks.amazonaws.com"
+    token_audience: str = "sts.amazonaws.com"
+    token_expiration: int = DEFAULT_TOKEN_EXPIRATION
+    token_mount_path: str = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+    aws_default_region: str = ""
+    sts_regional_endpoint: bool = False
+    invalid_role_arn: str = "inject"
+    compose_role_arn: bool = False
+    aws_account_id: str = ""
+    aws_partition: str = ""
+    container_credentials_audience: str = "pods.eks.amazonaws.com"
+    container_credentials_token_mount_path: str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
+    container_credentials_token_volume_name: str = "eks-pod-identity-token"
+    container_credentials_token_path: str = "eks-pod-identity-token"
+    container_credentials_full_uri: str = "http://169.254.170.23/v1/credentials"
+
+    def __post_init__(self) -> None:
+        problems = list(self._problems())
+        if problems:
+            raise SettingsError(problems)
+
+    def _problems(self) -> Iterator[str]:
+        if not is_dns_subdomain(self.annotation_prefix):
+            yield f"--annotation-prefix: {self.annotation_prefix!r} is not a DNS name such as eks.amazonaws.com"
+        for flag, value in (
+            ("--token-audience", self.token_audience),
+            ("--container-credentials-audience", self.container_credentials_audience),
+            ("--container-credentials-full-uri", self.container_credentials_full_uri),
+        ):
+            if not _PRINTABLE.fullmatch(value):
+                yield f"{flag}: {value!r} is empty or has characters that are not printable ASCII"
+        for flag, value in (
+            ("--token-mount-path", self.token_mount_path),
+            ("--container-credentials-token-mount-path", self.container_credentials_token_mount_path),
+        ):
+            if not value.startswith("/") or ":" in value or not _PRINTABLE.fullmatch(value):
+                yield f"{flag}: {value!r} is not an absolute path without ':'"
+        if not is_dns_label(self.container_credentials_token_volume_name):
+            yield (
+                "--container-credentials-token-volume-name: "
+                f"{self.container_credentials_token_volume_name!r} is not a volume name (DNS label)"
+            )
+        path = self.container_credentials_token_path
+        if not _RELATIVE_PATH.fullmatch(path) or ".." in path:
+            yield f"--container-credentials-token-path: {path!r} is not a relative path without '..'"
+        if self.token_expiration > MAX_TOKEN_EXPIRATION:
+            yield f"--token-expiration: {self.token_expiration} is more than Kubernetes takes ({MAX_TOKEN_EXPIRATION})"
+        if self.aws_default_region and not _REGION.fullmatch(self.aws_default_region):
+            yield f"--aws-default-region: {self.aws_default_region!r} is not a region such as eu-central-1"
+        if self.invalid_role_arn not in INVALID_ROLE_ARN_CHOICES:
+            yield f"--invalid-role-arn: {self.invalid_role_arn!r} is neither 'inject' nor 'skip'"
+        if self.aws_account_id and not _ACCOUNT_ID.fullmatch(self.aws_account_id):
+            yield f"--aws-account-id: {self.aws_account_id!r} is not 12 digits"
+        if self.aws_partition and not _PARTITION.fullmatch(self.aws_partition):
+            yield f"--aws-partition: {self.aws_partition!r} is not a partition such as aws or aws-cn"

@@ -1,0 +1,150 @@
+"""Flags as the Go webhook takes them, from one table: the command line, the environment, the help and the docs.
+
+Spelling follows pflag: `--flag value` and `--flag=value`, a bool with or without `=value`, dashes or underscores. Each
+flag is also an environment variable, `PIW_` before its name: a Service named pod-identity-webhook makes Kubernetes set
+POD_IDENTITY_WEBHOOK_PORT in pods, so that prefix is not ours to use.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from webhook.admission.golang import parse_bool, parse_duration, parse_int
+
+ENV_PREFIX: Final = "PIW_"
+
+Kind: TypeAlias = Literal["string", "bool", "int", "duration", "port"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag. `default` is its text; `choices` limits a string; `short` is a one-letter spelling."""
+
+    name: str
+    kind: Kind
+    default: str
+    help: str
+    group: str
+    choices: tuple[str, ...] = ()
+    short: str = ""
+    metavar: str = ""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return ENV_PREFIX + self.name.upper().replace("-", "_")
+
+    @property
+    def field(self) -> str:
+        """Its name as a settings field."""
+        return self.name.replace("-", "_")
+
+
+@dataclass(slots=True)
+class Parsed:
+    """The flags' values by settings field, which of them were given (not left at the default), and the positionals.
+
+    `problems` holds a line for each thing that is wrong; while there is any, values are not to be used.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
+    positionals: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    help_wanted: bool = False
+
+    def of(self, names: Iterable[str]) -> dict[str, Any]:
+        """The values of some fields, to construct settings from."""
+        return {name: self.values[name] for name in names}
+
+
+def parse(flags: Sequence[Flag], argv: Sequence[str], environ: Mapping[str, str]) -> Parsed:
+    """The values that `argv`, then `environ`, then the defaults give; never raises, collects every problem."""
+    parsed = Parsed()
+    texts: dict[str, tuple[str, str]] = {}
+    for flag in flags:
+        # An empty variable is an unset one, as in a manifest with an optional value.
+        if environ.get(flag.variable):
+            texts[flag.name] = (flag.variable, environ[flag.variable])
+    _read_argv({spelling: flag for flag in flags for spelling in _spellings(flag)}, argv, texts, parsed)
+    for flag in flags:
+        origin, text = texts.get(flag.name, (f"--{flag.name}", flag.default))
+        if flag.name in texts:
+            parsed.given.add(flag.field)
+        value = _convert(flag, text)
+        if value is None:
+            parsed.problems.append(f"{origin}: {text!r} is not {_expected(flag)}")
+        parsed.values[flag.field] = value
+    return parsed
+
+
+def unknown_variables(flags: Iterable[Flag], environ: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that set no flag: most likely typing errors."""
+    known = {flag.variable for flag in flags}
+    return sorted(name for name in environ if name.startswith(ENV_PREFIX) and name not in known)
+
+
+def _spellings(flag: Flag) -> list[str]:
+    return [f"--{flag.name}", f"-{flag.short}"] if flag.short else [f"--{flag.name}"]
+
+
+def _read_argv(
+    flags: Mapping[str, Flag], argv: Sequence[str], texts: dict[str, tuple[str, str]], parsed: Parsed
+) -> None:
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            parsed.positionals.extend(words)
+        elif word == "-" or not word.startswith("-"):
+            parsed.positionals.append(word)
+        elif word in {"-h", "--help"}:
+            parsed.help_wanted = True
+        else:
+            spelling, equals, value = word.partition("=")
+            spelling = spelling[:2] + spelling[2:].replace("_", "-")
+            flag = flags.get(spelling)
+            if flag is None and not word.startswith("--") and word[:2] in flags:
+                # pflag's -v4
+                spelling, equals, value = word[:2], "=", word[2:]
+                flag = flags[spelling]
+            if flag is None:
+                parsed.problems.append(_unknown(spelling, flags))
+                continue
+            if not equals:
+                value = "true" if flag.kind == "bool" else next(words, "")
+                if flag.kind != "bool" and not value:
+                    parsed.problems.append(f"{spelling}: needs a value")
+                    continue
+            texts[flag.name] = (spelling, value)
+
+
+def _unknown(spelling: str, flags: Iterable[str]) -> str:
+    close = difflib.get_close_matches(spelling, list(flags), n=1)
+    return f"{spelling}: no such flag" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _convert(flag: Flag, text: str) -> Any:  # noqa: PLR0912 - one branch a kind
+    if flag.kind == "bool":
+        return parse_bool(text)
+    if flag.kind == "int":
+        return parse_int(text)
+    if flag.kind == "duration":
+        seconds = parse_duration(text)
+        return seconds if seconds is not None and seconds >= 0 else None
+    if flag.kind == "port":
+        port = parse_int(text)
+        return port if port is not None and 0 <= port <= 65535 else None
+    return text if not flag.choices or text in flag.choices else None
+
+
+def _expected(flag: Flag) -> str:
+    if flag.choices:
+        return "one of " + ", ".join(flag.choices)
+    return {
+        "bool": "a bool (true or false)",
+        "int": "an integer",
+        "duration": "a duration such as 100ms or 1m30s",
+        "port": "a port (0 to 65535)",
+        "string": "a string",
+    }[flag.kind]

@@ -1,0 +1,43 @@
+"""The one error root of the package.
+
+WebhookError
+├── SettingsError             flags or environment make no sense; carries every problem at once
+├── ReviewError               the HTTP body is not an AdmissionReview that can be answered
+├── MappingError              the role mapping document is bad as a whole
+├── CredentialsConfigError    the container credentials file is malformed
+├── ManifestError             a manifest cannot be read
+├── LookupFailed              a ServiceAccount could not be looked up
+└── (server, commands)        ListenError, TlsError, MetadataError: beside what raises them
+"""
+
+
+class WebhookError(Exception):
+    """Root of all errors that this package raises on purpose. Its text is one line for a person."""
+
+
+class SettingsError(WebhookError):
+    """Settings that make no sense. `problems` holds one line for each, all of them."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class ReviewError(WebhookError):
+    """A body that is no AdmissionReview we could answer by its uid: the HTTP answer is 400."""
+
+
+class MappingError(WebhookError):
+    """The role mapping document is not what the contract says, as a whole."""
+
+
+class CredentialsConfigError(WebhookError):
+    """The container credentials configuration is malformed."""
+
+
+class ManifestError(WebhookError):
+    """A manifest cannot be read; the text names the file and the place."""
+
+
+class LookupFailed(WebhookError):
+    """A ServiceAccount's state could not be found out: neither there nor known to be absent."""
