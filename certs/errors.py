@@ -1,0 +1,28 @@
+"""What can go wrong with certificates.
+
+CertificateError
+├── InvalidName      a name that no certificate of ours can carry
+├── InvalidPair      a certificate or private key that cannot be read, or the two do not belong together
+├── CannotIssue      the CA or the lifetime does not allow the certificate that was asked for
+└── CannotWrite      the files cannot be written
+"""
+
+
+class CertificateError(Exception):
+    """The root of all errors of this package. The message is one line."""
+
+
+class InvalidName(CertificateError):
+    """A name that no certificate of ours can carry."""
+
+
+class InvalidPair(CertificateError):
+    """A certificate or private key cannot be read, or the two do not belong together."""
+
+
+class CannotIssue(CertificateError):
+    """The CA or the lifetime does not allow the certificate that was asked for."""
+
+
+class CannotWrite(CertificateError):
+    """The files cannot be written."""

@@ -1,0 +1,86 @@
+"""Certificates as files, named as Kubernetes names them in a Secret of type kubernetes.io/tls."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from certs.errors import CannotWrite
+from certs.issue import Names, Pair, issue_ca, issue_leaf
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """Where a CA certificate, a leaf and the leaf's private key were written."""
+
+    ca: Path
+    certificate: Path
+    private_key: Path
+
+
+def write_pair(directory: Path, ca_certificate: bytes, pair: Pair) -> PairFiles:
+    """Writes `ca.crt`, `tls.crt` and `tls.key` (mode 0600) into a directory, which is made (mode 0700) if missing.
+
+    Each file is replaced in one step, the three of them one after the other: a reader sees no half file, but may see
+    the new key beside the old certificate for a moment. Raises CannotWrite.
+    """
+    files = PairFiles(directory / "ca.crt", directory / "tls.crt", directory / "tls.key")
+    with _explaining(directory):
+        if not directory.is_dir():
+            directory.mkdir(mode=0o700)
+            directory.chmod(0o700)  # a narrow umask would shut us out
+    _replace(files.ca, ca_certificate, mode=0o644)
+    _replace(files.private_key, pair.private_key, mode=0o600)
+    _replace(files.certificate, pair.certificate, mode=0o644)
+    return files
+
+
+def ephemeral(directory: Path, names: Iterable[str], now: datetime) -> PairFiles:
+    """Issues a CA and a leaf for `names` and this machine's own (localhost, 127.0.0.1, ::1), and writes them.
+
+    The CA signs this one leaf: its private key is never written and is gone on return. `now` is an aware datetime.
+    Raises InvalidName or CannotWrite.
+    """
+    leaf_names = Names.parse([*names, *_LOCAL])
+    ca = issue_ca(now, common_name="pod-identity-webhook ephemeral CA")
+    return write_pair(directory, ca.certificate, issue_leaf(ca, leaf_names, now))
+
+
+def _replace(target: Path, content: bytes, *, mode: int) -> None:
+    with _explaining(target):
+        # mkstemp opens with 0600 and O_EXCL, so a key is never readable by others, whatever the umask.
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(descriptor, mode)
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.EEXIST: "it is not a directory",
+            errno.ENOTDIR: "a part of the path is not a directory",
+            errno.ENOENT: "its parent directory does not exist",
+            errno.EACCES: "permission denied",
+            errno.EPERM: "permission denied",
+            errno.EROFS: "the file system is read-only",
+        }
+        reason = reasons.get(error.errno or 0, error.strerror or str(error))
+        raise CannotWrite(f"cannot write {path}: {reason}") from error
