@@ -12,9 +12,6 @@ import msgspec
 from webhook.errors import MappingError
 
 CONFIG_MAP_NAME: Final = "pod-identity-webhook"
-CONFIG_MAP_T = TypeVar("_T", str, bool, int)
-
-_KEY: Final = "config"
 
 _T = TypeVar("_T", str, bool, int)
 
