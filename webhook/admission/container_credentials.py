@@ -16,7 +16,7 @@ class _Entry(msgspec.Struct):
 
 
 class _Document(msgspec.Struct):
-    identities: list[_Entry] = []
+    identities: list[_Entry] | None = None
 
 
 def parse_container_credentials(document: bytes) -> ContainerCredentials:
@@ -27,7 +27,9 @@ def parse_container_credentials(document: bytes) -> ContainerCredentials:
     if not document.strip():
         return frozenset()
     try:
-        config = msgspec.json.decode(document, type=_Document)
+        config = msgspec.json.decode(document, type=_Document | None)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise CredentialsConfigError(str(error)) from error
-    return frozenset((entry.namespace, entry.serviceAccount) for entry in config.identities)
+    # A Go program writes an empty list as null.
+    entries = (config.identities if config is not None else None) or ()
+    return frozenset((entry.namespace, entry.serviceAccount) for entry in entries)
