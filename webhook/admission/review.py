@@ -81,8 +81,11 @@ class Review(msgspec.Struct, gc=False, frozen=True):
 
     def volume_kind(self, index: int) -> str:
         """The kind of the pod's volume at `index` (`emptyDir`): parses the body again, for a warning's sake only."""
-        volume: dict[str, Any] = msgspec.json.decode(self.body)["request"]["object"]["spec"]["volumes"][index]
-        return next((kind for kind in volume if kind != "name"), "of no kind")
+        try:
+            volume: dict[str, Any] = msgspec.json.decode(self.body)["request"]["object"]["spec"]["volumes"][index]
+        except RecursionError:  # skipping a member takes less of the stack than building it
+            return "of another kind"
+        return next((kind for kind, source in volume.items() if kind != "name" and source is not None), "of no kind")
 
 
 def parse(body: bytes) -> Review:
@@ -201,10 +204,14 @@ def _located(error: msgspec.ValidationError, prefix: str) -> tuple[str, str]:
 def _exact_path(raw: msgspec.Raw, path: str) -> str:
     """`path` with the map's key in the place of msgspec's `[...]`: the first whose value is not a string."""
     before, _, after = path.partition("[...]")
-    value: Any = msgspec.json.decode(raw)
-    for member in before.split("."):
-        value = value[member]
-    key = next((key for key, item in value.items() if not isinstance(item, str)), "...")
+    try:
+        value: Any = msgspec.json.decode(raw)
+        for member in before.split("."):
+            value = value[member]
+        key = next((key for key, item in value.items() if not isinstance(item, str)), "...")
+    except (msgspec.MsgspecError, RecursionError, LookupError, TypeError, AttributeError):
+        # The member at fault is one of a duplicate key's, and another came last.
+        return path
     return f"{before}[{quoted(key)[1:-1]}]{after}"
 
 
