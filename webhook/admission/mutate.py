@@ -4,6 +4,7 @@ Only ever adds, by JSON Pointer, what is missing: no member that exists is repla
 the patched pod adds nothing.
 """
 
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -85,6 +86,7 @@ class _Run:
         self._volumes = volumes
         self._volume_kind = volume_kind
         self._mount = injection.mount
+        self._mount_path = posixpath.normpath(injection.mount_path)
         self._unsuitable = self._unsuitable_volume()
         self.volume_used = False
 
@@ -175,7 +177,7 @@ class _Run:
         ours = self._injection
         for mount in container.volumeMounts or ():
             if mount.name != ours.volume_name and same_mount_path(
-                mount.mountPath, ours.mount_path, windows=ours.windows
+                mount.mountPath, self._mount_path, windows=ours.windows
             ):
                 return mount.name
         return None
@@ -183,7 +185,7 @@ class _Run:
     def _mounted_at_our_path(self, container: Container) -> bool:
         ours = self._injection
         return any(
-            mount.name == ours.volume_name and same_mount_path(mount.mountPath, ours.mount_path, windows=ours.windows)
+            mount.name == ours.volume_name and same_mount_path(mount.mountPath, self._mount_path, windows=ours.windows)
             for mount in container.volumeMounts or ()
         )
 

@@ -133,7 +133,12 @@ def same_mount_path(mount_path: str, ours: str, *, windows: bool) -> bool:
     if windows:
         slashed = mount_path.replace("\\", "/")
         slashed = slashed[2:] if slashed[:2].lower() == "c:" else slashed
-        return posixpath.normpath(slashed).lower() == posixpath.normpath(ours).lower()
-    # Nearly every path is clean already, and then it is another one: normalizing each would cost more than all the rest.
-    is_clean = "//" not in mount_path and "/." not in mount_path and not mount_path.endswith("/")
-    return not is_clean and posixpath.normpath(mount_path) == posixpath.normpath(ours)
+        return _clean(slashed).lower() == _clean(ours).lower()
+    # Nearly every path is clean, and then it is another one: normalizing each would cost more than all the rest.
+    is_clean = mount_path[:1] == "/" and "//" not in mount_path and "/." not in mount_path and mount_path[-1] != "/"
+    return not is_clean and _clean(mount_path) == _clean(ours)
+
+
+def _clean(path: str) -> str:
+    """A mount path as the kubelet takes it: a relative one starts at the root."""
+    return posixpath.normpath("/" + path.lstrip("/"))
