@@ -27,7 +27,7 @@ from webhook.admission.mutate import Mutation, mutate
 from webhook.admission.pod import Pod
 from webhook.admission.review import Response, Review, Status, encode
 from webhook.admission.settings import Settings
-from webhook.admission.warning import bounded
+from webhook.admission.warning import bounded, quoted
 
 # Every reason that a decision can have; the metric counts them apart.
 REASONS: Final = (
@@ -173,8 +173,9 @@ def _lacking(mutation: Mutation) -> str:
     if not mutation.considered:
         return "all its containers are skipped"
     if mutation.lacking:
-        names = ", ".join(mutation.lacking[:5]) + (", ..." if len(mutation.lacking) > 5 else "")
-        why = f" ({mutation.warnings[0]})" if mutation.warnings else ""
+        names = ", ".join(quoted(name)[1:-1] for name in mutation.lacking[:5])
+        names += ", ..." if len(mutation.lacking) > 5 else ""
+        why = f" ({bounded(mutation.warnings[:1])[0]})" if mutation.warnings else ""
         return f"no credentials in container {names}{why}"
     return ""
 
