@@ -50,7 +50,7 @@ REASONS: Final = (
 class Decision(msgspec.Struct, gc=False, frozen=True):
     """What to answer, and why.
 
-    `denied` is the text of a refusal, with `code` its status; `method` is set where an identity was found.
+    `why` says in a sentence what `reason` says in a word, where there is more to say. `denied` is the text of a refusal, with `code` its status; `method` is set where an identity was found.
     """
 
     reason: str
@@ -60,6 +60,7 @@ class Decision(msgspec.Struct, gc=False, frozen=True):
     denied: str = ""
     code: int = 200
     method: Method | None = None
+    why: str = ""
 
     @property
     def allowed(self) -> bool:
@@ -81,14 +82,16 @@ def decide(review: Review, account: ServiceAccount | None, sources: Sources, set
         return Decision(review.not_ours)
     if _has_skip_label(pod, settings):
         label = f"{settings.annotation_prefix}/{SKIP_LABEL}"
-        return _checked(pod, Decision("skip_label"), f"its label {label} keeps it from getting any", settings)
+        why = f"its label {label} keeps the webhook away"
+        return _checked(pod, Decision("skip_label", why=why), why, settings)
 
     key = (review.namespace, review.service_account)
     pod_annotations = own_annotations(pod.meta.annotations, settings)
     identity, warnings = resolve(account, key, pod_annotations, sources, settings)
     audit = {"service-account": f"{key[0]}/{key[1]}"}
     if isinstance(identity, NoIdentity):
-        decision = Decision(identity.reason, warnings=bounded(warnings), audit={**audit, "decision": identity.reason})
+        audit["decision"] = identity.reason
+        decision = Decision(identity.reason, warnings=bounded(warnings), audit=audit, why=identity.message)
         return _checked(pod, decision, identity.message, settings)
 
     if identity.role_arn:
@@ -165,7 +168,7 @@ def _names(annotation: str, pod: Mapping[str, str], account: Mapping[str, str]) 
 
 def _has_skip_label(pod: Pod, settings: Settings) -> bool:
     labels = pod.meta.labels
-    return bool(labels) and f"{settings.annotation_prefix}/{SKIP_LABEL}" in labels
+    return labels is not None and f"{settings.annotation_prefix}/{SKIP_LABEL}" in labels
 
 
 def _lacking(mutation: Mutation) -> str:

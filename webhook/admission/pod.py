@@ -14,21 +14,21 @@ class _Wire(msgspec.Struct, gc=False, frozen=True):
     """Wire types hold no cycles, so the collector need not track them."""
 
 
-class EnvVar(_Wire):
+class EnvVar(_Wire, frozen=True, gc=False):
     """An environment variable; `value` is None where it comes from elsewhere (`valueFrom`)."""
 
     name: str
     value: str | None = None
 
 
-class VolumeMount(_Wire):
+class VolumeMount(_Wire, frozen=True, gc=False):
     """A volume mount of a container."""
 
     name: str
     mountPath: str = ""
 
 
-class Container(_Wire):
+class Container(_Wire, frozen=True, gc=False):
     """A container or init container."""
 
     name: str
@@ -36,26 +36,26 @@ class Container(_Wire):
     volumeMounts: list[VolumeMount] | None = None
 
 
-class ServiceAccountTokenProjection(_Wire):
+class ServiceAccountTokenProjection(_Wire, frozen=True, gc=False):
     """A token source of a projected volume; without `audience` the token is for the API server."""
 
     path: str | None = None
     audience: str | None = None
 
 
-class VolumeProjection(_Wire):
+class VolumeProjection(_Wire, frozen=True, gc=False):
     """A source of a projected volume."""
 
     serviceAccountToken: ServiceAccountTokenProjection | None = None
 
 
-class ProjectedVolumeSource(_Wire):
+class ProjectedVolumeSource(_Wire, frozen=True, gc=False):
     """The source of a projected volume."""
 
     sources: list[VolumeProjection] | None = None
 
 
-class Volume(_Wire):
+class Volume(_Wire, frozen=True, gc=False):
     """A volume; kinds other than `projected` are not read."""
 
     name: str
@@ -69,13 +69,13 @@ class Volume(_Wire):
         return None
 
 
-class PodOS(_Wire):
+class PodOS(_Wire, frozen=True, gc=False):
     """`spec.os`."""
 
     name: str | None = None
 
 
-class PodSpec(_Wire):
+class PodSpec(_Wire, frozen=True, gc=False):
     """The pod's specification."""
 
     containers: list[Container] | None = None
@@ -87,7 +87,7 @@ class PodSpec(_Wire):
     os: PodOS | None = None
 
 
-class ObjectMeta(_Wire):
+class ObjectMeta(_Wire, frozen=True, gc=False):
     """The pod's metadata; the name is absent where the API server will generate it."""
 
     name: str | None = None
@@ -100,7 +100,7 @@ class ObjectMeta(_Wire):
 NO_METADATA = ObjectMeta()
 
 
-class Pod(_Wire):
+class Pod(_Wire, frozen=True, gc=False):
     """A Pod, as far as admission reads it."""
 
     spec: PodSpec
@@ -123,7 +123,7 @@ class Pod(_Wire):
         if self.spec.os is not None and self.spec.os.name == "windows":
             return True
         selector = self.spec.nodeSelector
-        return bool(selector) and any(selector.get(key) == "windows" for key in WINDOWS_NODE_SELECTORS)
+        return selector is not None and any(selector.get(key) == "windows" for key in WINDOWS_NODE_SELECTORS)
 
 
 def same_mount_path(mount_path: str, ours: str, *, windows: bool) -> bool:

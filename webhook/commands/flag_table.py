@@ -3,7 +3,7 @@
 from typing import Final
 
 from webhook.admission.settings import INVALID_ROLE_ARN_CHOICES, Settings
-from webhook.commands.flags import Flag
+from webhook.commands.flags import Flag, Kind
 
 _ADMISSION: Final = "What pods get"
 _CONTAINER: Final = "Container credentials (EKS Pod Identity)"
@@ -80,7 +80,11 @@ ADMISSION_FLAGS: Final = (
         metavar="FILE",
     ),
     Flag(
-        "container-credentials-audience", "string", _d.container_credentials_audience, "audience of the token", _CONTAINER
+        "container-credentials-audience",
+        "string",
+        _d.container_credentials_audience,
+        "audience of the token",
+        _CONTAINER,
     ),
     Flag(
         "container-credentials-token-mount-path",
@@ -112,6 +116,26 @@ ADMISSION_FLAGS: Final = (
     ),
 )
 
+_IGNORED_KINDS: Final[dict[str, tuple[Kind, str]]] = {
+    "logtostderr": ("bool", "true"),
+    "alsologtostderr": ("bool", "false"),
+    "alsologtostderrthreshold": ("string", ""),
+    "stderrthreshold": ("string", "2"),
+    "add-dir-header": ("bool", "false"),
+    "log-dir": ("string", ""),
+    "log-file": ("string", ""),
+    "log-file-max-size": ("int", "1800"),
+    "log-backtrace-at": ("string", ":0"),
+    "one-output": ("bool", "false"),
+    "legacy-stderr-threshold-behavior": ("bool", "true"),
+    "skip-headers": ("bool", "false"),
+    "skip-log-headers": ("bool", "false"),
+    "vmodule": ("string", ""),
+}
+_IGNORED_FLAGS: Final = tuple(
+    Flag(name, kind, default, "no meaning here", _IGNORED) for name, (kind, default) in _IGNORED_KINDS.items()
+)
+
 SERVE_FLAGS: Final = (
     *ADMISSION_FLAGS,
     Flag(
@@ -133,7 +157,9 @@ SERVE_FLAGS: Final = (
         _LISTEN,
     ),
     Flag("enable-debugging-handlers", "bool", "false", "serves /debug/alpha/cache on the metrics port", _LISTEN),
-    Flag("tls-cert", "string", "/etc/webhook/certs/tls.crt", "certificate file (PEM), read again when it changes", _TLS),
+    Flag(
+        "tls-cert", "string", "/etc/webhook/certs/tls.crt", "certificate file (PEM), read again when it changes", _TLS
+    ),
     Flag("tls-key", "string", "/etc/webhook/certs/tls.key", "private key file (PEM)", _TLS),
     Flag(
         "ephemeral-certificate",
@@ -145,7 +171,9 @@ SERVE_FLAGS: Final = (
     ),
     Flag("certificate-names", "string", "", "more DNS names and IP addresses for it, with commas between", _TLS),
     Flag("tls-min-version", "string", "1.2", "lowest TLS version, as 1.2 or VersionTLS12; 1.2 at least", _TLS),
-    Flag("tls-cipher-suites", "string", "", "TLS 1.2 cipher suites, Go's or OpenSSL's names, with commas between", _TLS),
+    Flag(
+        "tls-cipher-suites", "string", "", "TLS 1.2 cipher suites, Go's or OpenSSL's names, with commas between", _TLS
+    ),
     Flag("namespace", "string", "eks", "namespace that the webhook runs in", _CLUSTER),
     Flag("service-name", "string", "pod-identity-webhook", "name of the webhook's Service", _CLUSTER),
     Flag("tls-secret", "string", "pod-identity-webhook", "name of the Secret that holds the certificate", _CLUSTER),
@@ -169,25 +197,43 @@ SERVE_FLAGS: Final = (
     ),
     Flag("v", "int", "0", "log verbosity: 3 says each decision, 5 is for debugging", _LOG, short="v"),
     Flag("log-format", "string", "text", "how log lines look", _LOG, choices=("text", "json")),
-    *(
-        Flag(name, kind, default, "no meaning here", _IGNORED)
-        for name, kind, default in (
-            ("logtostderr", "bool", "true"),
-            ("alsologtostderr", "bool", "false"),
-            ("alsologtostderrthreshold", "string", ""),
-            ("stderrthreshold", "string", "2"),
-            ("add-dir-header", "bool", "false"),
-            ("log-dir", "string", ""),
-            ("log-file", "string", ""),
-            ("log-file-max-size", "int", "1800"),
-            ("log-backtrace-at", "string", ":0"),
-            ("one-output", "bool", "false"),
-            ("legacy-stderr-threshold-behavior", "bool", "true"),
-            ("skip-headers", "bool", "false"),
-            ("skip-log-headers", "bool", "false"),
-            ("vmodule", "string", ""),
-        )
+    *_IGNORED_FLAGS,
+)
+
+
+_REPLAY: Final = "Input and output"
+
+REPLAY_FLAGS: Final = (
+    Flag(
+        "service-accounts",
+        "string",
+        "",
+        "file or folder of manifests with more ServiceAccounts (and the ConfigMap)",
+        _REPLAY,
+        metavar="PATH",
     ),
+    Flag("namespace", "string", "default", "namespace of the objects that name none", _REPLAY),
+    Flag(
+        "output",
+        "string",
+        "diff",
+        "what is shown of each: the pod before and after, the JSON Patch, the patched pod, or the whole answer",
+        _REPLAY,
+        choices=("diff", "patch", "pod", "review"),
+        short="o",
+    ),
+    Flag("url", "string", "", "asks this running webhook (https://HOST:PORT/mutate) instead of deciding here", _REPLAY),
+    Flag("ca", "string", "", "CA certificates (PEM) that verify it; else the system's", _REPLAY, metavar="FILE"),
+    Flag(
+        "expect",
+        "string",
+        "",
+        "compares with the golden files in this folder, and prints what differs",
+        _REPLAY,
+        metavar="DIR",
+    ),
+    Flag("update", "bool", "false", "writes the golden files instead", _REPLAY),
+    *ADMISSION_FLAGS,
 )
 
 

@@ -75,6 +75,8 @@ def parse(flags: Sequence[Flag], argv: Sequence[str], environ: Mapping[str, str]
         value = _convert(flag, text)
         if value is None:
             parsed.problems.append(f"{origin}: {text!r} is not {_expected(flag)}")
+            # Stands in, so that what else is wrong can be found in the same run.
+            value = _convert(flag, flag.default)
         parsed.values[flag.field] = value
     return parsed
 
@@ -124,7 +126,7 @@ def _unknown(spelling: str, flags: Iterable[str]) -> str:
     return f"{spelling}: no such flag" + (f"; did you mean {close[0]}?" if close else "")
 
 
-def _convert(flag: Flag, text: str) -> Any:  # noqa: PLR0912 - one branch a kind
+def _convert(flag: Flag, text: str) -> Any:
     if flag.kind == "bool":
         return parse_bool(text)
     if flag.kind == "int":

@@ -1,0 +1,50 @@
+# The two commands: make demo, make test. Each makes its own fresh environment from locked dependencies.
+PYTHON ?= python3
+DEV := .venv
+DEMO := .venv-demo
+# Our own packages come from PyPI and nowhere else that the machine may be set up for.
+PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
+
+.PHONY: demo test check format bench lock docs
+
+demo: ## shows the main job on real input
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $(DEMO)
+	$(DEMO)/bin/python $(PIP_INSTALL) --require-hashes -r requirements.lock -r requirements-build.lock
+	$(DEMO)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation .
+	$(DEMO)/bin/python examples/demo.py
+
+test: fresh ## runs all tests
+	$(DEV)/bin/python -m pytest
+
+fresh:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $(DEV)
+	$(DEV)/bin/python $(PIP_INSTALL) --require-hashes -r requirements-dev.lock -r requirements-build.lock
+	$(DEV)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+
+$(DEV)/bin/python:
+	$(MAKE) fresh
+
+check: $(DEV)/bin/python ## lints: ruff, mypy, import contracts
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports
+
+format: $(DEV)/bin/python
+	$(DEV)/bin/ruff check --fix .
+	$(DEV)/bin/ruff format .
+
+bench: $(DEV)/bin/python ## measures: reviews a second beside a floor, the pure decision, memory
+	$(DEV)/bin/python bench/bench.py
+
+docs: $(DEV)/bin/python ## writes the parts of the docs that come from the code
+	$(DEV)/bin/python docs/generate.py
+
+COMPILE = $(DEV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --quiet
+lock: $(DEV)/bin/python ## locks the dependencies, with hashes, for every platform
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --only-group build -o requirements-build.lock

@@ -1,0 +1,67 @@
+"""The command `pod-identity-webhook`: picks the verb, and turns every error of ours into one line and an exit code.
+
+Exit codes: 0 fine, 1 a finding or a failure, 2 usage.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from webhook import __version__
+from webhook.errors import SettingsError, WebhookError
+
+_VERBS: Final = {
+    "serve": "run the webhook",
+    "replay": "show what the webhook would do to reviews, pods and workloads",
+}
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Runs the command line `argv` (without the program's name); returns the exit code."""
+    verb, rest = (argv[0], argv[1:]) if argv else ("", ())
+    if verb in {"-h", "--help", "help"}:
+        print(_usage())  # noqa: T201 - what a command prints
+        return 0
+    if verb == "--version" or "--version" in rest:
+        print(f"pod-identity-webhook {__version__}")  # noqa: T201
+        return 0
+    if verb not in _VERBS:
+        problem = f"{verb!r} is no command" if verb else "a command is missing"
+        print(f"pod-identity-webhook: {problem}\n\n{_usage()}", file=sys.stderr)  # noqa: T201
+        return 2
+    # Each verb imports what it needs and no more: the server's memory is an admin's.
+    command = importlib.import_module(f"webhook.commands.{verb}")
+    try:
+        code: int = command.main(rest, environ)
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"pod-identity-webhook {verb}: {problem}", file=sys.stderr)  # noqa: T201
+        print(f"See 'pod-identity-webhook {verb} --help'.", file=sys.stderr)  # noqa: T201
+        return 2
+    except WebhookError as error:
+        print(f"pod-identity-webhook {verb}: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:], os.environ))
+
+
+def _usage() -> str:
+    verbs = "\n".join(f"  {verb:<10} {what}" for verb, what in _VERBS.items())
+    return (
+        "Usage: pod-identity-webhook COMMAND [flags]\n\n"
+        "Gives pods on self-managed Kubernetes clusters their AWS role, without a stored credential.\n\n"
+        f"Commands:\n{verbs}\n\n"
+        "'pod-identity-webhook COMMAND --help' lists a command's flags; '--version' prints the version."
+    )

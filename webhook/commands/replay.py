@@ -1,0 +1,149 @@
+"""`replay`: shows what the webhook would do to reviews, pods and workloads, at a desk."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from webhook.admission.container_credentials import ContainerCredentials, parse_container_credentials
+from webhook.admission.identity import ServiceAccount, Sources
+from webhook.admission.mapping import CONFIG_MAP_NAME, NO_MAPPING, RoleMapping
+from webhook.admission.names import is_dns_label
+from webhook.admission.settings import Settings
+from webhook.cluster.documents import Document, read_documents, read_path
+from webhook.cluster.manifests import role_mapping, service_account
+from webhook.cluster.workloads import pods_of
+from webhook.commands.flag_table import REPLAY_FLAGS
+from webhook.commands.flags import Parsed, parse
+from webhook.commands.golden import compare, update
+from webhook.commands.help import help_text
+from webhook.commands.replay_answer import Answer, answer_here, webhook_at
+from webhook.commands.replay_case import Case, cases_of
+from webhook.commands.replay_output import RENDERERS, coloured, complaint, is_bad
+from webhook.commands.settings import admission_settings, checked
+from webhook.errors import CredentialsConfigError, SettingsError
+
+_ABOUT: Final = (
+    "Shows what the webhook would do to the AdmissionReviews, Pods and workloads (anything with a pod template) in "
+    "FILEs and folders, JSON or YAML; '-' is standard input. ServiceAccounts come from the same input and from "
+    "--service-accounts, role mappings (with --watch-config-map) from a ConfigMap pod-identity-webhook in either. "
+    "Exit code: 0 fine; 1 something is denied, answered with an error, or differs from --expect; 2 usage."
+)
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Runs the command; returns the exit code. Raises WebhookError."""
+    parsed = parse(REPLAY_FLAGS, argv, environ)
+    if parsed.help_wanted:
+        print(help_text("replay FILE... [flags]", _ABOUT, REPLAY_FLAGS))
+        return 0
+    _check_usage(parsed)
+    (settings,) = checked(parsed, lambda: admission_settings(parsed))
+
+    documents = [document for name in parsed.positionals for document in _read(name)]
+    cases = cases_of(documents, parsed.values["namespace"], settings)
+    if not cases:
+        raise SettingsError([f"no AdmissionReview, Pod or workload in {', '.join(parsed.positionals)}"])
+    with _answerer(parsed, documents, settings) as answer:
+        results = [(case, Answer(allowed=True) if case.not_called else answer(case.body)) for case in cases]
+    if parsed.values["expect"]:
+        return _expected(parsed, results)
+    return _shown(parsed, results, no_color=bool(environ.get("NO_COLOR")))
+
+
+def _check_usage(parsed: Parsed) -> None:
+    values = parsed.values
+    if not parsed.positionals:
+        parsed.problems.append("give at least one FILE, or '-' for standard input")
+    if parsed.positionals.count("-") > 1:
+        parsed.problems.append("'-': standard input can be read only once")
+    if not is_dns_label(values["namespace"]):
+        parsed.problems.append(f"--namespace: {values['namespace']!r} is not a namespace's name (DNS label)")
+    if values["ca"] and not values["url"]:
+        parsed.problems.append("--ca: only --url takes a CA")
+    if values["url"] and not values["url"].startswith("https://"):
+        parsed.problems.append(f"--url: {values['url']!r} does not start with https://")
+    if values["update"] and not values["expect"]:
+        parsed.problems.append("--update: say with --expect where the files are")
+
+
+def _read(name: str) -> list[Document]:
+    if name == "-":
+        return read_documents(sys.stdin.buffer.read(), "standard input")
+    return read_path(Path(name))
+
+
+@contextlib.contextmanager
+def _answerer(parsed: Parsed, documents: list[Document], settings: Settings) -> Iterator[Callable[[bytes], Answer]]:
+    values = parsed.values
+    if values["url"]:
+        with webhook_at(values["url"], values["ca"]) as ask:
+            yield ask
+        return
+    if values["service_accounts"]:
+        documents = [*read_path(Path(values["service_accounts"])), *documents]
+    accounts, mapping = _known(documents, values["namespace"], settings, mapped=values["watch_config_map"])
+    sources = Sources(mapping, _container_credentials(values["watch_container_credentials_config"]))
+
+    def find_account(namespace: str, name: str) -> ServiceAccount | None:
+        return accounts.get((namespace, name))
+
+    yield lambda body: answer_here(body, find_account, sources, settings)
+
+
+def _known(
+    documents: list[Document], namespace: str, settings: Settings, *, mapped: bool
+) -> tuple[dict[tuple[str, str], ServiceAccount], RoleMapping]:
+    """The ServiceAccounts and, where asked for, the role mappings in `documents`; the last of a name wins."""
+    accounts: dict[tuple[str, str], ServiceAccount] = {}
+    mapping = NO_MAPPING
+    for document in documents:
+        role = pods_of(document, namespace).role
+        if role == "service_account":
+            account = service_account(document, settings, namespace)
+            accounts[account.namespace, account.name] = account
+        elif role == "config_map" and mapped and document.member("metadata.name", str) == CONFIG_MAP_NAME:
+            mapping, problems = role_mapping(document)
+            for problem in problems:
+                print(f"pod-identity-webhook replay: {problem}", file=sys.stderr)
+    return accounts, mapping
+
+
+def _container_credentials(name: str) -> ContainerCredentials:
+    if not name:
+        return frozenset()
+    try:
+        return parse_container_credentials(Path(name).read_bytes())
+    except (OSError, CredentialsConfigError) as error:
+        raise SettingsError([f"--watch-container-credentials-config: {error}"]) from error
+
+
+def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], *, no_color: bool) -> int:
+    """Prints each result; 1 where one would stop its pod."""
+    output = parsed.values["output"]
+    render, _ = RENDERERS[output]
+    colours = output == "diff" and sys.stdout.isatty() and not no_color
+    for case, answer in results:
+        text = render(case, answer)
+        print(coloured(text) if colours else text, end="" if output != "diff" else "\n")
+        line = complaint(case, answer)
+        if line and output != "diff":
+            print(f"pod-identity-webhook replay: {line}", file=sys.stderr)
+    return 1 if any(is_bad(answer) for _, answer in results) else 0
+
+
+def _expected(parsed: Parsed, results: list[tuple[Case, Answer]]) -> int:
+    """Compares the results with the golden files, or writes these; 1 where something differs."""
+    folder = Path(parsed.values["expect"])
+    render, ending = RENDERERS[parsed.values["output"]]
+    texts = {f"{case.slug}.{ending}": render(case, answer) for case, answer in results}
+    if parsed.values["update"]:
+        for left_over in update(folder, texts):
+            print(f"{left_over}: belongs to nothing in the input any more", file=sys.stderr)
+        print(f"{folder}: {len(texts)} files written", file=sys.stderr)
+        return 0
+    differences = compare(folder, texts)
+    for difference in differences:
+        print(difference, end="")
+    return 1 if differences else 0

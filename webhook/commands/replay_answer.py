@@ -1,0 +1,94 @@
+"""The answer to a replayed review: decided here by the webhook's own code, or asked of a running webhook."""
+
+import base64
+import binascii
+import contextlib
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import httpx
+import msgspec
+
+from webhook.admission.decision import answer, decide
+from webhook.admission.identity import ServiceAccount, Sources
+from webhook.admission.review import parse
+from webhook.admission.settings import Settings
+from webhook.errors import ReviewError, SettingsError, WebhookError
+
+_TIMEOUT: Final = 30.0
+
+# (namespace, name) to the ServiceAccount, or None where there is none.
+FindAccount: TypeAlias = Callable[[str, str], ServiceAccount | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one review.
+
+    `error` is set where there is no AdmissionReview: what happened, with the HTTP status where there was one.
+    """
+
+    review: dict[str, Any] = field(default_factory=dict)
+    patch: list[dict[str, Any]] = field(default_factory=list)
+    allowed: bool = False
+    reason: str = ""
+    message: str = ""
+    warnings: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+def answer_here(body: bytes, find_account: FindAccount, sources: Sources, settings: Settings) -> Answer:
+    """The answer that the webhook's code gives, with its reason."""
+    try:
+        review = parse(body)
+    except ReviewError as error:
+        return Answer(error=f"HTTP 400: {error}")
+    account = find_account(review.namespace, review.service_account) if review.pod is not None else None
+    decision = decide(review, account, sources, settings)
+    return _read(answer(review, decision), decision.reason, decision.why)
+
+
+@contextlib.contextmanager
+def webhook_at(url: str, ca: str) -> Iterator[Callable[[bytes], Answer]]:
+    """Asks the webhook at `url`, whose certificate the CA certificates in the file `ca` verify (empty: the system's).
+
+    Raises SettingsError where the file or the URL will not do, and WebhookError where nothing answers.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca or None)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError([f"--ca: {ca!r}: {error.strerror or error}"]) from error
+
+    with httpx.Client(verify=context, timeout=_TIMEOUT, trust_env=False) as client:
+
+        def ask(body: bytes) -> Answer:
+            try:
+                response = client.post(url, content=body, headers={"content-type": "application/json"})
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise WebhookError(f"{url}: {error or type(error).__name__}") from error
+            if response.status_code != 200:
+                return Answer(error=f"HTTP {response.status_code}: {response.text.strip()[:500]}")
+            return _read(response.content, "", "")
+
+        yield ask
+
+
+def _read(body: bytes, reason: str, why: str) -> Answer:
+    """An AdmissionReview's response, which may come from any webhook."""
+    try:
+        review = msgspec.json.decode(body)
+        response = review["response"]
+        audit = response.get("auditAnnotations") or {}
+        patch = msgspec.json.decode(base64.b64decode(response["patch"])) if response.get("patch") else []
+        return Answer(
+            review=review,
+            patch=patch,
+            allowed=bool(response["allowed"]),
+            reason=reason or str(audit.get("decision", "")),
+            message=str((response.get("status") or {}).get("message", "")) or why,
+            warnings=[str(warning) for warning in response.get("warnings") or []],
+        )
+    except (msgspec.MsgspecError, binascii.Error, KeyError, TypeError, AttributeError) as error:
+        return Answer(error=f"the answer is no AdmissionReview with a response ({type(error).__name__}: {error})")

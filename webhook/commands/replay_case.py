@@ -1,0 +1,101 @@
+"""What there is to replay: the review that the API server posts for each review, Pod or workload of the input."""
+
+import re
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from webhook.admission.annotations import SKIP_LABEL
+from webhook.admission.settings import Settings
+from webhook.cluster.documents import Document
+from webhook.cluster.workloads import pods_of
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to replay.
+
+    `title` is for a person, `slug` for a file's name; `pod` is the object before, None where the review's is no Pod;
+    `not_called` says why the API server would not call the webhook at all, empty where it would.
+    """
+
+    title: str
+    slug: str
+    body: bytes
+    pod: dict[str, Any] | None
+    not_called: str = ""
+
+
+def cases_of(documents: Iterable[Document], namespace: str, settings: Settings) -> list[Case]:
+    """The cases in `documents`, in their order; what is neither review nor pod nor workload is passed over.
+
+    Objects that name no namespace are in `namespace`. Raises ManifestError, naming the place.
+    """
+    cases: list[Case] = []
+    slugs: set[str] = set()
+    for document in documents:
+        found = pods_of(document, namespace)
+        if found.role == "review":
+            label, body, pod = _review(document)
+        elif found.pod is not None:
+            label, pod = found.label, found.pod
+            body = msgspec.json.encode(_admission_review(label, pod))
+        else:
+            continue
+        slug = _unique(_slug(label), slugs)
+        cases.append(Case(f"{label} ({document.place})", slug, body, pod, _not_called(pod, settings)))
+    return cases
+
+
+def _review(document: Document) -> tuple[str, bytes, dict[str, Any] | None]:
+    request = document.member("request", dict) or {}
+    body = msgspec.json.encode(document.object)
+    pod = request.get("object")
+    label = f"AdmissionReview {request.get('uid', 'without uid')}"
+    if not isinstance(pod, dict):
+        return label, body, None
+    metadata = pod.get("metadata")
+    named = metadata if isinstance(metadata, dict) else {}
+    name = named.get("name") or f"{named.get('generateName', '')}*"
+    kind = request.get("kind")
+    kind = (kind.get("kind") if isinstance(kind, dict) else None) or pod.get("kind", "Pod")
+    label = f"AdmissionReview of {kind} {request.get('namespace', 'default')}/{name}"
+    return label, body, pod if kind == "Pod" else None
+
+
+def _admission_review(label: str, pod: dict[str, Any]) -> dict[str, Any]:
+    """The review of a pod's creation, its uid the same each time: so are then the answers."""
+    request = {
+        "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, label)),
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "namespace": pod["metadata"]["namespace"],
+        "operation": "CREATE",
+        "object": pod,
+        "dryRun": True,
+    }
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+
+
+def _not_called(pod: dict[str, Any] | None, settings: Settings) -> str:
+    label = f"{settings.annotation_prefix}/{SKIP_LABEL}"
+    metadata = pod.get("metadata") if pod is not None else None
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    if isinstance(labels, dict) and label in labels:
+        return f"the API server does not call the webhook for pods with the label {label}"
+    return ""
+
+
+def _slug(label: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")[:200] or "case"
+
+
+def _unique(slug: str, taken: set[str]) -> str:
+    unique, number = slug, 2
+    while unique in taken:
+        unique, number = f"{slug}-{number}", number + 1
+    taken.add(unique)
+    return unique

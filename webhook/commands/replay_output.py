@@ -1,0 +1,112 @@
+"""What `replay` prints of each case: a diff, the JSON Patch, the patched pod, or the whole answer."""
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import jsonpatch
+import yaml
+
+from webhook.commands.replay_answer import Answer
+from webhook.commands.replay_case import Case
+from webhook.errors import WebhookError
+
+_RED, _GREEN, _CYAN, _BOLD, _YELLOW, _RESET = (f"\x1b[{code}m" for code in (31, 32, 36, 1, 33, 0))
+
+
+def is_bad(answer: Answer) -> bool:
+    """Whether the answer would stop the pod: denied, or an error."""
+    return bool(answer.error) or not answer.allowed
+
+
+def patched(case: Case, answer: Answer) -> dict[str, Any] | None:
+    """The case's pod with the answer's patch applied; None where the case has no pod.
+
+    Raises WebhookError where the patch does not apply.
+    """
+    if case.pod is None or not answer.patch:
+        return case.pod
+    try:
+        result: dict[str, Any] = jsonpatch.JsonPatch(answer.patch).apply(case.pod)
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
+        raise WebhookError(f"{case.title}: the patch does not apply: {error}") from error
+    return result
+
+
+def diff(case: Case, answer: Answer) -> str:
+    """The decision, its warnings, and a unified diff of the pod before and after."""
+    lines = [f"# {case.title}", f"# {_verdict(case, answer)}"]
+    lines += [f"# warning: {warning}" for warning in answer.warnings]
+    if case.pod is not None:
+        before, after = (to_yaml(pod).splitlines() for pod in (case.pod, patched(case, answer)))
+        lines += difflib.unified_diff(before, after, "before", "after", lineterm="")
+    return "\n".join(lines) + "\n"
+
+
+def patch(_case: Case, answer: Answer) -> str:
+    """The JSON Patch in one line."""
+    return json.dumps(answer.patch) + "\n"
+
+
+def pod(case: Case, answer: Answer) -> str:
+    """The patched pod as a YAML document."""
+    return f"---\n{to_yaml(patched(case, answer))}"
+
+
+def review(_case: Case, answer: Answer) -> str:
+    """The whole AdmissionReview in one line; null where there is none."""
+    return json.dumps(answer.review or None) + "\n"
+
+
+RENDERERS: Final[Mapping[str, tuple[Callable[[Case, Answer], str], str]]] = {
+    "diff": (diff, "diff"),
+    "patch": (patch, "json"),
+    "pod": (pod, "yaml"),
+    "review": (review, "json"),
+}
+
+
+def coloured(text: str) -> str:
+    """A diff's lines in colours."""
+    return "".join(_colour(line) for line in text.splitlines(keepends=True))
+
+
+def to_yaml(value: Any) -> str:
+    """YAML as people write it for Kubernetes: block style, the members in their order."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def complaint(case: Case, answer: Answer) -> str:
+    """A line for standard error about a case that is not shown in words; empty where all is well."""
+    if case.not_called or is_bad(answer):
+        return f"{case.title}: {_verdict(case, answer)}"
+    return ""
+
+
+def _verdict(case: Case, answer: Answer) -> str:
+    if case.not_called:
+        return f"not called: {case.not_called}"
+    if answer.error:
+        return f"error: {answer.error}"
+    if not answer.allowed:
+        return f"denied: {answer.message or answer.reason or 'no reason given'}"
+    verdict = "patched" if answer.patch else "unchanged"
+    details = [detail for detail in (answer.reason, answer.message) if detail]
+    return f"{verdict}: {', '.join(details)}" if details else verdict
+
+
+def _colour(line: str) -> str:
+    if line.startswith("# warning:"):
+        colour = _YELLOW
+    elif line.startswith(("# ", "--- ", "+++ ")):
+        colour = _BOLD
+    elif line.startswith("@@"):
+        colour = _CYAN
+    elif line.startswith("+"):
+        colour = _GREEN
+    elif line.startswith("-"):
+        colour = _RED
+    else:
+        return line
+    return f"{colour}{line.rstrip()}{_RESET}\n"

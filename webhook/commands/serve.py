@@ -1,0 +1,76 @@
+"""`serve`: runs the webhook."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from webhook.commands.flag_table import SERVE_FLAGS, is_ignored
+from webhook.commands.flags import Parsed, parse, unknown_variables
+from webhook.commands.help import help_text
+from webhook.commands.settings import admission_settings, checked
+from webhook.server.logs import configure_logs
+from webhook.server.settings import ServerSettings
+
+logger = logging.getLogger("webhook.serve")
+
+_ABOUT = "Runs the webhook: HTTPS for the API server, HTTP for probes and metrics, until SIGTERM or SIGINT."
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Runs the command; returns the exit code. Raises WebhookError."""
+    parsed = parse(SERVE_FLAGS, argv, environ)
+    if parsed.help_wanted:
+        print(help_text("serve [flags]", _ABOUT, SERVE_FLAGS))
+        return 0
+    parsed.problems += [f"{word!r}: serve takes flags only" for word in parsed.positionals]
+    settings, admission = checked(parsed, lambda: _server_settings(parsed), lambda: admission_settings(parsed))
+    configure_logs(parsed.values["v"], parsed.values["log_format"])
+    for notice in _notices(parsed, environ):
+        logger.warning(notice)
+
+    from webhook.server.run import run  # noqa: PLC0415 - the server's libraries are not needed for usage errors
+
+    run(settings, admission)
+    return 0
+
+
+def _server_settings(parsed: Parsed) -> ServerSettings:
+    values = parsed.values
+
+    def path(field: str) -> Path | None:
+        return Path(values[field]) if values[field] else None
+
+    return ServerSettings(
+        **parsed.of(
+            (
+                "bind_address",
+                "port",
+                "metrics_port",
+                "drain_period",
+                "enable_debugging_handlers",
+                "tls_min_version",
+                "tls_cipher_suites",
+                "namespace",
+                "service_name",
+                "watch_config_map",
+            )
+        ),
+        tls_cert=Path(values["tls_cert"]),
+        tls_key=Path(values["tls_key"]),
+        certificate_names=tuple(name for part in values["certificate_names"].split(",") if (name := part.strip())),
+        service_accounts=path("service_accounts"),
+        ephemeral_certificate=path("ephemeral_certificate"),
+        watch_container_credentials_config=path("watch_container_credentials_config"),
+    )
+
+
+def _notices(parsed: Parsed, environ: Mapping[str, str]) -> list[str]:
+    """What was asked for and has no effect."""
+    notices = []
+    ignored = [f"--{flag.name}" for flag in SERVE_FLAGS if is_ignored(flag) and flag.field in parsed.given]
+    if ignored:
+        notices.append(f"without meaning here, ignored: {', '.join(ignored)}")
+    unknown = unknown_variables(SERVE_FLAGS, environ)
+    if unknown:
+        notices.append(f"environment variables that are no flag, ignored: {', '.join(unknown)}")
+    return notices

@@ -1,0 +1,22 @@
+"""What `/debug/alpha/cache` shows, in the Go webhook's form: the ServiceAccounts that have a role."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from webhook.admission.identity import Identity, ServiceAccount, Sources, resolve
+from webhook.admission.settings import Settings
+
+
+def debug_cache(accounts: Iterable[ServiceAccount], settings: Settings) -> dict[str, Any]:
+    """By `namespace/name`: role, audience, regional STS, and the token's lifetime in seconds."""
+    shown = {}
+    for account in accounts:
+        identity, _ = resolve(account, (account.namespace, account.name), {}, Sources(), settings)
+        if isinstance(identity, Identity):
+            shown[f"{account.namespace}/{account.name}"] = {
+                "RoleARN": identity.role_arn,
+                "Audience": identity.audience,
+                "UseRegionalSTS": identity.regional_sts,
+                "TokenExpiration": identity.expiration,
+            }
+    return shown

@@ -1,0 +1,134 @@
+"""Metrics in the Prometheus text format 0.0.4, under the very names we say.
+
+The Go webhook's dashboards expect names that today's client libraries refuse: they would append `_total` to its
+counters, add `_created`, and print `le="125000.0"`. The format is a few lines, and on the hot path a count is one
+addition to a slot that the caller holds.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metric(Protocol):
+    """Something that can be exposed: the lines of one metric family."""
+
+    def lines(self) -> Iterator[str]:
+        """HELP, TYPE and the samples."""
+
+
+class Slot:
+    """One sample of a counter or gauge: callers on the hot path hold on to it."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: float = 0) -> None:
+        self.value = value
+
+
+class Family:
+    """A counter or a gauge, with a slot for each combination of label values."""
+
+    def __init__(self, kind: str, name: str, help_text: str, labels: tuple[str, ...] = ()) -> None:
+        self._kind, self._name, self._help, self._labels = kind, name, help_text, labels
+        self._slots: dict[tuple[str, ...], Slot] = {}
+        if not labels:
+            self._slots[()] = Slot()
+
+    def slot(self, *values: str) -> Slot:
+        """The sample with these label values, made where it is new."""
+        found = self._slots.get(values)
+        if found is None:
+            found = self._slots[values] = Slot()
+        return found
+
+    def lines(self) -> Iterator[str]:
+        """HELP, TYPE and the samples."""
+        yield from _head(self._kind, self._name, self._help)
+        for values, slot in self._slots.items():
+            yield f"{self._name}{_labels(self._labels, values)} {_number(slot.value)}"
+
+
+class Computed:
+    """A gauge without labels whose value is asked for when it is exposed; None leaves the sample out."""
+
+    def __init__(self, name: str, help_text: str, value: Callable[[], float | None], kind: str = "gauge") -> None:
+        self._name, self._help, self._value, self._kind = name, help_text, value, kind
+
+    def lines(self) -> Iterator[str]:
+        """HELP, TYPE and the sample."""
+        yield from _head(self._kind, self._name, self._help)
+        value = self._value()
+        if value is not None:
+            yield f"{self._name} {_number(value)}"
+
+
+class Observations:
+    """Observations with the same label values: of a histogram, or of a summary where there are no bounds."""
+
+    __slots__ = ("_bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Counts one observation."""
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+
+class Distribution:
+    """A histogram, or with no bounds a summary without quantiles."""
+
+    def __init__(self, name: str, help_text: str, labels: tuple[str, ...] = (), bounds: tuple[float, ...] = ()) -> None:
+        self._name, self._help, self._labels, self._bounds = name, help_text, labels, bounds
+        self._observations: dict[tuple[str, ...], Observations] = {}
+
+    def slot(self, *values: str) -> Observations:
+        """The observations with these label values, made where they are new."""
+        found = self._observations.get(values)
+        if found is None:
+            found = self._observations[values] = Observations(self._bounds)
+        return found
+
+    def lines(self) -> Iterator[str]:
+        """HELP, TYPE and the samples."""
+        yield from _head("histogram" if self._bounds else "summary", self._name, self._help)
+        for values, seen in self._observations.items():
+            total = 0
+            for bound, count in zip(self._bounds, seen.counts, strict=False):
+                total += count
+                yield f"{self._name}_bucket{_labels((*self._labels, 'le'), (*values, _number(bound)))} {total}"
+            total = sum(seen.counts)
+            if self._bounds:
+                yield f"{self._name}_bucket{_labels((*self._labels, 'le'), (*values, '+Inf'))} {total}"
+            yield f"{self._name}_sum{_labels(self._labels, values)} {_number(seen.sum)}"
+            yield f"{self._name}_count{_labels(self._labels, values)} {total}"
+
+
+def expose(metrics: list[Metric]) -> str:
+    """The whole page."""
+    return "\n".join(line for metric in metrics for line in metric.lines()) + "\n"
+
+
+def _head(kind: str, name: str, help_text: str) -> tuple[str, str]:
+    return f"# HELP {name} {help_text}", f"# TYPE {name} {kind}"
+
+
+def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True))
+    return f"{{{pairs}}}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(float(value))

@@ -1,0 +1,73 @@
+"""Log lines: one a record, on standard error, as text or JSON, and never more a second than anybody could read."""
+
+import json
+import logging
+import sys
+import time
+from typing import Final, Literal
+
+# klog's levels: what we log at DEBUG shows from -v=3 on, libraries' own debugging from -v=5 on.
+_DECISIONS: Final = 3
+_EVERYTHING: Final = 5
+
+_PER_SECOND: Final = 200
+
+
+class _Text(logging.Formatter):
+    """`2026-01-31T12:00:00.000Z INFO webhook.server message`."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        return time.strftime(datefmt or "%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z"
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{self.formatTime(record)} {record.levelname} {record.name} {record.getMessage()}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class _Json(_Text):
+    """One JSON object a line, with `time`, `level`, `logger`, `message` and, for a bug, `traceback`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+class _Limit(logging.Filter):
+    """Drops what comes after the first lines of a second, and says afterwards how many: anyone may call us."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second = 0
+        self._passed = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        second = int(record.created)
+        if second != self._second:
+            dropped, self._second, self._passed = self._passed - _PER_SECOND, second, 0
+            if dropped > 0:
+                record.msg, record.args = f"{record.getMessage()} ({dropped} lines before this one were dropped)", ()
+        self._passed += 1
+        return self._passed <= _PER_SECOND
+
+
+def configure_logs(verbosity: int, style: Literal["text", "json"]) -> None:
+    """Sends the process's log to standard error; `verbosity` is klog's -v."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if style == "json" else _Text())
+    handler.addFilter(_Limit())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.DEBUG if verbosity >= _EVERYTHING else logging.INFO)
+    for ours in ("webhook", "certs"):
+        logging.getLogger(ours).setLevel(logging.DEBUG if verbosity >= _DECISIONS else logging.INFO)
+    if verbosity < _EVERYTHING:
+        # It logs each malformed request; our metrics count them.
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)
+        logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -1,0 +1,271 @@
+"""One HTTP/1.1 connection: uvicorn's httptools protocol, with every wait and every buffer bounded.
+
+What uvicorn 0.54 leaves open under httptools, and this closes: a connection that never sends a request, a request
+that arrives drop by drop, headers of any size, pipelined requests without number, answers the client does not read,
+and a warning in the log for every malformed request.
+
+Deadlines are checked by the listener's tick, which calls `enforce_deadline`. It replaces uvicorn's timer for each
+request, and that pays for the bookkeeping here.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+logger = logging.getLogger(__name__)
+
+PIPELINED_REQUESTS = 8  # may wait behind the one being answered; the API server, kubelet and Prometheus send none
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may take from a listener; times are in seconds and noticed at its next tick (1 s at most)."""
+
+    handshake_timeout: float = 10.0
+    """From the accepted connection to the end of its TLS handshake."""
+
+    request_timeout: float = 10.0
+    """To receive a request, body included: from its first byte, for the first one from the start of the connection."""
+
+    idle_timeout: float = 120.0
+    """From an answer to the next request. The Kubernetes API server reuses connections idle for up to 90 s, and does
+    not retry a POST that crosses our close: this must be longer."""
+
+    stall_timeout: float = 5.0
+    """For the client to read what was sent, and to close its side of a connection closed here."""
+
+    settle_time: float = 1.0
+    """While stopping: how long a new connection may take to bring its first request before it counts as idle."""
+
+    header_bytes: int = 65536
+    """Request line and headers of one request, or its trailers; noticed at most one read of the socket late."""
+
+    max_connections: int = 4096
+    """Open connections, TLS handshakes under way included; the next one is closed at once."""
+
+    backlog: int = 2048
+    """Connections the kernel holds until they are accepted (it caps this at net.core.somaxconn)."""
+
+
+class _StopParsing(Exception):
+    """Leaves the parser from one of its callbacks; never leaves `data_received`."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. Its transport owns `conn`, which is only peeked at here; `on_made` follows the TLS handshake."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        limits: Limits,
+        conn: socket.socket,
+        on_made: Callable[[], None],
+    ) -> None:
+        super().__init__(config, server_state, app_state={})
+        # Off here: uvicorn's Config would do it by changing the logger of the whole process.
+        self.access_log = False
+        self.limits = limits
+        self.conn = conn
+        self.on_made = on_made
+        self.receiving: Literal["nothing", "headers", "body"] = "nothing"
+        # Start of the wait whose length is limited, and of the wait for the client to read; in the loop's time.
+        self.since = 0.0
+        self.stalled_since: float | None = None
+        # Bytes received for this request that were not body; since the last chunk's start where it is chunked.
+        self.overhead = 0
+        # What else arrives is discarded: the connection closes after what it owes.
+        self.deaf = False
+
+    @property
+    def unused(self) -> bool:
+        """Whether no request has come yet."""
+        return self.cycle is None
+
+    @property
+    def answering(self) -> bool:
+        """Whether the application owes an answer."""
+        return not self.unused and not self.cycle.response_complete and not self.cycle.disconnected
+
+    # The transport's calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Starts the wait for the first request."""
+        super().connection_made(transport)
+        self.on_made()
+        self.since = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the requests that nobody waits for any more."""
+        super().connection_lost(exc)
+        self.pipeline.clear()
+
+    def pause_writing(self) -> None:
+        """Holds the application back: the client does not read."""
+        super().pause_writing()
+        self.stalled_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        """Lets the application go on."""
+        super().resume_writing()
+        self.stalled_since = None
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the parser, whose callbacks below start the application."""
+        if self.deaf or self.transport.is_closing():
+            return
+        self.overhead += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Answered as if it had asked for no upgrade. The bytes behind it may be of that other protocol.
+            self._finish()
+        except httptools.HttpParserError as error:
+            if not self.deaf:
+                logger.debug("Malformed request from %s: %s", self.client, error)
+                self._reject(400, b"Invalid HTTP request received.")
+        else:
+            if self.overhead > self.limits.header_bytes and self.receiving != "nothing":
+                self._reject(431, b"Request headers are too large.")
+
+    # The parser's calls
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        super().on_message_begin()
+        self.receiving = "headers"
+        if not self.unused:
+            self.since = self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        """Starts the application, or queues the request behind the one being answered."""
+        # `overhead` still counts the body that came in the same read: only then the headers need adding up.
+        if self.overhead > self.limits.header_bytes and self._header_size() > self.limits.header_bytes:
+            self._reject(431, b"Request headers are too large.")
+            raise _StopParsing
+        if len(self.pipeline) >= PIPELINED_REQUESTS:
+            self._finish()
+            raise _StopParsing
+        super().on_headers_complete()
+        self.receiving = "body"
+
+    def on_chunk_header(self) -> None:
+        """A chunk's start, in a body sent chunked: what follows the last one are trailers."""
+        self.overhead = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Passes a part of the body on."""
+        self.overhead -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request's last byte."""
+        super().on_message_complete()
+        self.receiving = "nothing"
+        self.overhead = 0
+        if self.cycle.response_complete:
+            self.since = self.loop.time()
+
+    # The request cycle's call
+
+    def on_response_complete(self) -> None:
+        """Takes the next pipelined request, or waits for one. Stands in for uvicorn's, which starts a timer here."""
+        if self.receiving != "body":
+            self.since = self.loop.time()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+
+    # The listener's calls
+
+    def enforce_deadline(self, now: float) -> None:
+        """Closes the connection if its client, not the application, has kept it waiting for too long.
+
+        `now` is the loop's time. Aborts where the client does not even read: a close would wait for that.
+        """
+        if self.stalled_since is None and self.transport.is_closing():
+            self.stalled_since = now
+        if self.stalled_since is not None:
+            if now - self.stalled_since > self.limits.stall_timeout:
+                self.transport.abort()
+            return
+        if self.receiving == "nothing" and not self.answering:
+            if now - self.since > self._idle_limit():
+                self._close_unless_request_waits()
+        elif self._waits_for_client() and now - self.since > self.limits.request_timeout:
+            self.transport.close()
+
+    def close_if_idle(self, now: float) -> None:
+        """Closes the connection, when stopping, unless a request is being received or answered or is about to come."""
+        if self.receiving == "nothing" and not self.answering:
+            just_connected = self.unused and now - self.since < self.limits.settle_time
+            if self.deaf or not just_connected:
+                self._close_unless_request_waits()
+
+    def _idle_limit(self) -> float:
+        if self.deaf:
+            return self.limits.stall_timeout
+        return self.limits.request_timeout if self.unused else self.limits.idle_timeout
+
+    def _waits_for_client(self) -> bool:
+        if self.receiving == "body":
+            return not self.flow.read_paused
+        return self.receiving == "headers" and not self.answering
+
+    def _close_unless_request_waits(self) -> None:
+        if not self.deaf:
+            try:
+                waiting = self.conn.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except OSError:
+                waiting = b""
+            # The loop reads these next. Closed now, the client would get a reset in answer to its request.
+            if waiting:
+                return
+        self.transport.close()
+
+    def _header_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _finish(self) -> None:
+        """Answers what is owed, then closes; what else arrives is discarded."""
+        self.deaf = True
+        self.receiving = "nothing"
+        self.cycle.keep_alive = False
+
+    def _reject(self, status: int, reason: bytes) -> None:
+        """Answers for the application where an answer is still due, then closes; what else arrives is discarded."""
+        in_body = self.receiving == "body"
+        if not in_body and self.answering:
+            self._finish()
+            return
+        self.deaf = True
+        self.receiving = "nothing"
+        self.since = self.loop.time()
+        if in_body:
+            if self.cycle.response_started or self.pipeline:
+                self.transport.close()
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self.flow.resume_reading()
+        headers = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
+        entity = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(reason)
+        self.transport.write(STATUS_LINE[status] + headers + entity + b"connection: close\r\n\r\n" + reason)
+        # Not closed yet: a close with bytes unread is a reset, and that may destroy the answer on its way.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
