@@ -47,4 +47,4 @@ COMPILE = $(DEV)/bin/uv pip compile pyproject.toml --universal --python-version 
 lock: $(DEV)/bin/python ## locks the dependencies, with hashes, for every platform
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
-	$(COMPILE) --only-group build -o requirements-build.lock
+	$(subst pyproject.toml,,$(COMPILE)) --group build -o requirements-build.lock
