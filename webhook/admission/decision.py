@@ -7,10 +7,8 @@ import msgspec
 
 from webhook.admission.annotations import (
     ONLY_CONTAINERS,
-    REQUIRE_LABEL,
     ROLE_SESSION_NAME,
     SKIP_CONTAINERS,
-    SKIP_LABEL,
 )
 from webhook.admission.identity import (
     Identity,
@@ -50,7 +48,8 @@ REASONS: Final = (
 class Decision(msgspec.Struct, gc=False, frozen=True):
     """What to answer, and why.
 
-    `why` says in a sentence what `reason` says in a word, where there is more to say. `denied` is the text of a refusal, with `code` its status; `method` is set where an identity was found.
+    `why` says in a sentence what `reason` says in a word, where there is more to say. `denied` is the text of
+    a refusal, with `code` its status; `method` is set where an identity was found.
     """
 
     reason: str
@@ -81,8 +80,7 @@ def decide(review: Review, account: ServiceAccount | None, sources: Sources, set
             return Decision("invalid_pod", denied=review.invalid, code=400)
         return Decision(review.not_ours)
     if _has_skip_label(pod, settings):
-        label = f"{settings.annotation_prefix}/{SKIP_LABEL}"
-        why = f"its label {label} keeps the webhook away"
+        why = f"its label {settings.skip_label} keeps the webhook away"
         return _checked(pod, Decision("skip_label", why=why), why, settings)
 
     key = (review.namespace, review.service_account)
@@ -130,7 +128,7 @@ def answer(review: Review, decision: Decision) -> bytes:
 _encode_patch: Final = msgspec.json.Encoder().encode
 
 
-def _mutation(  # noqa: PLR0913, PLR0917 - the two sets of annotations are apart on purpose: the Pod's wins
+def _mutation(
     review: Review,
     pod: Pod,
     identity: Identity,
@@ -142,7 +140,7 @@ def _mutation(  # noqa: PLR0913, PLR0917 - the two sets of annotations are apart
     session = None
     if ROLE_SESSION_NAME in pod_annotations or ROLE_SESSION_NAME in account_annotations:
         if identity.method == "container_credentials":
-            key = f"{settings.annotation_prefix}/{ROLE_SESSION_NAME}"
+            key = f"{settings.own_prefix}{ROLE_SESSION_NAME}"
             warnings.append(f"annotation {key} has no effect with container credentials")
         else:
             name = pod.meta.name or ""
@@ -168,7 +166,7 @@ def _names(annotation: str, pod: Mapping[str, str], account: Mapping[str, str]) 
 
 def _has_skip_label(pod: Pod, settings: Settings) -> bool:
     labels = pod.meta.labels
-    return labels is not None and f"{settings.annotation_prefix}/{SKIP_LABEL}" in labels
+    return labels is not None and settings.skip_label in labels
 
 
 def _lacking(mutation: Mutation) -> str:
@@ -186,9 +184,9 @@ def _lacking(mutation: Mutation) -> str:
 def _checked(pod: Pod, decision: Decision, lacking: str, settings: Settings) -> Decision:
     """`decision`, or the refusal of a pod that requires its identity and would lack it."""
     labels = pod.meta.labels
-    if not lacking or not labels or labels.get(f"{settings.annotation_prefix}/{REQUIRE_LABEL}") != "true":
+    if not lacking or not labels or labels.get(settings.require_label) != "true":
         return decision
-    label = f"{settings.annotation_prefix}/{REQUIRE_LABEL}"
+    label = settings.require_label
     return Decision(
         "identity_required",
         warnings=decision.warnings,

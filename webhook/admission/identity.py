@@ -28,7 +28,7 @@ class ServiceAccount(msgspec.Struct, frozen=True, gc=False):
 
 def own_annotations(annotations: Mapping[str, str] | None, settings: Settings) -> dict[str, str]:
     """The annotations below our prefix, the prefix taken off."""
-    prefix = settings.annotation_prefix + "/"
+    prefix = settings.own_prefix
     return {key.removeprefix(prefix): value for key, value in (annotations or {}).items() if key.startswith(prefix)}
 
 
@@ -87,10 +87,10 @@ def resolve(
         who = f"ServiceAccount {key[0]}/{key[1]}"
         if account is None:
             return NoIdentity("service_account_not_found", f"{who} not found"), []
-        return NoIdentity("no_role", f"{who} has no {settings.annotation_prefix}/{ROLE_ARN} annotation"), []
+        return NoIdentity("no_role", f"{who} has no {settings.own_prefix}{ROLE_ARN} annotation"), []
 
     if not _ROLE_ARN.fullmatch(role_arn):
-        where = f"mapping {mapped.key}" if mapped else f"annotation {settings.annotation_prefix}/{ROLE_ARN}"
+        where = f"mapping {mapped.key}" if mapped else f"annotation {settings.own_prefix}{ROLE_ARN}"
         problem = f"{where}: {quoted(role_arn)} is not a role ARN"
         if settings.invalid_role_arn == "skip":
             return NoIdentity("invalid_role_arn", problem), [f"{problem}: nothing injected"]
@@ -116,7 +116,7 @@ def _regional_sts(
         return settings.sts_regional_endpoint
     value = parse_bool(text)
     if value is None:
-        key = f"{settings.annotation_prefix}/{STS_REGIONAL_ENDPOINTS}"
+        key = f"{settings.own_prefix}{STS_REGIONAL_ENDPOINTS}"
         warnings.append(f"ServiceAccount annotation {key}: {quoted(text)} is not a bool: ignored")
         return settings.sts_regional_endpoint
     return value
@@ -137,7 +137,8 @@ def _expiration(
     if seconds is None:
         seconds = settings.token_expiration
     if seconds > MAX_TOKEN_EXPIRATION:
-        warnings.append(f"token expiration {quoted(str(seconds))} is more than Kubernetes takes: {MAX_TOKEN_EXPIRATION} s")
+        asked = quoted(str(seconds))
+        warnings.append(f"token expiration {asked} is more than Kubernetes takes: {MAX_TOKEN_EXPIRATION} s")
     return min(max(seconds, MIN_TOKEN_EXPIRATION), MAX_TOKEN_EXPIRATION)
 
 
@@ -149,6 +150,6 @@ def _annotated_expiration(
         return None
     seconds = parse_int(text)
     if seconds is None:
-        key = f"{settings.annotation_prefix}/{TOKEN_EXPIRATION}"
+        key = f"{settings.own_prefix}{TOKEN_EXPIRATION}"
         warnings.append(f"{kind} annotation {key}: {quoted(text)} is not an integer: ignored")
     return seconds

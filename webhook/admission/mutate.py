@@ -4,8 +4,7 @@ Only ever adds, by JSON Pointer, what is missing: no member that exists is repla
 the patched pod adds nothing.
 """
 
-import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -85,8 +84,6 @@ class _Run:
         self._result = result
         self._volumes = volumes
         self._volume_kind = volume_kind
-        self._mount = injection.mount
-        self._mount_path = posixpath.normpath(injection.mount_path)
         self._unsuitable = self._unsuitable_volume()
         self.volume_used = False
 
@@ -106,9 +103,9 @@ class _Run:
                 self._result.injected |= ours
                 return own_credentials or (ours and self._token_reachable(container))
 
-        foreign = self._foreign_mount(container)
+        mounted, foreign = self._mounts(container)
         if foreign is None:
-            reachable = self._add_mount(pointer, container)
+            reachable = self._add_mount(pointer, container, mounted)
         else:
             where = f"container {container.name}: volume {foreign} is mounted at {injection.mount_path}"
             token = self._token_in(foreign)
@@ -145,24 +142,23 @@ class _Run:
         elif labels[name] != value:
             self._result.warnings.append(f"Pod label {name} stays {quoted(labels[name])}: it is not {quoted(value)}")
 
-    def _add_mount(self, pointer: str, container: Container) -> bool:
+    def _add_mount(self, pointer: str, container: Container, mounted: str) -> bool:
         """Adds the mount, unless one of our volume is there; says whether the token is where its variable points."""
         self.volume_used = True
-        mounts = container.volumeMounts
-        if not any(mount.name == self._injection.volume_name for mount in mounts or ()):
-            self._append(f"{pointer}/volumeMounts", mounts, [self._mount])
-        elif not self._mounted_at_our_path(container):
+        if not mounted:
+            self._append(f"{pointer}/volumeMounts", container.volumeMounts, (self._injection.mount,))
+        elif mounted == "elsewhere":
             name, path = self._injection.volume_name, self._injection.mount_path
             self._result.warnings.append(f"container {container.name}: mounts {name} elsewhere than at {path}")
             return False
         return self._unsuitable is None
 
-    def _append(self, pointer: str, existing: list[Any] | None, items: list[dict[str, Any]]) -> None:
+    def _append(self, pointer: str, existing: list[Any] | None, items: Sequence[dict[str, Any]]) -> None:
         if existing is None:
             self._add(pointer, items)
         else:
-            for item in items:
-                self._add(f"{pointer}/-", item)
+            pointer += "/-"
+            self._result.operations += [Operation(pointer, item) for item in items]
 
     def _add(self, pointer: str, value: Any) -> None:
         self._result.operations.append(Operation(pointer, value))
@@ -172,30 +168,25 @@ class _Run:
         lacks = f", not {missing[0]}" if missing else ""
         self._result.warnings.append(f"container {container}: sets {' and '.join(preset)} itself{lacks}")
 
-    def _foreign_mount(self, container: Container) -> str | None:
-        """The name of another volume that the container mounts where our mount belongs."""
+    def _mounts(self, container: Container) -> tuple[Literal["", "elsewhere", "here"], str | None]:
+        """Where the container mounts our volume, and the name of another that it mounts where ours belongs."""
         ours = self._injection
+        mounted: Literal["", "elsewhere", "here"] = ""
         for mount in container.volumeMounts or ():
-            if mount.name != ours.volume_name and same_mount_path(
-                mount.mountPath, self._mount_path, windows=ours.windows
-            ):
-                return mount.name
-        return None
-
-    def _mounted_at_our_path(self, container: Container) -> bool:
-        ours = self._injection
-        return any(
-            mount.name == ours.volume_name and same_mount_path(mount.mountPath, self._mount_path, windows=ours.windows)
-            for mount in container.volumeMounts or ()
-        )
+            is_here = same_mount_path(mount.mountPath, ours.clean_mount_path, windows=ours.windows)
+            if mount.name != ours.volume_name:
+                if is_here:
+                    return mounted, mount.name
+            elif mounted != "here":
+                mounted = "here" if is_here else "elsewhere"
+        return mounted, None
 
     def _token_reachable(self, container: Container) -> bool:
         """Whether a container that is left alone finds our token at the path that its variable names."""
-        foreign = self._foreign_mount(container)
+        mounted, foreign = self._mounts(container)
         if foreign is not None:
             return self._token_in(foreign) == self._injection.audience
-        has_volume = self._injection.volume_name in self._volumes
-        return has_volume and self._unsuitable is None and self._mounted_at_our_path(container)
+        return mounted == "here" and self._injection.volume_name in self._volumes and self._unsuitable is None
 
     def _token_in(self, volume_name: str) -> str | None:
         """The audience of the token that a volume projects to our token path; None where it does not."""

@@ -1,4 +1,4 @@
-"""AdmissionReview (admission.k8s.io v1 and v1beta1): from the body to what is asked, and from a decision to the body."""
+"""AdmissionReview (admission.k8s.io v1 and v1beta1): from the body to what is asked, and from there to the answer."""
 
 import re
 from typing import Any, Final

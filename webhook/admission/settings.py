@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from webhook.admission.annotations import REQUIRE_LABEL, SKIP_LABEL
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.errors import SettingsError
 
@@ -35,11 +36,12 @@ def partition_of(region: str) -> str:
     return next((partition for prefix, partition in _PARTITION_OF_REGION if region.startswith(prefix)), "aws")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Settings:
     """The admission settings, named as the flags are; durations in seconds.
 
-    Raises SettingsError, naming every flag at fault, when constructed from values that make no sense.
+    Raises SettingsError, naming every flag at fault, when constructed from values that make no sense. Compares by
+    identity, so that what is derived from one can be cached cheaply by it.
     """
 
     annotation_prefix: str = "eks.amazonaws.com"
@@ -58,7 +60,20 @@ class Settings:
     container_credentials_token_path: str = "eks-pod-identity-token"
     container_credentials_full_uri: str = "http://169.254.170.23/v1/credentials"
 
+    own_prefix: str = field(init=False)
+    """What our annotations and labels start with, the slash included."""
+
+    skip_label: str = field(init=False)
+    """The label of pods that the API server does not call us for."""
+
+    require_label: str = field(init=False)
+    """The label of pods that are refused where they would lack their credentials."""
+
     def __post_init__(self) -> None:
+        prefix = f"{self.annotation_prefix}/"
+        object.__setattr__(self, "own_prefix", prefix)
+        object.__setattr__(self, "skip_label", prefix + SKIP_LABEL)
+        object.__setattr__(self, "require_label", prefix + REQUIRE_LABEL)
         problems = list(self._problems())
         if problems:
             raise SettingsError(problems)

@@ -16,7 +16,7 @@ def quoted(text: str) -> str:
 
 
 def bounded(warnings: Iterable[str]) -> list[str]:
-    """The warnings, each once and each cut to its length; where they are too many, the last says how many are left out."""
+    """The warnings, each once and cut to its length; where they are too many, the last says how many are left out."""
     unique = list(dict.fromkeys(_clipped(_printable(warning), MAX_LENGTH) for warning in warnings))
     kept: list[str] = []
     total = 0

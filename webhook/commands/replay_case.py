@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from webhook.admission.annotations import SKIP_LABEL
 from webhook.admission.settings import Settings
 from webhook.cluster.documents import Document
 from webhook.cluster.workloads import pods_of
@@ -81,7 +80,7 @@ def _admission_review(label: str, pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def _not_called(pod: dict[str, Any] | None, settings: Settings) -> str:
-    label = f"{settings.annotation_prefix}/{SKIP_LABEL}"
+    label = settings.skip_label
     metadata = pod.get("metadata") if pod is not None else None
     labels = metadata.get("labels") if isinstance(metadata, dict) else None
     if isinstance(labels, dict) and label in labels:

@@ -11,7 +11,7 @@ from webhook.errors import SettingsError
 
 _Made = TypeVar("_Made")
 
-_ADMISSION_FIELDS = tuple(field.name for field in dataclasses.fields(Settings))
+_ADMISSION_FIELDS = tuple(field.name for field in dataclasses.fields(Settings) if field.init)
 
 
 def admission_settings(parsed: Parsed) -> Settings:

@@ -1,0 +1,223 @@
+"""Requests to the API server, answered as bytes: the official client connects and authenticates, we decode.
+
+Its models would cost milliseconds and megabytes for fields that nobody here reads.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+
+from webhook import __version__
+from webhook.cluster.access import Access, AccessSettings, load_access
+from webhook.cluster.api_errors import (
+    ApiError,
+    ClusterConfigError,
+    ClusterError,
+    MalformedAnswer,
+    TimedOut,
+    Unreachable,
+)
+from webhook.cluster.resource import Resource
+from webhook.cluster.status import Status, status_error
+
+JSON: Final = "application/json"
+# Only the metadata of objects. The list form gives an empty watch and is refused for a get.
+METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+# An object in etcd has 1.5 MiB at most; escaped and with its event around it, some more.
+MAX_LINE: Final = 4 * 1024 * 1024
+_MAX_ERROR_BODY: Final = 64 * 1024
+# Of each connection: what is read ahead of us is memory, and time that the event loop is taken for.
+_READ_AHEAD: Final = 64 * 1024
+
+_CONNECT_TIMEOUT: Final = 10.0
+_RENEW_BEFORE: Final = timedelta(minutes=1)
+_SECONDS_BETWEEN_RELOADS: Final = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class KubernetesClient:
+    """The API server of one cluster; used as an async context manager.
+
+    Entering it raises ClusterConfigError where configuration or credentials cannot be read, and connects nowhere yet.
+    """
+
+    def __init__(self, settings: AccessSettings) -> None:
+        self._settings = settings
+        self._lock = asyncio.Lock()
+        self._loaded_at = 0.0
+        self._access: Access | None = None
+        self._rest: Any = None
+
+    async def __aenter__(self) -> Self:
+        logging.getLogger("aiohttp").setLevel(logging.ERROR)
+        await self._load()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._rest is not None:
+            await self._rest.close()
+
+    @property
+    def host(self) -> str:
+        """The API server's URL."""
+        return self._access.host if self._access is not None else ""
+
+    async def get(
+        self, resource: Resource, params: Mapping[str, str] | None = None, accept: str = JSON, seconds: float = 30.0
+    ) -> bytes:
+        """The object, or a list of the collection, within `seconds`. Raises ClusterError."""
+        verb = "get" if resource.name else "list"
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT)
+        try:
+            async with await self._request(verb, resource, params or {}, accept, timeout) as response:
+                body: bytes = await response.read()
+                return body
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    @asynccontextmanager
+    async def stream(
+        self, resource: Resource, params: Mapping[str, str], accept: str, *, seconds: float, silence: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The lines of a watch; it lasts for `seconds` at most, and TimedOut comes after `silence` seconds of it."""
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT, sock_read=silence)
+        try:
+            async with await self._request("watch", resource, params, accept, timeout) as response:
+                try:
+                    yield _lines(response.content)
+                finally:
+                    # What has not been read yet is of no use: the connection cannot be used again.
+                    response.close()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    async def _request(
+        self, verb: str, resource: Resource, params: Mapping[str, str], accept: str, timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        """The answer, of which only the head was read. Raises ApiError and what aiohttp raises."""
+        access = await self._current_access()
+        sent_at = monotonic()
+        response = await self._send(access, resource, params, accept, timeout)
+        if response.status == 401 and await self._reload(sent_at):
+            response.release()
+            assert self._access is not None  # noqa: S101 - it was loaded again just now
+            response = await self._send(self._access, resource, params, accept, timeout)
+        if response.status < 300:
+            return response
+        async with response:
+            body = await response.content.read(_MAX_ERROR_BODY)
+            raise _api_error(response, body, verb, resource, params)
+
+    async def _send(
+        self,
+        access: Access,
+        resource: Resource,
+        params: Mapping[str, str],
+        accept: str,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - all of aiohttp's deadlines
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": accept, "User-Agent": f"pod-identity-webhook/{__version__}"}
+        authorization = await access.authorization()
+        if authorization:
+            headers["Authorization"] = authorization
+        url = access.host + resource.path + (f"?{urlencode(params)}" if params else "")
+        answer = await self._rest.request("GET", url, headers=headers, _request_timeout=timeout)
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    async def _current_access(self) -> Access:
+        access = self._access
+        if access is None:
+            raise ClusterConfigError("the client is not open")
+        if access.expires_at is not None and access.expires_at - _RENEW_BEFORE < datetime.now(UTC):
+            await self._reload(monotonic())
+            access = self._access or access
+        return access
+
+    async def _reload(self, noticed_at: float) -> bool:
+        """Reads the credentials again, unless that was done since `noticed_at` or moments ago; whether they are newer."""
+        async with self._lock:
+            if self._loaded_at > noticed_at:
+                return True
+            if monotonic() - self._loaded_at < _SECONDS_BETWEEN_RELOADS:
+                return False
+            try:
+                await self._load()
+            except ClusterError as error:
+                self._loaded_at = monotonic()
+                logger.warning("the credentials for the API server cannot be renewed: %s", error)
+                return False
+            return True
+
+    async def _load(self) -> None:
+        from kubernetes.aio.client.rest import RESTClientObject  # noqa: PLC0415 - costs 20 MB where nobody needs it
+
+        access = await load_access(self._settings)
+        transport = access.transport
+        if self._access is None or self._transport != transport:
+            access.configuration.client_session_kwargs = {
+                "read_bufsize": _READ_AHEAD,
+                "cookie_jar": aiohttp.DummyCookieJar(),
+            }
+            try:
+                rest = RESTClientObject(access.configuration)
+            except (OSError, ssl.SSLError, ValueError) as error:
+                raise ClusterConfigError(f"the certificates for the API server cannot be used: {error}") from error
+            former, self._rest, self._transport = self._rest, rest, transport
+            if former is not None:
+                await former.close()
+        self._access = access
+        self._loaded_at = monotonic()
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        if isinstance(error, TimeoutError):
+            return TimedOut(f"the API server at {self.host} does not answer in time")
+        return Unreachable(f"the API server at {self.host} cannot be reached: {error or type(error).__name__}")
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    rest = b""
+    async for chunk in content.iter_any():
+        *lines, rest = (rest + chunk if rest else chunk).split(b"\n")
+        for line in lines:
+            if line:
+                yield line
+        if len(rest) > MAX_LINE:
+            raise MalformedAnswer(f"a line of a watch is longer than {MAX_LINE} bytes")
+    if rest:
+        raise Unreachable("a watch ended in the middle of a line")
+
+
+def _api_error(
+    response: aiohttp.ClientResponse, body: bytes, verb: str, resource: Resource, params: Mapping[str, str]
+) -> ApiError:
+    try:
+        status = msgspec.json.decode(body, type=Status)
+    except msgspec.MsgspecError:
+        status = Status(reason=response.reason, message=body[:200].decode("ascii", "replace") or response.reason)
+    seconds = response.headers.get("Retry-After", "")
+    retry_after = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0
+    error = status_error(status, f"{verb} {resource}", response.status, retry_after)
+    if error.status == 401:
+        advice = "the API server does not know our credentials: are they of this cluster, have they expired?"
+    elif error.status == 403:
+        name = params.get("fieldSelector", "").removeprefix("metadata.name=")
+        advice = f"grant {resource.rule(verb, name)}"
+    else:
+        return error
+    return ApiError(error.status, error.reason, f"{error} ({advice})", error.retry_after)

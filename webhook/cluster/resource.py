@@ -1,0 +1,55 @@
+"""Paths of the Kubernetes API, and the RBAC rule that each use of them needs."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from webhook.admission.names import is_dns_label, is_dns_subdomain
+from webhook.cluster.api_errors import InvalidName
+
+_PLURAL: Final = re.compile(r"[a-z]+", re.ASCII)
+_GROUP_VERSION: Final = re.compile(r"(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A collection, or the one object `name` in it; in all namespaces where `namespace` is empty.
+
+    Raises InvalidName when constructed from what cannot be a name in Kubernetes: nothing else may go into a URL.
+    """
+
+    plural: str
+    namespace: str = ""
+    name: str = ""
+    group_version: str = "v1"
+
+    def __post_init__(self) -> None:
+        if not _PLURAL.fullmatch(self.plural) or not _GROUP_VERSION.fullmatch(self.group_version):
+            raise InvalidName(f"{self.group_version[:80]!r} {self.plural[:80]!r} is no resource of the API")
+        if self.namespace and not is_dns_label(self.namespace):
+            raise InvalidName(f"{self.namespace[:80]!r} is not a namespace's name (DNS-1123 label)")
+        if self.name and not is_dns_subdomain(self.name):
+            raise InvalidName(f"{self.name[:80]!r} is not an object's name (DNS-1123 subdomain)")
+
+    @property
+    def path(self) -> str:
+        """The path in URLs of the API server."""
+        parts = ["/apis" if "/" in self.group_version else "/api", self.group_version]
+        if self.namespace:
+            parts += ["namespaces", self.namespace]
+        parts.append(self.plural)
+        if self.name:
+            parts.append(self.name)
+        return "/".join(parts)
+
+    def rule(self, verb: str, object_name: str = "") -> str:
+        """The RBAC rule that grants `verb` on this, for a person: of `object_name` alone where it is given."""
+        group = self.group_version.rpartition("/")[0]
+        name = self.name or object_name
+        names = f', resourceNames: ["{name}"]' if name and verb != "create" else ""
+        kind = f"Role in namespace {self.namespace}" if self.namespace else "ClusterRole"
+        return f'apiGroups: ["{group}"], resources: ["{self.plural}"], verbs: ["{verb}"]{names} in a {kind}'
+
+    def __str__(self) -> str:
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.plural}{' ' + self.name if self.name else ''}{where}"

@@ -1,0 +1,298 @@
+"""A collection followed for good: listed in pages, then watched from there, as the API's concepts have it.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+import msgspec
+
+from webhook.cluster.api_errors import ApiError, ClusterError, Expired, MalformedAnswer, TimedOut, Unreachable
+from webhook.cluster.backoff import Backoff
+from webhook.cluster.resource import Resource
+from webhook.cluster.status import Status, status_error
+
+if TYPE_CHECKING:
+    from webhook.cluster.client import KubernetesClient
+
+# Why a watch or a list had to be started again; `ended` is the API server's own time limit.
+REASONS: Final = ("ended", "cut", "silent", "expired", "throttled", "denied", "refused", "malformed", "bug")
+
+_MAX_RETRY_AFTER: Final = 300.0
+
+logger = logging.getLogger(__name__)
+
+
+class ObjectMeta(msgspec.Struct, gc=False):
+    """What we read of any object's metadata."""
+
+    name: str = ""
+    namespace: str = ""
+    resourceVersion: str = ""
+    creationTimestamp: str | None = None
+    annotations: dict[str, str] | None = None
+
+
+class PartialObject(msgspec.Struct, gc=False):
+    """An object's metadata, and nothing else of it."""
+
+    metadata: ObjectMeta
+
+
+T = TypeVar("T", bound=PartialObject)
+
+
+class _ListMeta(msgspec.Struct):
+    resourceVersion: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct, Generic[T]):
+    metadata: _ListMeta
+    items: list[T] | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+class Listing(Protocol[T]):
+    """A new state, made page by page while the old one serves."""
+
+    def add(self, items: Sequence[T]) -> None:
+        """Takes one page."""
+
+    def commit(self) -> None:
+        """The list is whole: the new state takes the place of the old one at once."""
+
+
+class Sink(Protocol[T]):
+    """Who wants to know the objects of a collection."""
+
+    def begin(self) -> Listing[T]:
+        """A list starts. It is forgotten unless it is committed."""
+
+    def put(self, item: T) -> None:
+        """An object was added or changed."""
+
+    def delete(self, item: T) -> None:
+        """An object was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection(Generic[T]):
+    """What to follow: `item` is the type of its objects as far as they are read."""
+
+    resource: Resource
+    item: type[T]
+    list_accept: str
+    watch_accept: str
+    field_selector: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often and how long, in seconds.
+
+    `silence` is longer than it takes the API server to send its next bookmark: one a minute and a quarter at most.
+    """
+
+    page_size: int = 500
+    watch_between: tuple[int, int] = (300, 600)
+    deadline_beyond: float = 15.0
+    silence: float = 100.0
+    first_delay: float = 0.5
+    max_delay: float = 15.0
+
+
+class Watch(Generic[T]):
+    """Follows a collection until `run` is cancelled; whatever happens to the API server, it tries again.
+
+    `restarts` counts by reason; `is_synced` says whether a list was whole once. The clock is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        client: "KubernetesClient",
+        collection: Collection[T],
+        sink: Sink[T],
+        pace: Pace | None = None,
+        *,
+        clock: Callable[[], float] = monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._collection = collection
+        self._sink = sink
+        self._pace = pace or Pace()
+        self._clock = clock
+        self._sleep = sleep
+        self._pages = msgspec.json.Decoder(_Page[collection.item])  # type: ignore[name-defined]
+        self._events = msgspec.json.Decoder(_Event)
+        self._objects = msgspec.json.Decoder(collection.item)
+        self._backoff = Backoff(self._pace.first_delay, self._pace.max_delay)
+        self._page_size = self._pace.page_size
+        self._version = ""
+        self._opened_at: float | None = None
+        self._heard_at: float | None = None
+        self._has_progressed = False
+        self._synced = asyncio.Event()
+        self.restarts: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
+        self.lists = 0
+        self.events = 0
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether the whole collection was known once."""
+        return self._synced.is_set()
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the API server last told us something, be it that nothing changed; None before the first."""
+        return None if self._heard_at is None else self._clock() - self._heard_at
+
+    async def wait_synced(self) -> None:
+        """Waits until the whole collection is known for the first time."""
+        await self._synced.wait()
+
+    async def run(self) -> None:
+        """Follows the collection; returns never."""
+        while True:
+            delay = await self._once()
+            if delay:
+                await self._sleep(delay)
+
+    async def _once(self) -> float:
+        """Lists if needed, then watches until that ends; the seconds to wait before the next time."""
+        self._opened_at = None
+        self._has_progressed = False
+        try:
+            if not self._version:
+                await self._list()
+            await self._follow()
+        except ClusterError as error:
+            return self._failed(error)
+        except Exception:
+            logger.exception("%s: a bug while following them", self._collection.resource)
+            self.restarts["bug"] += 1
+            self._version = ""
+            return self._backoff.next()
+        self.restarts["ended"] += 1
+        if self._has_progressed:
+            self._backoff.reset()
+            return 0
+        # A proxy that closes each watch at once must not make us ask without end.
+        return self._backoff.next()
+
+    def _failed(self, error: ClusterError) -> float:
+        reason = _reason(error)
+        self.restarts[reason] += 1
+        if reason in {"expired", "malformed"}:
+            self._version = ""
+        lasted = self._clock() - self._opened_at if self._opened_at is not None else 0
+        if self._has_progressed or lasted > self._pace.max_delay:
+            self._backoff.reset()
+        delay = self._backoff.next()
+        if isinstance(error, ApiError):
+            delay = max(delay, min(error.retry_after, _MAX_RETRY_AFTER))
+        logger.warning("%s; again in %.1f s", error, delay)
+        return delay
+
+    async def _list(self) -> None:
+        started = self._clock()
+        listing = self._sink.begin()
+        token = ""
+        while True:
+            try:
+                page = await self._read_page(token)
+            except Expired:
+                # The API server forgets a list's snapshot after minutes. If it is that slow, ask for more at a time.
+                self._page_size *= 4
+                raise
+            listing.add(page.items or ())
+            token, version = page.metadata.continue_, page.metadata.resourceVersion
+            del page
+            if not token:
+                break
+        if not version:
+            raise MalformedAnswer(f"list {self._collection.resource}: no resourceVersion")
+        listing.commit()
+        self._version = version
+        self._page_size = self._pace.page_size
+        self.lists += 1
+        logger.info("%s: listed in %.2f s", self._collection.resource, self._clock() - started)
+        self._synced.set()
+
+    async def _read_page(self, token: str) -> _Page[T]:
+        params = {"limit": str(self._page_size)}
+        if token:
+            params["continue"] = token
+        if self._collection.field_selector:
+            params["fieldSelector"] = self._collection.field_selector
+        body = await self._client.get(self._collection.resource, params, self._collection.list_accept)
+        self._heard_at = self._clock()
+        try:
+            return self._pages.decode(body)
+        except msgspec.MsgspecError as error:
+            raise MalformedAnswer(f"list {self._collection.resource}: {error}") from error
+
+    async def _follow(self) -> None:
+        seconds = random.randint(*self._pace.watch_between)  # noqa: S311 - it spreads load
+        params = {
+            "watch": "1",
+            "resourceVersion": self._version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(seconds),
+        }
+        if self._collection.field_selector:
+            params["fieldSelector"] = self._collection.field_selector
+        async with self._client.stream(
+            self._collection.resource,
+            params,
+            self._collection.watch_accept,
+            seconds=seconds + self._pace.deadline_beyond,
+            silence=self._pace.silence,
+        ) as lines:
+            self._opened_at = self._heard_at = self._clock()
+            async for line in lines:
+                try:
+                    self._take(line)
+                except msgspec.MsgspecError as error:
+                    raise MalformedAnswer(f"watch {self._collection.resource}: {error}") from error
+
+    def _take(self, line: bytes) -> None:
+        event = self._events.decode(line)
+        if event.type == "ERROR":
+            status = msgspec.json.decode(event.object, type=Status)
+            raise status_error(status, f"watch {self._collection.resource}")
+        if event.type not in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}:
+            return
+        item = self._objects.decode(event.object)
+        if event.type == "DELETED":
+            self._sink.delete(item)
+        elif event.type != "BOOKMARK":
+            self._sink.put(item)
+        self._version = item.metadata.resourceVersion or self._version
+        self._heard_at = self._clock()
+        self._has_progressed = True
+        self.events += 1
+
+
+def _reason(error: ClusterError) -> str:
+    if isinstance(error, TimedOut):
+        return "silent"
+    if isinstance(error, Unreachable):
+        return "cut"
+    if isinstance(error, Expired):
+        return "expired"
+    if isinstance(error, ApiError):
+        return {401: "denied", 403: "denied", 429: "throttled", 503: "throttled"}.get(error.status, "refused")
+    return "malformed" if isinstance(error, MalformedAnswer) else "refused"
