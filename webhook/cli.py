@@ -4,6 +4,7 @@ Exit codes: 0 fine, 1 a finding or a failure, 2 usage.
 """
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,32 +21,27 @@ _VERBS: Final = {
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Runs the command line `argv` (without the program's name); returns the exit code."""
-    verb, rest = (argv[0], argv[1:]) if argv else ("", ())
-    if verb in {"-h", "--help", "help"}:
-        print(_usage())  # noqa: T201 - what a command prints
-        return 0
-    if verb == "--version" or "--version" in rest:
-        print(f"pod-identity-webhook {__version__}")  # noqa: T201
-        return 0
-    if verb not in _VERBS:
-        problem = f"{verb!r} is no command" if verb else "a command is missing"
-        print(f"pod-identity-webhook: {problem}\n\n{_usage()}", file=sys.stderr)  # noqa: T201
-        return 2
-    # Each verb imports what it needs and no more: the server's memory is an admin's.
-    command = importlib.import_module(f"webhook.commands.{verb}")
+    verb = argv[0] if argv else ""
+    name = f"pod-identity-webhook {verb}" if verb in _VERBS else "pod-identity-webhook"
     try:
-        code: int = command.main(rest, environ)
+        code = _run(verb, argv, environ)
+        # Not left to the interpreter's end: there a reader that is gone makes a traceback.
+        sys.stdout.flush()
     except SettingsError as error:
         for problem in error.problems:
-            print(f"pod-identity-webhook {verb}: {problem}", file=sys.stderr)  # noqa: T201
-        print(f"See 'pod-identity-webhook {verb} --help'.", file=sys.stderr)  # noqa: T201
+            print(f"{name}: {problem}", file=sys.stderr)  # noqa: T201
+        print(f"See '{name} --help'.", file=sys.stderr)  # noqa: T201
         return 2
     except WebhookError as error:
-        print(f"pod-identity-webhook {verb}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except BrokenPipeError:
         # The reader (`| head`) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+        return 1
+    except OSError as error:
+        _drop_output()
+        print(f"{name}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
         return 130
@@ -54,7 +50,32 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def run() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal's encoding lacks must not end the command.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:], os.environ))
+
+
+def _run(verb: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    if verb in {"-h", "--help", "help"}:
+        print(_usage())  # noqa: T201 - what a command prints
+        return 0
+    if not {"--version", "--version=true"}.isdisjoint(argv):
+        print(f"pod-identity-webhook {__version__}")  # noqa: T201
+        return 0
+    if verb not in _VERBS:
+        problem = f"{verb!r} is no command" if verb else "a command is missing"
+        print(f"pod-identity-webhook: {problem}\n\n{_usage()}", file=sys.stderr)  # noqa: T201
+        return 2
+    # Each verb imports what it needs and no more: the server's memory is an admin's.
+    code: int = importlib.import_module(f"webhook.commands.{verb}").main(argv[1:], environ)
+    return code
+
+
+def _drop_output() -> None:
+    """Sends what is still buffered nowhere, so that it does not fail once more at the interpreter's end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage() -> str:

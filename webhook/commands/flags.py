@@ -114,10 +114,11 @@ def _read_argv(
                 parsed.problems.append(_unknown(spelling, flags))
                 continue
             if not equals:
-                value = "true" if flag.kind == "bool" else next(words, "")
-                if flag.kind != "bool" and not value:
+                following = "true" if flag.kind == "bool" else next(words, None)
+                if following is None:
                     parsed.problems.append(f"{spelling}: needs a value")
                     continue
+                value = following
             texts[flag.name] = (spelling, value)
 
 

@@ -14,14 +14,14 @@ from webhook.admission.settings import Settings
 from webhook.cluster.documents import Document, read_documents, read_path
 from webhook.cluster.manifests import role_mapping, service_account
 from webhook.cluster.workloads import pods_of
-from webhook.commands.flag_table import REPLAY_FLAGS
-from webhook.commands.flags import Parsed, parse
+from webhook.commands.flag_table import REPLAY_FLAGS, SERVE_FLAGS
+from webhook.commands.flags import Parsed, parse, unknown_variables
 from webhook.commands.golden import compare, update
 from webhook.commands.help import help_text
-from webhook.commands.replay_answer import Answer, answer_here, webhook_at
+from webhook.commands.replay_answer import Answer, answer_here, applied, webhook_at
 from webhook.commands.replay_case import Case, cases_of
 from webhook.commands.replay_output import RENDERERS, coloured, complaint, is_bad
-from webhook.commands.settings import admission_settings, checked
+from webhook.commands.settings import admission_settings, checked, with_account
 from webhook.errors import CredentialsConfigError, SettingsError
 
 _ABOUT: Final = (
@@ -40,13 +40,19 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return 0
     _check_usage(parsed)
     (settings,) = checked(parsed, lambda: admission_settings(parsed))
+    # Those of serve may well be set here too.
+    unknown = unknown_variables([*REPLAY_FLAGS, *SERVE_FLAGS], environ)
+    if unknown:
+        _notice(f"environment variables that are no flag, ignored: {', '.join(unknown)}")
 
     documents = [document for name in parsed.positionals for document in _read(name)]
     cases = cases_of(documents, parsed.values["namespace"], settings)
     if not cases:
         raise SettingsError([f"no AdmissionReview, Pod or workload in {', '.join(parsed.positionals)}"])
     with _answerer(parsed, documents, settings) as answer:
-        results = [(case, Answer(allowed=True) if case.not_called else answer(case.body)) for case in cases]
+        results = [
+            (case, applied(Answer(allowed=True) if case.not_called else answer(case.body), case.pod)) for case in cases
+        ]
     if parsed.values["expect"]:
         return _expected(parsed, results)
     return _shown(parsed, results, no_color=bool(environ.get("NO_COLOR")))
@@ -83,6 +89,7 @@ def _answerer(parsed: Parsed, documents: list[Document], settings: Settings) -> 
         return
     if values["service_accounts"]:
         documents = [*read_path(Path(values["service_accounts"])), *documents]
+    settings = with_account(settings)
     accounts, mapping = _known(documents, values["namespace"], settings, mapped=values["watch_config_map"])
     sources = Sources(mapping, _container_credentials(values["watch_container_credentials_config"]))
 
@@ -106,7 +113,7 @@ def _known(
         elif role == "config_map" and mapped and document.member("metadata.name", str) == CONFIG_MAP_NAME:
             mapping, problems = role_mapping(document)
             for problem in problems:
-                print(f"pod-identity-webhook replay: {problem}", file=sys.stderr)
+                _notice(problem)
     return accounts, mapping
 
 
@@ -116,7 +123,8 @@ def _container_credentials(name: str) -> ContainerCredentials:
     try:
         return parse_container_credentials(Path(name).read_bytes())
     except (OSError, CredentialsConfigError) as error:
-        raise SettingsError([f"--watch-container-credentials-config: {error}"]) from error
+        problem = getattr(error, "strerror", None) or error
+        raise SettingsError([f"--watch-container-credentials-config: {name}: {problem}"]) from error
 
 
 def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], *, no_color: bool) -> int:
@@ -129,21 +137,28 @@ def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], *, no_color: bool
         print(coloured(text) if colours else text, end="" if output != "diff" else "\n")
         line = complaint(case, answer)
         if line and output != "diff":
-            print(f"pod-identity-webhook replay: {line}", file=sys.stderr)
+            _notice(line)
     return 1 if any(is_bad(answer) for _, answer in results) else 0
 
 
 def _expected(parsed: Parsed, results: list[tuple[Case, Answer]]) -> int:
-    """Compares the results with the golden files, or writes these; 1 where something differs."""
+    """Compares the results with the golden files, or writes these; 1 where something differs, or is bad."""
     folder = Path(parsed.values["expect"])
     render, ending = RENDERERS[parsed.values["output"]]
     texts = {f"{case.slug}.{ending}": render(case, answer) for case, answer in results}
+    bad = [complaint(case, answer) for case, answer in results if is_bad(answer)]
+    for line in bad:
+        _notice(line)
     if parsed.values["update"]:
         for left_over in update(folder, texts):
-            print(f"{left_over}: belongs to nothing in the input any more", file=sys.stderr)
-        print(f"{folder}: {len(texts)} files written", file=sys.stderr)
-        return 0
+            _notice(f"{left_over}: belongs to nothing in the input any more")
+        _notice(f"{folder}: {len(texts)} {'file' if len(texts) == 1 else 'files'} written")
+        return 1 if bad else 0
     differences = compare(folder, texts)
     for difference in differences:
         print(difference, end="")
-    return 1 if differences else 0
+    return 1 if differences or bad else 0
+
+
+def _notice(text: str) -> None:
+    print(f"pod-identity-webhook replay: {text}", file=sys.stderr)

@@ -1,14 +1,14 @@
 """The answer to a replayed review: decided here by the webhook's own code, or asked of a running webhook."""
 
 import base64
-import binascii
 import contextlib
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 import httpx
+import jsonpatch
 import msgspec
 
 from webhook.admission.decision import answer, decide
@@ -19,6 +19,17 @@ from webhook.errors import ReviewError, SettingsError, WebhookError
 
 _TIMEOUT: Final = 30.0
 
+_decode_patch: Final = msgspec.json.Decoder(list[dict[str, Any]]).decode
+# Beside its own errors, jsonpatch lets through what members of a wrong type raise.
+_NOT_APPLICABLE: Final = (
+    jsonpatch.JsonPatchException,
+    jsonpatch.JsonPointerException,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+
 # (namespace, name) to the ServiceAccount, or None where there is none.
 FindAccount: TypeAlias = Callable[[str, str], ServiceAccount | None]
 
@@ -27,7 +38,8 @@ FindAccount: TypeAlias = Callable[[str, str], ServiceAccount | None]
 class Answer:
     """What came of one review.
 
-    `error` is set where there is no AdmissionReview: what happened, with the HTTP status where there was one.
+    `error` is set where there is no AdmissionReview, or one that the API server could not use: what happened, with the
+    HTTP status where there was one. `after` is the pod as the patch leaves it; None where there is no pod.
     """
 
     review: dict[str, Any] = field(default_factory=dict)
@@ -37,6 +49,7 @@ class Answer:
     message: str = ""
     warnings: list[str] = field(default_factory=list)
     error: str = ""
+    after: dict[str, Any] | None = None
 
 
 def answer_here(body: bytes, find_account: FindAccount, sources: Sources, settings: Settings) -> Answer:
@@ -66,7 +79,7 @@ def webhook_at(url: str, ca: str) -> Iterator[Callable[[bytes], Answer]]:
         def ask(body: bytes) -> Answer:
             try:
                 response = client.post(url, content=body, headers={"content-type": "application/json"})
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 raise WebhookError(f"{url}: {error or type(error).__name__}") from error
             if response.status_code != 200:
                 return Answer(error=f"HTTP {response.status_code}: {response.text.strip()[:500]}")
@@ -75,13 +88,23 @@ def webhook_at(url: str, ca: str) -> Iterator[Callable[[bytes], Answer]]:
         yield ask
 
 
+def applied(answer: Answer, pod: dict[str, Any] | None) -> Answer:
+    """`answer` with `after`, which its patch makes of `pod`; an error where it does not apply, as at the API server."""
+    if pod is None or not answer.patch:
+        return replace(answer, after=pod)
+    try:
+        return replace(answer, after=jsonpatch.JsonPatch(answer.patch).apply(pod))
+    except _NOT_APPLICABLE as error:
+        return replace(answer, after=pod, error=f"the patch does not apply: {error}")
+
+
 def _read(body: bytes, reason: str, why: str) -> Answer:
     """An AdmissionReview's response, which may come from any webhook."""
     try:
         review = msgspec.json.decode(body)
         response = review["response"]
         audit = response.get("auditAnnotations") or {}
-        patch = msgspec.json.decode(base64.b64decode(response["patch"])) if response.get("patch") else []
+        patch = _decode_patch(base64.b64decode(response["patch"])) if response.get("patch") else []
         return Answer(
             review=review,
             patch=patch,
@@ -90,5 +113,5 @@ def _read(body: bytes, reason: str, why: str) -> Answer:
             message=str((response.get("status") or {}).get("message", "")) or why,
             warnings=[str(warning) for warning in response.get("warnings") or []],
         )
-    except (msgspec.MsgspecError, binascii.Error, KeyError, TypeError, AttributeError) as error:
+    except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return Answer(error=f"the answer is no AdmissionReview with a response ({type(error).__name__}: {error})")

@@ -5,12 +5,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import jsonpatch
 import yaml
 
 from webhook.commands.replay_answer import Answer
 from webhook.commands.replay_case import Case
-from webhook.errors import WebhookError
 
 _RED, _GREEN, _CYAN, _BOLD, _YELLOW, _RESET = (f"\x1b[{code}m" for code in (31, 32, 36, 1, 33, 0))
 
@@ -20,26 +18,13 @@ def is_bad(answer: Answer) -> bool:
     return bool(answer.error) or not answer.allowed
 
 
-def patched(case: Case, answer: Answer) -> dict[str, Any] | None:
-    """The case's pod with the answer's patch applied; None where the case has no pod.
-
-    Raises WebhookError where the patch does not apply.
-    """
-    if case.pod is None or not answer.patch:
-        return case.pod
-    try:
-        result: dict[str, Any] = jsonpatch.JsonPatch(answer.patch).apply(case.pod)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
-        raise WebhookError(f"{case.title}: the patch does not apply: {error}") from error
-    return result
-
-
 def diff(case: Case, answer: Answer) -> str:
     """The decision, its warnings, and a unified diff of the pod before and after."""
     lines = [f"# {case.title}", f"# {_verdict(case, answer)}"]
     lines += [f"# warning: {warning}" for warning in answer.warnings]
+    lines = [_printable(line) for line in lines]
     if case.pod is not None:
-        before, after = (to_yaml(pod).splitlines() for pod in (case.pod, patched(case, answer)))
+        before, after = (to_yaml(pod).splitlines() for pod in (case.pod, answer.after))
         lines += difflib.unified_diff(before, after, "before", "after", lineterm="")
     return "\n".join(lines) + "\n"
 
@@ -49,9 +34,9 @@ def patch(_case: Case, answer: Answer) -> str:
     return json.dumps(answer.patch) + "\n"
 
 
-def pod(case: Case, answer: Answer) -> str:
-    """The patched pod as a YAML document."""
-    return f"---\n{to_yaml(patched(case, answer))}"
+def pod(_case: Case, answer: Answer) -> str:
+    """The patched pod as a YAML document; null where there is none."""
+    return "---\n" + ("null\n" if answer.after is None else to_yaml(answer.after))
 
 
 def review(_case: Case, answer: Answer) -> str:
@@ -80,8 +65,13 @@ def to_yaml(value: Any) -> str:
 def complaint(case: Case, answer: Answer) -> str:
     """A line for standard error about a case that is not shown in words; empty where all is well."""
     if case.not_called or is_bad(answer):
-        return f"{case.title}: {_verdict(case, answer)}"
+        return _printable(f"{case.title}: {_verdict(case, answer)}")
     return ""
+
+
+def _printable(line: str) -> str:
+    """`line` without what a name or a foreign answer could forge another line with, or a terminal's commands."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
 
 
 def _verdict(case: Case, answer: Answer) -> str:

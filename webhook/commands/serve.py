@@ -7,7 +7,7 @@ from pathlib import Path
 from webhook.commands.flag_table import SERVE_FLAGS, is_ignored
 from webhook.commands.flags import Parsed, parse, unknown_variables
 from webhook.commands.help import help_text
-from webhook.commands.settings import admission_settings, checked
+from webhook.commands.settings import admission_settings, checked, with_account
 from webhook.server.logs import configure_logs
 from webhook.server.settings import ServerSettings
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
     from webhook.server.run import run  # noqa: PLC0415 - the server's libraries are not needed for usage errors
 
-    run(settings, admission)
+    run(settings, with_account(admission))
     return 0
 
 

@@ -15,11 +15,15 @@ _ADMISSION_FIELDS = tuple(field.name for field in dataclasses.fields(Settings) i
 
 
 def admission_settings(parsed: Parsed) -> Settings:
-    """The admission settings; asks the metadata service for the account where --compose-role-arn needs it.
+    """The admission settings. Raises SettingsError."""
+    return Settings(**parsed.of(_ADMISSION_FIELDS))
 
-    Raises SettingsError, or MetadataError.
+
+def with_account(settings: Settings) -> Settings:
+    """`settings` with the account that --compose-role-arn needs, asked of the metadata service where no flag says it.
+
+    Not before all flags are known to be right: it may take seconds. Raises MetadataError.
     """
-    settings = Settings(**parsed.of(_ADMISSION_FIELDS))
     if not settings.compose_role_arn or (settings.aws_account_id and settings.aws_partition):
         return settings
     account, region = settings.aws_account_id, settings.aws_default_region
