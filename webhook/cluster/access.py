@@ -82,8 +82,8 @@ async def load_access(settings: AccessSettings) -> Access:
     if not kubeconfig and not settings.context and os.environ.get("KUBERNETES_SERVICE_HOST"):
         _load_in_cluster(configuration, settings.in_cluster_files)
         return Access(configuration, settings.kube_api or configuration.host)
-    kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
-    if any(Path(path).expanduser().exists() for path in kubeconfig.split(os.pathsep) if path):
+    kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    if _is_there(kubeconfig):
         expires_at = await _load_kubeconfig(configuration, kubeconfig, settings.context)
         return Access(configuration, settings.kube_api or configuration.host, expires_at)
     if settings.kubeconfig or settings.context or not settings.kube_api:
@@ -92,12 +92,18 @@ async def load_access(settings: AccessSettings) -> Access:
     return Access(configuration, settings.kube_api)
 
 
+def _is_there(kubeconfig: str) -> bool:
+    """Whether any of the files is there: KUBECONFIG may name several."""
+    return any(Path(path).expanduser().exists() for path in kubeconfig.split(os.pathsep) if path)
+
+
 def _load_in_cluster(configuration: Any, files: Path) -> None:
     from kubernetes.aio.config import ConfigException  # noqa: PLC0415 - as above
     from kubernetes.aio.config.incluster_config import InClusterConfigLoader  # noqa: PLC0415 - as above
 
     try:
-        InClusterConfigLoader(str(files / "token"), str(files / "ca.crt")).load_and_set(configuration)
+        loader: Any = InClusterConfigLoader
+        loader(str(files / "token"), str(files / "ca.crt")).load_and_set(configuration)
     except (ConfigException, OSError, ValueError) as error:
         hint = "is automountServiceAccountToken false?"
         raise ClusterConfigError(f"{files}: the pod's credentials cannot be read: {error} ({hint})") from error
@@ -106,8 +112,9 @@ def _load_in_cluster(configuration: Any, files: Path) -> None:
 async def _load_kubeconfig(configuration: Any, kubeconfig: str, context: str) -> datetime | None:
     from kubernetes.aio.config import ConfigException, load_kube_config  # noqa: PLC0415 - as above
 
+    load: Any = load_kube_config
     try:
-        loader = await load_kube_config(
+        loader = await load(
             config_file=kubeconfig,
             context=context or None,
             client_configuration=configuration,

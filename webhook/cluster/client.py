@@ -27,13 +27,8 @@ from webhook.cluster.api_errors import (
     TimedOut,
     Unreachable,
 )
-from webhook.cluster.resource import Resource
+from webhook.cluster.resource import JSON, Resource
 from webhook.cluster.status import Status, status_error
-
-JSON: Final = "application/json"
-# Only the metadata of objects. The list form gives an empty watch and is refused for a get.
-METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 # An object in etcd has 1.5 MiB at most; escaped and with its event around it, some more.
 MAX_LINE: Final = 4 * 1024 * 1024
@@ -59,6 +54,7 @@ class KubernetesClient:
         self._lock = asyncio.Lock()
         self._loaded_at = 0.0
         self._access: Access | None = None
+        self._transport = b""
         self._rest: Any = None
 
     async def __aenter__(self) -> Self:
@@ -107,7 +103,12 @@ class KubernetesClient:
             raise self._unreachable(error) from error
 
     async def _request(
-        self, verb: str, resource: Resource, params: Mapping[str, str], accept: str, timeout: aiohttp.ClientTimeout
+        self,
+        verb: str,
+        resource: Resource,
+        params: Mapping[str, str],
+        accept: str,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - all of aiohttp's deadlines
     ) -> aiohttp.ClientResponse:
         """The answer, of which only the head was read. Raises ApiError and what aiohttp raises."""
         access = await self._current_access()
@@ -129,7 +130,7 @@ class KubernetesClient:
         resource: Resource,
         params: Mapping[str, str],
         accept: str,
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - all of aiohttp's deadlines
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as above
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": accept, "User-Agent": f"pod-identity-webhook/{__version__}"}
         authorization = await access.authorization()
@@ -150,7 +151,7 @@ class KubernetesClient:
         return access
 
     async def _reload(self, noticed_at: float) -> bool:
-        """Reads the credentials again, unless that was done since `noticed_at` or moments ago; whether they are newer."""
+        """Reads the credentials again, unless that was done since `noticed_at` or moments ago; whether it was."""
         async with self._lock:
             if self._loaded_at > noticed_at:
                 return True

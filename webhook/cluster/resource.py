@@ -1,4 +1,4 @@
-"""Paths of the Kubernetes API, and the RBAC rule that each use of them needs."""
+"""What can be asked of the Kubernetes API: paths, forms of the answer, and the RBAC rule that each use needs."""
 
 import re
 from dataclasses import dataclass
@@ -6,6 +6,11 @@ from typing import Final
 
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.cluster.api_errors import InvalidName
+
+JSON: Final = "application/json"
+# Only the metadata of objects. The list form gives an empty watch and is refused for a get.
+METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 _PLURAL: Final = re.compile(r"[a-z]+", re.ASCII)
 _GROUP_VERSION: Final = re.compile(r"(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*", re.ASCII)

@@ -47,6 +47,7 @@ class PartialObject(msgspec.Struct, gc=False):
 
 
 T = TypeVar("T", bound=PartialObject)
+T_contra = TypeVar("T_contra", bound=PartialObject, contravariant=True)
 
 
 class _ListMeta(msgspec.Struct):
@@ -64,26 +65,26 @@ class _Event(msgspec.Struct):
     object: msgspec.Raw
 
 
-class Listing(Protocol[T]):
+class Listing(Protocol[T_contra]):
     """A new state, made page by page while the old one serves."""
 
-    def add(self, items: Sequence[T]) -> None:
+    def add(self, items: Sequence[T_contra]) -> None:
         """Takes one page."""
 
     def commit(self) -> None:
         """The list is whole: the new state takes the place of the old one at once."""
 
 
-class Sink(Protocol[T]):
+class Sink(Protocol[T_contra]):
     """Who wants to know the objects of a collection."""
 
-    def begin(self) -> Listing[T]:
+    def begin(self) -> Listing[T_contra]:
         """A list starts. It is forgotten unless it is committed."""
 
-    def put(self, item: T) -> None:
+    def put(self, item: T_contra) -> None:
         """An object was added or changed."""
 
-    def delete(self, item: T) -> None:
+    def delete(self, item: T_contra) -> None:
         """An object was deleted."""
 
 
@@ -195,7 +196,8 @@ class Watch(Generic[T]):
     def _failed(self, error: ClusterError) -> float:
         reason = _reason(error)
         self.restarts[reason] += 1
-        if reason in {"expired", "malformed"}:
+        if reason in {"expired", "malformed", "refused"}:
+            # What we ask to go on from may be the very reason.
             self._version = ""
         lasted = self._clock() - self._opened_at if self._opened_at is not None else 0
         if self._has_progressed or lasted > self._pace.max_delay:
@@ -295,4 +297,4 @@ def _reason(error: ClusterError) -> str:
         return "expired"
     if isinstance(error, ApiError):
         return {401: "denied", 403: "denied", 429: "throttled", 503: "throttled"}.get(error.status, "refused")
-    return "malformed" if isinstance(error, MalformedAnswer) else "refused"
+    return "malformed" if isinstance(error, MalformedAnswer) else "denied"

@@ -1,0 +1,136 @@
+"""The store of a live cluster: ServiceAccounts known by a watch, and read at once where the watch may not know yet."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from webhook.admission.annotations import AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION
+from webhook.admission.golang import parse_bool, parse_int
+from webhook.admission.identity import ServiceAccount
+from webhook.admission.mapping import NO_MAPPING, RoleMapping
+from webhook.admission.names import is_dns_label, is_dns_subdomain
+from webhook.admission.settings import Settings
+from webhook.cluster.account_cache import AccountCache, service_account
+from webhook.cluster.api_errors import ApiError, MalformedAnswer
+from webhook.cluster.arrivals import Arrivals
+from webhook.cluster.config_map import MappingConfigMap
+from webhook.cluster.lookups import Lookups
+from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
+from webhook.cluster.running import running
+from webhook.cluster.watch import Collection, Pace, PartialObject, Watch
+
+if TYPE_CHECKING:
+    from webhook.cluster.client import KubernetesClient
+
+_PLURAL = "serviceaccounts"
+
+
+class ClusterAccounts:
+    """A ServiceAccountStore that follows a cluster while it is entered as an async context manager.
+
+    Entering it waits for nothing: until `is_synced` every ServiceAccount is looked up. `config_map` has the role
+    mappings, None: there are none. Times are in seconds: `lookup_seconds` is the longest that a live read may take,
+    `grace_seconds` how much longer to wait for a ServiceAccount that is not there.
+    """
+
+    def __init__(
+        self,
+        client: "KubernetesClient",
+        settings: Settings,
+        config_map: MappingConfigMap | None = None,
+        *,
+        lookup_seconds: float = 1.0,
+        grace_seconds: float = 0.0,
+        pace: Pace | None = None,
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._config_map = config_map
+        self._lookup_seconds = lookup_seconds
+        self._grace_seconds = grace_seconds
+        self._arrivals = Arrivals()
+        self._cache = AccountCache(settings, self._arrivals)
+        collection = Collection(Resource(_PLURAL), PartialObject, METADATA_LIST, METADATA)
+        self.watch = Watch(client, collection, self._cache, pace)
+        self.lookups = Lookups(self._read, seconds=lookup_seconds)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._stack.push_async_callback(self.lookups.close)
+        await self._stack.enter_async_context(running(self.watch.run()))
+        if self._config_map is not None:
+            await self._stack.enter_async_context(self._config_map)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def __len__(self) -> int:
+        return len(self._cache)
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether all that decisions are made by was known once: ServiceAccounts, and the mappings where there are."""
+        return self.watch.is_synced and (self._config_map is None or self._config_map.is_synced)
+
+    @property
+    def mapping(self) -> RoleMapping:
+        """The role mappings that hold now."""
+        return self._config_map.mapping if self._config_map is not None else NO_MAPPING
+
+    def get(self, namespace: str, name: str) -> ServiceAccount | None:
+        """The ServiceAccount as the watch has told us; None: look it up.
+
+        That is so where it is unknown, and where it has no role but was created or changed in the last seconds.
+        """
+        return self._cache.get(namespace, name)
+
+    async def lookup(self, namespace: str, name: str) -> ServiceAccount | None:
+        """The ServiceAccount as the API server has it now; None where there is none, even after the grace period.
+
+        What it finds is not kept: the watch alone knows what is newer. Raises LookupFailed.
+        """
+        if not is_dns_label(namespace) or not is_dns_subdomain(name):
+            return None
+        found = await self.lookups.find(namespace, name)
+        if found is None and self._grace_seconds > 0:
+            await self._arrivals.wait(namespace, name, self._grace_seconds)
+            found = await self.lookups.find(namespace, name)
+        return found
+
+    async def _read(self, namespace: str, name: str) -> ServiceAccount | None:
+        resource = Resource(_PLURAL, namespace, name)
+        try:
+            body = await self._client.get(resource, accept=METADATA, seconds=self._lookup_seconds)
+            return service_account(msgspec.json.decode(body, type=PartialObject), self._settings)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        except msgspec.MsgspecError as error:
+            raise MalformedAnswer(f"get {resource}: {error}") from error
+
+    def as_json(self) -> bytes:
+        """The ServiceAccounts with a role, as the Go webhook shows its cache."""
+        shown = {
+            f"{account.namespace}/{account.name}": self._shown(account.annotations)
+            for account in self._cache
+            if account.annotations.get(ROLE_ARN)
+        }
+        return msgspec.json.encode(shown, order="sorted")
+
+    def _shown(self, annotations: Mapping[str, str]) -> dict[str, Any]:
+        settings = self._settings
+        regional = parse_bool(annotations.get(STS_REGIONAL_ENDPOINTS, ""))
+        expiration = parse_int(annotations.get(TOKEN_EXPIRATION, ""))
+        return {
+            "RoleARN": annotations[ROLE_ARN],
+            "Audience": annotations.get(AUDIENCE) or settings.token_audience,
+            "UseRegionalSTS": settings.sts_regional_endpoint if regional is None else regional,
+            "TokenExpiration": settings.token_expiration if expiration is None else expiration,
+        }

@@ -1,0 +1,111 @@
+"""The ConfigMap `pod-identity-webhook` with role mappings, followed in one namespace."""
+
+import logging
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from webhook.admission.mapping import CONFIG_MAP_NAME, NO_MAPPING, RoleMapping, parse_mapping
+from webhook.cluster.resource import JSON, Resource
+from webhook.cluster.running import running
+from webhook.cluster.watch import Collection, Pace, PartialObject, Watch
+from webhook.errors import MappingError
+
+if TYPE_CHECKING:
+    from webhook.cluster.client import KubernetesClient
+
+_DOCUMENT: Final = "config"
+
+logger = logging.getLogger(__name__)
+
+
+class ConfigMap(PartialObject):
+    """A ConfigMap's text members."""
+
+    data: dict[str, str] | None = None
+
+
+class MappingConfigMap:
+    """The role mappings that hold now, followed while entered as an async context manager.
+
+    An entry that is bad is left out; a document that is bad as a whole leaves in force what was; a ConfigMap that is
+    not there means no mappings. `bad_entries` is how many of the present document are left out, `bad_documents` counts
+    those that could not be used.
+    """
+
+    def __init__(self, client: "KubernetesClient", namespace: str, pace: Pace | None = None) -> None:
+        self._place = f"ConfigMap {namespace}/{CONFIG_MAP_NAME}"
+        selector = f"metadata.name={CONFIG_MAP_NAME}"
+        collection = Collection(Resource("configmaps", namespace), ConfigMap, JSON, JSON, selector)
+        self.watch = Watch(client, collection, self, pace)
+        self.mapping: RoleMapping = NO_MAPPING
+        self.bad_entries = 0
+        self.bad_documents = 0
+        self._document: str | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(running(self.watch.run()))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether we knew once what the ConfigMap says, or that there is none."""
+        return self.watch.is_synced
+
+    def begin(self) -> "ConfigMapListing":
+        """A list starts: it has our ConfigMap or nothing."""
+        return ConfigMapListing(self)
+
+    def put(self, item: ConfigMap) -> None:
+        """The ConfigMap was added or changed."""
+        document = (item.data or {}).get(_DOCUMENT, "")
+        if document == self._document:
+            return
+        self._document = document
+        try:
+            mapping, problems = parse_mapping(document)
+        except MappingError as error:
+            self.bad_documents += 1
+            logger.warning("%s: data.%s: %s; the last good mappings stay", self._place, _DOCUMENT, error)
+            return
+        self.mapping = mapping
+        self.bad_entries = len(problems)
+        logger.info("%s: %d role mappings", self._place, len(mapping))
+        for problem in problems:
+            logger.warning("%s: data.%s: %s", self._place, _DOCUMENT, problem)
+
+    def delete(self, item: ConfigMap | None = None) -> None:  # noqa: ARG002 - a watch says which one
+        """The ConfigMap is not there any more."""
+        if self._document is not None:
+            logger.warning("%s: deleted: no role mappings", self._place)
+        self._document = None
+        self.mapping = NO_MAPPING
+        self.bad_entries = 0
+
+
+class ConfigMapListing:
+    """What a list of our one ConfigMap has."""
+
+    def __init__(self, owner: MappingConfigMap) -> None:
+        self._owner = owner
+        self._found: ConfigMap | None = None
+
+    def add(self, items: Sequence[ConfigMap]) -> None:
+        """Takes one page."""
+        for item in items:
+            if item.metadata.name == CONFIG_MAP_NAME:
+                self._found = item
+
+    def commit(self) -> None:
+        """The list is whole."""
+        if self._found is not None:
+            self._owner.put(self._found)
+        else:
+            self._owner.delete()
