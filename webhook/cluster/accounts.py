@@ -1,14 +1,11 @@
 """The store of a live cluster: ServiceAccounts known by a watch, and read at once where the watch may not know yet."""
 
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from webhook.admission.annotations import AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION
-from webhook.admission.golang import parse_bool, parse_int
 from webhook.admission.identity import ServiceAccount
 from webhook.admission.mapping import NO_MAPPING, RoleMapping
 from webhook.admission.names import is_dns_label, is_dns_subdomain
@@ -103,6 +100,10 @@ class ClusterAccounts:
             found = await self.lookups.find(namespace, name)
         return found
 
+    def accounts(self) -> list[ServiceAccount]:
+        """All ServiceAccounts known that have an annotation of ours."""
+        return list(self._cache)
+
     async def _read(self, namespace: str, name: str) -> ServiceAccount | None:
         resource = Resource(_PLURAL, namespace, name)
         try:
@@ -114,23 +115,3 @@ class ClusterAccounts:
             raise
         except msgspec.MsgspecError as error:
             raise MalformedAnswer(f"get {resource}: {error}") from error
-
-    def as_json(self) -> bytes:
-        """The ServiceAccounts with a role, as the Go webhook shows its cache."""
-        shown = {
-            f"{account.namespace}/{account.name}": self._shown(account.annotations)
-            for account in self._cache
-            if account.annotations.get(ROLE_ARN)
-        }
-        return msgspec.json.encode(shown, order="sorted")
-
-    def _shown(self, annotations: Mapping[str, str]) -> dict[str, Any]:
-        settings = self._settings
-        regional = parse_bool(annotations.get(STS_REGIONAL_ENDPOINTS, ""))
-        expiration = parse_int(annotations.get(TOKEN_EXPIRATION, ""))
-        return {
-            "RoleARN": annotations[ROLE_ARN],
-            "Audience": annotations.get(AUDIENCE) or settings.token_audience,
-            "UseRegionalSTS": settings.sts_regional_endpoint if regional is None else regional,
-            "TokenExpiration": settings.token_expiration if expiration is None else expiration,
-        }

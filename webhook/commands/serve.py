@@ -52,6 +52,10 @@ def _server_settings(parsed: Parsed) -> ServerSettings:
                 "tls_cipher_suites",
                 "namespace",
                 "service_name",
+                "kubeconfig",
+                "kube_api",
+                "service_account_lookup_timeout",
+                "service_account_lookup_grace_period",
                 "watch_config_map",
             )
         ),

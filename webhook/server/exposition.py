@@ -6,7 +6,7 @@ addition to a slot that the caller holds.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -63,6 +63,21 @@ class Computed:
         value = self._value()
         if value is not None:
             yield f"{self._name} {_number(value)}"
+
+
+class ComputedBy:
+    """A counter or gauge with one label, whose values by that label are asked for when it is exposed."""
+
+    def __init__(
+        self, kind: str, name: str, help_text: str, label: str, values: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self._kind, self._name, self._help, self._label, self._values = kind, name, help_text, label, values
+
+    def lines(self) -> Iterator[str]:
+        """HELP, TYPE and the samples."""
+        yield from _head(self._kind, self._name, self._help)
+        for label, value in self._values().items():
+            yield f"{self._name}{_labels((self._label,), (label,))} {_number(value)}"
 
 
 class Observations:

@@ -3,29 +3,32 @@
 import asyncio
 import gc
 import logging
-import signal
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any, Final
 
 import uvloop
 
-from certs.errors import CertificateError
-from certs.files import ephemeral
 from webhook import __version__
 from webhook.admission.container_credentials import ContainerCredentials
 from webhook.admission.mapping import CONFIG_MAP_NAME
 from webhook.admission.settings import Settings
+from webhook.cluster.access import AccessSettings
+from webhook.cluster.accounts import ClusterAccounts
+from webhook.cluster.client import KubernetesClient
+from webhook.cluster.config_map import MappingConfigMap
 from webhook.cluster.credentials_file import CredentialsFile
 from webhook.cluster.manifests import ManifestAccounts
-from webhook.errors import SettingsError, WebhookError
+from webhook.server import gauges
 from webhook.server.app import WebhookApplication, metrics_application
+from webhook.server.certificate import certificate_of
 from webhook.server.debug_cache import debug_cache
 from webhook.server.listener import Listener
 from webhook.server.metrics import Metrics
 from webhook.server.mutate_endpoint import MutateEndpoint
 from webhook.server.settings import ServerSettings
-from webhook.server.tls import CertificateFiles, TlsError, TlsSettings, parse_cipher_suites, parse_min_version
+from webhook.server.stopping import Stopping
 
 # Requests take milliseconds; the longest wait for a lookup.
 _GRACE: Final = 15.0
@@ -40,39 +43,46 @@ def run(settings: ServerSettings, admission: Settings) -> None:
         runner.run(_serve(settings, admission))
 
 
+@dataclass(frozen=True, slots=True)
+class _Knowledge:
+    """What decisions are made by, and the checks that keep what comes from files fresh."""
+
+    store: ManifestAccounts | ClusterAccounts
+    container_credentials: Callable[[], ContainerCredentials]
+    checks: list[Callable[[], Any]]
+
+    def awaited(self) -> str:
+        """What is not known yet; empty once all was known."""
+        if isinstance(self.store, ClusterAccounts) and not self.store.is_synced:
+            return "the cluster's ServiceAccounts and role mappings are not known yet"
+        return ""
+
+
 async def _serve(settings: ServerSettings, admission: Settings) -> None:
-    certificate = _certificate(settings)
-    store = _store(settings, admission)
-    credentials_path = settings.watch_container_credentials_config
-    credentials = CredentialsFile(credentials_path) if credentials_path is not None else None
-
-    def identities() -> ContainerCredentials:
-        return credentials.identities if credentials is not None else frozenset()
-
+    certificate = certificate_of(settings)
     metrics = Metrics()
-    stopping = _Stopping()
-    endpoint = MutateEndpoint(store, identities, admission, metrics)
-    webhook = Listener(
-        WebhookApplication(endpoint), address=settings.bind_address, port=settings.port, tls=certificate.serving.outer
-    )
-    monitoring = Listener(
-        metrics_application(
+    stopping = Stopping()
+    async with AsyncExitStack() as stack:
+        knowledge = await _knowledge(settings, admission, metrics, stack)
+        store = knowledge.store
+        endpoint = MutateEndpoint(store, knowledge.container_credentials, admission, metrics)
+        address = settings.bind_address
+        webhook = Listener(
+            WebhookApplication(endpoint), address=address, port=settings.port, tls=certificate.serving.outer
+        )
+        application = metrics_application(
             metrics,
-            lambda: "stopping" if stopping.asked else "",
+            lambda: "stopping" if stopping.asked else knowledge.awaited(),
             (lambda: debug_cache(store.accounts(), admission)) if settings.enable_debugging_handlers else None,
-        ),
-        address=settings.bind_address,
-        port=settings.metrics_port,
-        tls=None,
-    )
-    _add_metrics(metrics, webhook, certificate, store, credentials)
+        )
+        monitoring = Listener(application, address=address, port=settings.metrics_port, tls=None)
+        gauges.add_listener(metrics, webhook)
+        gauges.add_certificate(metrics, certificate)
 
-    checks: list[Callable[[], Any]] = [certificate.check, store.check]
-    if credentials is not None:
-        checks.append(credentials.check)
-    files = asyncio.create_task(_watch_files(checks))
-    try:
+        files = asyncio.create_task(_watch_files([certificate.check, *knowledge.checks]))
+        stack.callback(files.cancel)
         ports = await webhook.start(), await monitoring.start()
+        stack.push_async_callback(monitoring.stop, 1.0)
         # What is alive now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -83,107 +93,46 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
             logger.info("stopping: draining for %g s", settings.drain_period)
             await stopping.wait_again(settings.drain_period)
         await webhook.stop(_GRACE)
-    finally:
-        files.cancel()
-        await monitoring.stop(1.0)
     logger.info("stopped")
 
 
-class _Stopping:
-    """The signals that end the process. SIGTERM drains; SIGINT, from somebody at a desk, does not."""
+async def _knowledge(
+    settings: ServerSettings, admission: Settings, metrics: Metrics, stack: AsyncExitStack
+) -> _Knowledge:
+    checks: list[Callable[[], Any]] = []
+    store: ManifestAccounts | ClusterAccounts
+    if settings.service_accounts is not None:
+        config_map = (settings.namespace, CONFIG_MAP_NAME) if settings.watch_config_map else None
+        store = ManifestAccounts(settings.service_accounts, admission, config_map)
+        checks.append(store.check)
+        gauges.add_manifests(metrics, store)
+    else:
+        store = await _cluster(settings, admission, metrics, stack)
 
-    def __init__(self) -> None:
-        self.asked = False
-        self.drains = False
-        self._first, self._second = asyncio.Event(), asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal, number)
-
-    async def wait(self) -> None:
-        """Waits for the first signal."""
-        await self._first.wait()
-
-    async def wait_again(self, seconds: float) -> None:
-        """Waits for a second signal, for so long."""
-        try:
-            await asyncio.wait_for(self._second.wait(), seconds)
-        except TimeoutError:
-            return
-
-    def _on_signal(self, number: int) -> None:
-        if self.asked:
-            self._second.set()
-        self.asked = True
-        self.drains = number == signal.SIGTERM
-        self._first.set()
+    path = settings.watch_container_credentials_config
+    if path is None:
+        return _Knowledge(store, frozenset, checks)
+    credentials = CredentialsFile(path)
+    checks.append(credentials.check)
+    gauges.add_credentials_file(metrics, credentials)
+    return _Knowledge(store, lambda: credentials.identities, checks)
 
 
-def _tls_settings(settings: ServerSettings) -> TlsSettings:
-    problems: list[str] = []
-    try:
-        min_version, notice = parse_min_version(settings.tls_min_version)
-        if notice:
-            logger.warning(notice)
-    except TlsError as error:
-        problems.append(f"--tls-min-version: {error}")
-    try:
-        suites, notice = parse_cipher_suites(settings.tls_cipher_suites)
-        if notice:
-            logger.warning(notice)
-    except TlsError as error:
-        problems.append(f"--tls-cipher-suites: {error}")
-    if problems:
-        raise SettingsError(problems)
-    return TlsSettings(min_version, suites)
-
-
-def _certificate(settings: ServerSettings) -> CertificateFiles:
-    tls = _tls_settings(settings)
-    cert, key = settings.tls_cert, settings.tls_key
-    if settings.ephemeral_certificate is not None:
-        try:
-            files = ephemeral(settings.ephemeral_certificate, settings.certificate_names, datetime.now(UTC))
-        except CertificateError as error:
-            raise WebhookError(f"--ephemeral-certificate: {error}") from error
-        cert, key = files.certificate, files.private_key
-    return CertificateFiles(cert, key, tls)
-
-
-def _store(settings: ServerSettings, admission: Settings) -> ManifestAccounts:
-    if settings.service_accounts is None:
-        raise SettingsError(["--service-accounts: give a file or folder of manifests to serve from"])
-    config_map = (settings.namespace, CONFIG_MAP_NAME) if settings.watch_config_map else None
-    return ManifestAccounts(settings.service_accounts, admission, config_map)
-
-
-def _add_metrics(
-    metrics: Metrics,
-    webhook: Listener,
-    certificate: CertificateFiles,
-    store: ManifestAccounts,
-    credentials: CredentialsFile | None,
-) -> None:
-    metrics.add_computed("connections", "Open connections to the HTTPS port.", lambda: webhook.open_connections)
-    metrics.add_computed(
-        "refused_connections_total",
-        "Connections closed at once because there were too many.",
-        lambda: webhook.refused_connections,
-        kind="counter",
+async def _cluster(
+    settings: ServerSettings, admission: Settings, metrics: Metrics, stack: AsyncExitStack
+) -> ClusterAccounts:
+    access = AccessSettings(kubeconfig=settings.kubeconfig, kube_api=settings.kube_api)
+    client = await stack.enter_async_context(KubernetesClient(access))
+    mappings = MappingConfigMap(client, settings.namespace) if settings.watch_config_map else None
+    store = ClusterAccounts(
+        client,
+        admission,
+        mappings,
+        lookup_seconds=settings.service_account_lookup_timeout,
+        grace_seconds=settings.service_account_lookup_grace_period,
     )
-    metrics.add_computed(
-        "certificate_expiry_timestamp_seconds",
-        "When the certificate that is served ends.",
-        lambda: certificate.not_after.timestamp(),  # noqa: PLW0108 - it is another object after a reload
-    )
-    metrics.add_computed("cache_service_accounts", "ServiceAccounts known.", lambda: store.account_count)
-    if credentials is not None:
-        metrics.add_computed(
-            "container_credentials_failures_total",
-            "Changes of the container credentials file that could not be used.",
-            lambda: credentials.failures,
-            kind="counter",
-        )
+    gauges.add_cluster(metrics, store, mappings)
+    return await stack.enter_async_context(store)
 
 
 async def _watch_files(checks: list[Callable[[], Any]]) -> None:

@@ -29,6 +29,10 @@ class ServerSettings:
     tls_cipher_suites: str = ""
     namespace: str = "eks"
     service_name: str = "pod-identity-webhook"
+    kubeconfig: str = ""
+    kube_api: str = ""
+    service_account_lookup_timeout: float = 1.0
+    service_account_lookup_grace_period: float = 0.0
     watch_config_map: bool = False
     watch_container_credentials_config: Path | None = None
 
@@ -40,6 +44,10 @@ class ServerSettings:
     def _problems(self) -> Iterator[str]:
         if self.port and self.port == self.metrics_port:
             yield f"--metrics-port: {self.metrics_port} is the HTTPS port already"
+        if self.kube_api and not self.kube_api.startswith(("https://", "http://")):
+            yield f"--kube-api: {self.kube_api!r} is not a URL"
+        if not 0 < self.service_account_lookup_timeout <= 10:
+            yield "--service-account-lookup-timeout: the API server waits for 10 s at most"
         if not is_dns_label(self.namespace):
             yield f"--namespace: {self.namespace!r} is not a namespace's name (DNS label)"
         if not is_dns_subdomain(self.service_name):

@@ -1,0 +1,34 @@
+"""The signals that end the process."""
+
+import asyncio
+import signal
+
+
+class Stopping:
+    """SIGTERM asks for a stop that drains; SIGINT, from somebody at a desk, and a second signal ask for one at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.drains = False
+        self._first, self._second = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    async def wait(self) -> None:
+        """Waits for the first signal."""
+        await self._first.wait()
+
+    async def wait_again(self, seconds: float) -> None:
+        """Waits for a second signal, for so long."""
+        try:
+            await asyncio.wait_for(self._second.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _on_signal(self, number: int) -> None:
+        if self.asked:
+            self._second.set()
+        self.asked = True
+        self.drains = number == signal.SIGTERM
+        self._first.set()
