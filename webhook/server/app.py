@@ -11,8 +11,8 @@ from webhook.server.exposition import CONTENT_TYPE
 from webhook.server.metrics import Metrics
 from webhook.server.mutate_endpoint import MutateEndpoint
 
-# Nobody calls us by hand: no interactive documentation to attack.
-_BARE: Final[dict[str, Any]] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
+# Nobody calls us by hand: no interactive documentation to attack, and no redirect to what the Host header says.
+_BARE: Final[dict[str, Any]] = {"docs_url": None, "redoc_url": None, "openapi_url": None, "redirect_slashes": False}
 
 
 class WebhookApplication:
