@@ -1,5 +1,6 @@
 """The account and region of this EC2 instance, from the instance metadata service, version 2 (IMDSv2)."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,8 @@ DEFAULT_ENDPOINT: Final = "http://169.254.169.254"
 _TIMEOUT: Final = 2.0
 _ATTEMPTS: Final = 3
 _TOKEN_TTL: Final = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+_ACCOUNT_ID: Final = re.compile(r"[0-9]{12}", re.ASCII)
+_LONGEST_PROBLEM: Final = 200
 
 
 class MetadataError(WebhookError):
@@ -33,18 +36,29 @@ def instance_identity(endpoint: str = DEFAULT_ENDPOINT) -> InstanceIdentity:
     The token is of IMDSv2, with the hop limit that the instance has: in a pod that is not on the host network, a
     limit of 1 hides the service.
     """
-    problem = ""
-    with httpx.Client(base_url=endpoint, timeout=_TIMEOUT, trust_env=False) as client:
-        for _ in range(_ATTEMPTS):
-            try:
-                token = client.put("/latest/api/token", headers=_TOKEN_TTL).raise_for_status().text
-                document = client.get(
-                    "/latest/dynamic/instance-identity/document", headers={"X-aws-ec2-metadata-token": token}
-                ).raise_for_status()
-                return msgspec.json.decode(document.content, type=InstanceIdentity)
-            except (httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError) as error:
-                problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+    problem: Exception | None = None
+    for _ in range(_ATTEMPTS):
+        try:
+            return _asked(endpoint)
+        except (httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError, RecursionError, ValueError) as error:
+            problem = error
     raise MetadataError(
-        f"--compose-role-arn: the instance metadata service at {endpoint} did not answer ({problem}); "
-        "give --aws-account-id and --aws-partition instead"
-    )
+        f"--compose-role-arn: the instance metadata service at {endpoint} did not say what account this is "
+        f"({_one_line(problem)}); give --aws-account-id and --aws-partition instead"
+    ) from problem
+
+
+def _asked(endpoint: str) -> InstanceIdentity:
+    with httpx.Client(base_url=endpoint, timeout=_TIMEOUT, trust_env=False) as client:
+        token = client.put("/latest/api/token", headers=_TOKEN_TTL).raise_for_status().content
+        document = client.get(
+            "/latest/dynamic/instance-identity/document", headers={b"X-aws-ec2-metadata-token": token}
+        ).raise_for_status()
+    identity = msgspec.json.decode(document.content, type=InstanceIdentity)
+    if not _ACCOUNT_ID.fullmatch(identity.accountId):
+        raise ValueError(f"accountId is {identity.accountId[:40]!r}, not 12 digits")
+    return identity
+
+
+def _one_line(error: Exception | None) -> str:
+    return str(error).partition("\n")[0][:_LONGEST_PROBLEM] or type(error).__name__
