@@ -20,8 +20,11 @@ class _Text(logging.Formatter):
         return time.strftime(datefmt or "%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z"
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{self.formatTime(record)} {record.levelname} {record.name} {record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{self.formatTime(record)} {record.levelname} {record.name} {_printable(record.getMessage())}"
+        if record.exc_info:
+            # Indented and escaped: what a client sent may be in it, and must not pass for a line of ours.
+            line += "".join(f"\n    {_printable(part)}" for part in self.formatException(record.exc_info).split("\n"))
+        return line
 
 
 class _Json(_Text):
@@ -37,6 +40,13 @@ class _Json(_Text):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)
+
+
+def _printable(text: str) -> str:
+    """`text` with line ends and control characters escaped: a terminal would obey them."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class _Limit(logging.Filter):
