@@ -14,43 +14,51 @@ logger = logging.getLogger(__name__)
 class CredentialsFile:
     """The identities in a file. An absent or empty one means none, for that is how they are revoked.
 
-    `failures` counts the changes that could not be used.
+    `failures` counts the changes that could not be used. `check` may run in another thread than everything else.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: bytes | None = None
+        self._tried = self._found = self._read()
         self.identities: ContainerCredentials = frozenset()
         self.failures = 0
-        self.check()
+        self._take(self._found)
 
     def check(self) -> None:
-        """Reads the file and takes what has changed; meant to be called every second or so."""
-        content = self._read()
-        if content is None or content == self._seen:
-            return
-        self._seen = content
-        try:
-            self.identities = parse_container_credentials(content)
-        except CredentialsConfigError as error:
-            self._failed(str(error))
-        else:
-            logger.info("%s: %d identities with container credentials", self._path, len(self.identities))
+        """Reads the file and takes what has changed; meant to be called every second or so.
 
-    def _read(self) -> bytes | None:
-        """The content, empty where there is no file; None where nothing can be said of it."""
+        A change is taken up once two calls in a row find the same: whoever writes the file may have emptied it first,
+        and that alone would revoke everything.
+        """
+        found = self._read()
+        is_settled = found == self._found
+        self._found = found
+        if is_settled and found != self._tried:
+            self._tried = found
+            self._take(found)
+
+    def _take(self, found: bytes | str) -> None:
+        if isinstance(found, str):
+            self._fail(found)
+            return
+        try:
+            self.identities = parse_container_credentials(found)
+        except CredentialsConfigError as error:
+            self._fail(str(error))
+            return
+        logger.info("%s: %d identities with container credentials", self._path, len(self.identities))
+
+    def _fail(self, reason: str) -> None:
+        self.failures += 1
+        logger.error("%s: %s; the last good state stays: %d identities", self._path, reason, len(self.identities))
+
+    def _read(self) -> bytes | str:
+        """The content, empty where there is no file; or in words why nothing can be said of it."""
         try:
             with self._path.open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)
         except FileNotFoundError:
             return b""
         except OSError as error:
-            if self._seen != b"unreadable":
-                self._seen = b"unreadable"
-                self._failed(error.strerror or str(error))
-            return None
-        return content[: _MAX_BYTES + 1]
-
-    def _failed(self, reason: str) -> None:
-        self.failures += 1
-        logger.error("%s: %s; the last good state stays: %d identities", self._path, reason, len(self.identities))
+            return error.strerror or str(error)
+        return content if len(content) <= _MAX_BYTES else f"larger than {_MAX_BYTES} bytes"
