@@ -1,0 +1,50 @@
+"""The container credentials file: who is listed, what revokes, what is refused."""
+
+import pytest
+
+from webhook.admission.container_credentials import parse_container_credentials
+from webhook.errors import CredentialsConfigError
+
+
+def test_each_identity_is_a_namespace_and_a_service_account() -> None:
+    document = b"""{"identities": [
+        {"namespace": "shop", "serviceAccount": "checkout"},
+        {"serviceAccount": "cart", "namespace": "shop", "unknown": 1},
+        {"namespace": "shop", "serviceAccount": "checkout"}
+    ], "unknown": {}}"""
+    assert parse_container_credentials(document) == {("shop", "checkout"), ("shop", "cart")}
+
+
+@pytest.mark.parametrize("document", [b"", b" \n", b"{}", b"null", b'{"identities": []}', b'{"identities": null}'])
+def test_an_empty_document_lists_nobody(document: bytes) -> None:
+    assert parse_container_credentials(document) == frozenset()
+
+
+def test_of_duplicate_keys_the_last_wins() -> None:
+    document = b'{"identities": [{"namespace": "x", "serviceAccount": "x"}], "identities": []}'
+    assert parse_container_credentials(document) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        (b"{", "truncated"),
+        (b"{} {}", "trailing"),
+        (b"[]", "Expected `object | null`, got `array`"),
+        (b'{"identities": {}}', "at `$.identities`"),
+        (b'{"identities": [5]}', "at `$.identities[0]`"),
+        (b'{"identities": [{"namespace": "shop"}]}', "missing required field `serviceAccount`"),
+        (b'{"identities": [{"serviceAccount": "app"}]}', "missing required field `namespace`"),
+        (b'{"identities": [{"namespace": 5, "serviceAccount": "app"}]}', "Expected `str`, got `int`"),
+        (b'{"identities": [{"namespace": null, "serviceAccount": "app"}]}', "Expected `str`, got `null`"),
+        (b'{"identities": [NaN]}', "malformed"),
+        (b'{"identities": [{"namespace": "\xff", "serviceAccount": "app"}]}', "utf-8"),
+        (b'{"identities": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "Expected `object`, got `array`"),
+        (b'{"unknown": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "recursion"),
+    ],
+)
+def test_a_malformed_document_is_refused_and_the_error_says_where(document: bytes, text: str) -> None:
+    with pytest.raises(CredentialsConfigError) as caught:
+        parse_container_credentials(document)
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)

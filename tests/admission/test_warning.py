@@ -1,0 +1,57 @@
+"""Warnings fit in an HTTP header and in what the API server passes on."""
+
+import pytest
+
+from webhook.admission.warning import MAX_LENGTH, MAX_TOTAL, bounded, quoted
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", '""'),
+        ("app", '"app"'),
+        ("a b", '"a b"'),
+        ("x" * 40, '"' + "x" * 40 + '"'),
+        ("x" * 41, '"' + "x" * 37 + '..."'),
+        ("a\nb\r\tc", '"a\\x0ab\\x0d\\x09c"'),
+        ("\x00\x1b\x7f", '"\\x00\\x1b\\x7f"'),
+        ("é東🚀", '"\\xe9\\u6771\\U0001f680"'),
+        ("é\n", '"\\xe9\\x0a"'),
+        ("\u2028", '"\\u2028"'),
+    ],
+)
+def test_a_quoted_text_is_short_and_printable_ascii(text: str, expected: str) -> None:
+    assert quoted(text) == expected
+
+
+def test_a_warning_of_120_characters_stays_whole_and_a_longer_one_is_cut() -> None:
+    assert MAX_LENGTH == 120
+    assert bounded(["w" * 120, "v" * 121]) == ["w" * 120, "v" * 117 + "..."]
+
+
+def test_a_warning_is_cut_by_the_length_that_it_has_once_escaped() -> None:
+    assert bounded(["é" * 60]) == [("\\xe9" * 60)[:117] + "..."]
+
+
+def test_the_same_warning_is_given_once() -> None:
+    assert bounded(["a", "b", "a"]) == ["a", "b"]
+
+
+def test_warnings_that_are_cut_to_the_same_text_are_given_once() -> None:
+    assert bounded(["w" * 200 + "1", "w" * 200 + "2"]) == ["w" * 117 + "..."]
+
+
+def test_no_warnings_stay_none() -> None:
+    assert bounded([]) == []
+
+
+def test_all_that_fit_are_kept() -> None:
+    warnings = [f"{n:04}" + "w" * 96 for n in range(MAX_TOTAL // 100)]
+    assert bounded(warnings) == warnings
+
+
+def test_where_they_are_too_many_the_last_says_how_many_are_left_out() -> None:
+    warnings = [f"{n:04}" + "w" * 96 for n in range(MAX_TOTAL // 100 + 7)]
+    kept = bounded(warnings)
+    assert kept == [*warnings[: MAX_TOTAL // 100], "7 more warnings of this kind left out"]
+    assert sum(map(len, kept)) < 4096
