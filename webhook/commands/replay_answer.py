@@ -98,20 +98,29 @@ def applied(answer: Answer, pod: dict[str, Any] | None) -> Answer:
         return replace(answer, after=pod, error=f"the patch does not apply: {error}")
 
 
+class _Response(msgspec.Struct):
+    allowed: bool
+    patch: str | None = None
+    warnings: list[str] | None = None
+    auditAnnotations: dict[str, str] | None = None
+    status: dict[str, Any] | None = None
+
+
+class _Review(msgspec.Struct):
+    response: _Response
+
+
 def _read(body: bytes, reason: str, why: str) -> Answer:
     """An AdmissionReview's response, which may come from any webhook."""
     try:
-        review = msgspec.json.decode(body)
-        response = review["response"]
-        audit = response.get("auditAnnotations") or {}
-        patch = _decode_patch(base64.b64decode(response["patch"])) if response.get("patch") else []
+        response = msgspec.json.decode(body, type=_Review).response
         return Answer(
-            review=review,
-            patch=patch,
-            allowed=bool(response["allowed"]),
-            reason=reason or str(audit.get("decision", "")),
-            message=str((response.get("status") or {}).get("message", "")) or why,
-            warnings=[str(warning) for warning in response.get("warnings") or []],
+            review=msgspec.json.decode(body),
+            patch=_decode_patch(base64.b64decode(response.patch)) if response.patch else [],
+            allowed=response.allowed,
+            reason=reason or (response.auditAnnotations or {}).get("decision", ""),
+            message=str((response.status or {}).get("message", "")) or why,
+            warnings=response.warnings or [],
         )
-    except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return Answer(error=f"the answer is no AdmissionReview with a response ({type(error).__name__}: {error})")
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return Answer(error=f"the answer is no AdmissionReview with a response ({error})")

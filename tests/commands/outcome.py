@@ -1,0 +1,68 @@
+"""The command line as a test calls it: in this process, or as a process of its own."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from webhook.cli import main
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = Path(__file__).parent / "golden"
+COMMAND = (sys.executable, "-m", "webhook")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(*argv: str, stdin: str = "", environ: Mapping[str, str] | None = None) -> Outcome:
+    """Runs the command in this process."""
+    out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
+    before = sys.stdin
+    sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()))
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(argv, environ or {})
+    finally:
+        sys.stdin = before
+    out.seek(0)
+    return Outcome(code, out.read(), err.getvalue())
+
+
+def run_process(*argv: str, environ: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Outcome:
+    """Runs the command as a process."""
+    done = subprocess.run(
+        [*COMMAND, *argv],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=without_settings() | {"PYTHONPATH": str(ROOT)} | dict(environ or {}),
+        cwd=cwd,
+        timeout=60,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def without_settings() -> dict[str, str]:
+    """Our environment without what would change the command's output."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PIW_", "NO_COLOR"))}
+
+
+def assert_golden(name: str, text: str) -> None:
+    """`text` is what the file `name` says; UPDATE_GOLDEN=1 in the environment writes it instead."""
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), f"differs from {path}; UPDATE_GOLDEN=1 writes it"

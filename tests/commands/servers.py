@@ -1,0 +1,92 @@
+"""Webhooks that the tests ask: the real one as a process, and one that answers whatever a test wants."""
+
+import contextlib
+import http.server
+import re
+import signal
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.commands.outcome import COMMAND, ROOT, without_settings
+
+STARTED = re.compile(r"serves: https port (\d+), metrics port (\d+)\n")
+
+
+@contextlib.contextmanager
+def serving(argv: Sequence[str], cwd: Path = ROOT, environ: Mapping[str, str] | None = None) -> Iterator[int]:
+    """The real `serve`, seen ready; its HTTPS port. Stopped at the end, with exit code 0."""
+    environ = without_settings() | {"PYTHONPATH": str(ROOT)} | dict(environ or {})
+    with subprocess.Popen(
+        [*COMMAND, "serve", *argv], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environ
+    ) as process:
+        assert process.stderr is not None
+        # A webhook that hangs at its start must not hang the tests.
+        deadline = threading.Timer(60, process.kill)
+        deadline.start()
+        log = ""
+        try:
+            for line in process.stderr:
+                log += line
+                if found := STARTED.search(log):
+                    break
+            else:
+                raise AssertionError(f"the webhook did not start:\n{log}")
+            yield int(found[1])
+        finally:
+            process.send_signal(signal.SIGINT)
+            log += process.stderr.read()
+            code = process.wait()
+            deadline.cancel()
+    assert code == 0, log
+
+
+@dataclass
+class Fake:
+    """What the fake webhook answers, and what it was asked last."""
+
+    port: int = 0
+    status: int = 200
+    answer: bytes = b""
+    asked: bytes = b""
+    content_type: str = ""
+    path: str = ""
+
+
+@contextlib.contextmanager
+def fake_webhook(certificate: Path, private_key: Path, address: str = "127.0.0.1") -> Iterator[Fake]:
+    """A webhook on a port of its own, over TLS."""
+    fake = Fake()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            fake.asked = self.rfile.read(int(self.headers["content-length"]))
+            fake.content_type, fake.path = self.headers["content-type"], self.path
+            self.send_response(fake.status)
+            self.send_header("content-length", str(len(fake.answer)))
+            self.end_headers()
+            self.wfile.write(fake.answer)
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    class Server(http.server.HTTPServer):
+        def handle_error(self, *_args: object) -> None:
+            # A client that refuses the certificate.
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, private_key)
+    with Server((address, 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        fake.port = server.server_port
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield fake
+        finally:
+            server.shutdown()
+            thread.join()

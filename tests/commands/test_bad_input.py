@@ -1,0 +1,206 @@
+import json
+import os
+import random
+import subprocess
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands.manifests import Object, config_map, pod, review, service_account, stream, template, workload
+from tests.commands.outcome import COMMAND, ROOT, run, run_process, without_settings
+
+START = "pod-identity-webhook replay: "
+
+BAD_TEXTS = {
+    "malformed JSON": ('{"kind": "Pod",', "line 2: not YAML: "),
+    "malformed YAML": ("kind: Pod\nmetadata: {name: [}\n", "line 2: not YAML: "),
+    "a tab that indents": ("kind: Pod\n\tmetadata: {}\n", "line 1: not YAML: found a tab"),
+    "a text": ("just words", "line 1: expected an object, got a string"),
+    "a list": ("- 1\n- 2\n", "line 1: expected an object, got a list"),
+    "an alias within itself": ("a: &a [*a]\n", "line 1: "),
+    "a tag that makes an object": ("!!python/object:os.system {}\n", "line 1: "),
+    "a control character": ("a: \x00\n", "line 1: not YAML: "),
+    "deep nesting": ("[" * 100_000, "line 1: "),
+    "no kind": ('{"apiVersion": "v1"}', "line 1: kind: missing"),
+    "no API version": ('{"kind": "Pod"}', "line 1: apiVersion: missing"),
+    "a name that is a number": ("kind: Pod\napiVersion: v1\nmetadata: {name: 1}\n", "metadata.name: expected a string"),
+    "a workload without template": (
+        stream(workload("Deployment", "apps/v1", {})),
+        "spec.template.spec: missing",
+    ),
+    "a bad List": ('{"apiVersion":"v1","kind":"List","items":[1]}', "items[0]: expected an object, got a number"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), BAD_TEXTS.values(), ids=BAD_TEXTS)
+def test_bad_input_is_said_in_a_line_with_its_place(text: str, problem: str) -> None:
+    outcome = run("replay", "-", stdin=text)
+
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
+    assert outcome.err.startswith(f"{START}standard input, line ")
+    assert problem in outcome.err
+
+
+def test_a_file_that_cannot_be_read_is_said_in_a_line(tmp_path: Path) -> None:
+    assert run("replay", str(tmp_path / "x.yaml")).err == f"{START}{tmp_path}/x.yaml: No such file or directory\n"
+    (tmp_path / "bad.json").write_bytes(b'{"kind":\n "\xff"}')
+    outcome = run("replay", str(tmp_path / "bad.json"))
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == f"{START}{tmp_path}/bad.json, line 2: not UTF-8: the byte 0xff, invalid start byte\n"
+
+
+@pytest.mark.parametrize("text", ["", "---\n---\n", stream(service_account()), stream(config_map("{}"))])
+def test_input_without_anything_to_replay_is_a_usage_error(text: str, tmp_path: Path) -> None:
+    (tmp_path / "input.yaml").write_text(text)
+
+    for name, shown in (("-", "-"), (str(tmp_path), str(tmp_path))):
+        outcome = run("replay", name, stdin=text)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err.splitlines()[0] == f"{START}no AdmissionReview, Pod or workload in {shown}"
+
+
+def test_usage_errors_are_said_at_once() -> None:
+    outcome = run("replay", "--output=yaml", "--update", "--namespace=A_B", "--bogus", environ={"PIW_PROT": "1"})
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.splitlines() == [
+        f"{START}--bogus: no such flag",
+        f"{START}--output: 'yaml' is not one of diff, patch, pod, review",
+        f"{START}give at least one FILE, or '-' for standard input",
+        f"{START}--namespace: 'A_B' is not a namespace's name (DNS label)",
+        f"{START}--update: say with --expect where the files are",
+        "See 'pod-identity-webhook replay --help'.",
+    ]
+    twice = run("replay", "-", "-")
+    assert (twice.code, twice.err.splitlines()[0]) == (2, f"{START}'-': standard input can be read only once")
+
+
+def test_variables_that_are_no_flag_are_noticed_and_those_of_serve_are_none() -> None:
+    outcome = run("replay", "-", stdin=stream(pod()), environ={"PIW_OUTPOT": "pod", "PIW_METRICS_PORT": "1"})
+
+    assert outcome.code == 0
+    assert outcome.err == f"{START}environment variables that are no flag, ignored: PIW_OUTPOT\n"
+
+
+def test_a_role_mapping_that_is_bad_as_a_whole_is_an_error() -> None:
+    outcome = run("replay", "-", "--watch-config-map", stdin=stream(pod(), config_map("[]")))
+
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
+    assert outcome.err.startswith(f"{START}standard input, line 2: data.config: ")
+
+
+def test_a_name_cannot_forge_a_line_or_command_the_terminal() -> None:
+    forged = pod(name="app\n# patched: injected\x1b[2J\u2028")
+
+    lines = run("replay", "-", stdin=stream(forged)).out.split("\n")
+
+    mark = "\N{REPLACEMENT CHARACTER}"
+    assert lines[0] == f"# Pod shop/app{mark}# patched: injected{mark}[2J{mark} (standard input, line 1)"
+    assert lines[1].startswith("# unchanged: ")
+    assert lines[2:] == ["", ""]
+
+
+# What may stand wherever a manifest has something else.
+ODD: tuple[Any, ...] = (
+    None, 1, -1.5, True, "", "x\ny\x1b[31m", [], {}, [1], {"a": 1}, ["a", None], [[]], 10**30, float("nan"), "\ud800",
+    {"": None},
+)  # fmt: skip
+
+
+def whole() -> dict[str, Object]:
+    """Objects that have all that we read."""
+    made = template(labels={"a": "b"}, annotations={"eks.amazonaws.com/skip-containers": "x"})
+    token = {"serviceAccountToken": {"audience": "x", "path": "token"}}
+    made["spec"] |= {
+        "os": {"name": "linux"},
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "initContainers": [{"name": "i", "env": [{"name": "A", "value": "b"}]}],
+        "volumes": [{"name": "v", "emptyDir": {}}, {"name": "aws-iam-token", "projected": {"sources": [token]}}],
+    }
+    made["spec"]["containers"][0] |= {
+        "env": [{"name": "AWS_ROLE_ARN", "value": "x"}, {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "a"}}}],
+        "volumeMounts": [{"name": "v", "mountPath": "/var/run/secrets/eks.amazonaws.com/serviceaccount"}],
+    }
+    of_pod = pod() | {"spec": made["spec"]}
+    return {
+        "pod": of_pod,
+        "review": review(of_pod),
+        "deployment": workload("Deployment", "apps/v1", {"template": made}),
+        "statefulset": workload("StatefulSet", "apps/v1", {"template": template(), "ordinals": {"start": 1}}),
+        "cronjob": workload("CronJob", "batch/v1", {"jobTemplate": {"spec": {"template": template()}}}),
+        "foreign": workload("Rollout", "argoproj.io/v1alpha1", {"template": template()}),
+        "list": {"apiVersion": "v1", "kind": "List", "items": [pod()]},
+        "podlist": {"apiVersion": "v1", "kind": "PodList", "items": [pod()]},
+        "serviceaccount": service_account(),
+        "configmap": config_map('{"shop/web": {"RoleARN": "x"}}'),
+    }
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        yield from paths(member, (*path, key))
+
+
+def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
+    """`value` with `odd` at `path`."""
+    if not path:
+        return odd
+    changed = deepcopy(value)
+    parent = changed
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1]] = odd
+    return changed
+
+
+@pytest.mark.parametrize("name", whole())
+def test_whatever_stands_wherever_no_traceback_comes_of_it(name: str) -> None:
+    manifest = whole()[name]
+    choice = random.Random(name)
+    for path in paths(manifest):
+        # Over all places of all kinds, each of the odd values gets its turn.
+        odd = choice.choice(ODD)
+        text = stream(service_account(), put(manifest, path, odd), pod(name="good"))
+        outcome = run("replay", "-", "--watch-config-map", "-o", choice.choice(["diff", "pod"]), stdin=text)
+        where = f"{path}: {odd!r}"
+        assert outcome.code in {0, 1}, where
+        # Either all is shown, or one line says what is wrong and where.
+        if not outcome.out:
+            assert outcome.err.startswith(f"{START}standard input, line "), where
+            assert outcome.err.count("\n") == 1, where
+        else:
+            assert "good" in outcome.out, where
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
+    argv = [*COMMAND, "replay", "--service-accounts", "examples/service-accounts.yaml", "examples/reviews"]
+    read, written = os.pipe()
+    os.close(read)
+    environ = without_settings() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, stdout=written, stderr=subprocess.PIPE, cwd=ROOT, env=environ, check=False, timeout=60)
+    os.close(written)
+
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_full_disk_is_said_in_a_line() -> None:
+    argv = [*COMMAND, "replay", "examples/reviews"]
+    environ = without_settings() | {"PYTHONPATH": str(ROOT)}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, env=environ, check=False, timeout=60)
+
+    assert (done.returncode, done.stderr.decode()) == (1, f"{START}No space left on device\n")
+
+
+def test_an_output_that_lacks_a_letter_gets_its_escape(tmp_path: Path) -> None:
+    (tmp_path / "pod.json").write_text(json.dumps(pod(name="café→")))
+
+    outcome = run_process("replay", str(tmp_path / "pod.json"), environ={"PYTHONIOENCODING": "ascii"})
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith(f"# Pod shop/caf\\xe9\\u2192 ({tmp_path}/pod.json, line 1)\n")

@@ -1,0 +1,348 @@
+import pytest
+
+from tests.commands.outcome import ROOT, assert_golden, run, run_process
+from webhook.commands.flag_table import REPLAY_FLAGS, SERVE_FLAGS
+from webhook.commands.flags import Flag, parse, unknown_variables
+
+TABLE = (
+    Flag("text", "string", "some", "a text", "G"),
+    Flag("a-long-name", "string", "", "a text", "G"),
+    Flag("on", "bool", "false", "a bool", "G"),
+    Flag("off", "bool", "true", "a bool", "G"),
+    Flag("count", "int", "0", "an integer", "G"),
+    Flag("wait", "duration", "1s", "a duration", "G"),
+    Flag("port", "port", "443", "a port", "G"),
+    Flag("colour", "string", "red", "a choice", "G", choices=("red", "blue")),
+    Flag("v", "int", "0", "verbosity", "G", short="v"),
+)
+
+# Names, defaults and environment variables as the admission contract has them, written down by hand.
+GO_FLAGS = {
+    "annotation-prefix": "eks.amazonaws.com",
+    "token-audience": "sts.amazonaws.com",
+    "token-expiration": 86400,
+    "token-mount-path": "/var/run/secrets/eks.amazonaws.com/serviceaccount",
+    "aws-default-region": "",
+    "sts-regional-endpoint": False,
+    "invalid-role-arn": "inject",
+    "compose-role-arn": False,
+    "aws-account-id": "",
+    "aws-partition": "",
+    "watch-config-map": False,
+    "watch-container-credentials-config": "",
+    "container-credentials-audience": "pods.eks.amazonaws.com",
+    "container-credentials-token-mount-path": "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
+    "container-credentials-token-volume-name": "eks-pod-identity-token",
+    "container-credentials-token-path": "eks-pod-identity-token",
+    "container-credentials-full-uri": "http://169.254.170.23/v1/credentials",
+    "bind-address": "",
+    "port": 443,
+    "metrics-port": 9999,
+    "enable-debugging-handlers": False,
+    "namespace": "eks",
+    "service-name": "pod-identity-webhook",
+    "tls-secret": "pod-identity-webhook",
+    "tls-cert": "/etc/webhook/certs/tls.crt",
+    "tls-key": "/etc/webhook/certs/tls.key",
+    "tls-min-version": "1.2",
+    "tls-cipher-suites": "",
+    "in-cluster": True,
+    "kubeconfig": "",
+    "kube-api": "",
+    "resync-period": 60.0,
+    "service-account-lookup-timeout": 1.0,
+    "service-account-lookup-grace-period": 0.0,
+}
+KLOG_FLAGS = (
+    "--logtostderr",
+    "--alsologtostderr",
+    "--alsologtostderrthreshold=2",
+    "--stderrthreshold=INFO",
+    "--add_dir_header",
+    "--log_dir=/tmp",
+    "--log_file=x",
+    "--log_file_max_size=1",
+    "--log_backtrace_at=a.go:1",
+    "--one_output",
+    "--legacy_stderr_threshold_behavior=false",
+    "--skip_headers",
+    "--skip_log_headers",
+    "--vmodule=a=1",
+)
+
+SPELLINGS = {
+    "a blank before the value": (["--text", "x"], "text", "x"),
+    "an equals sign before the value": (["--text=x"], "text", "x"),
+    "an equals sign in the value": (["--text=a=b"], "text", "a=b"),
+    "an empty value after the equals sign": (["--text="], "text", ""),
+    "an empty argument as the value": (["--text", ""], "text", ""),
+    "a value that looks like a flag": (["--text", "--on"], "text", "--on"),
+    "dashes": (["--a-long-name=x"], "a_long_name", "x"),
+    "underscores": (["--a_long_name=x"], "a_long_name", "x"),
+    "both": (["--a_long-name", "x_y"], "a_long_name", "x_y"),
+    "a bool without value": (["--on"], "on", True),
+    "a bool with a value": (["--off=false"], "off", False),
+    "a bool as Go writes it": (["--on=T"], "on", True),
+    "a negative integer": (["--count", "-3"], "count", -3),
+    "an integer with a sign": (["--count=+3"], "count", 3),
+    "the largest integer": (["--count=9223372036854775807"], "count", 2**63 - 1),
+    "a short flag with an equals sign": (["-v=3"], "v", 3),
+    "a short flag with a blank": (["-v", "3"], "v", 3),
+    "a short flag with neither": (["-v3"], "v", 3),
+    "a short flag spelled long": (["--v", "3"], "v", 3),
+    "a duration in milliseconds": (["--wait=100ms"], "wait", 0.1),
+    "a duration of several units": (["--wait=1m30s"], "wait", 90.0),
+    "a duration of zero": (["--wait=0"], "wait", 0.0),
+    "a duration with a fraction": (["--wait=1.5h"], "wait", 5400.0),
+    "the same flag again: the last wins": (["--text=a", "--text", "b"], "text", "b"),
+    "the same flag, spelled otherwise: the last wins": (["--a-long-name=a", "--a_long_name=b"], "a_long_name", "b"),
+    "a short flag after its long spelling: the last wins": (["--v=1", "-v2"], "v", 2),
+    "a choice": (["--colour=blue"], "colour", "blue"),
+    "any port": (["--port=0"], "port", 0),
+}
+
+
+@pytest.mark.parametrize(("argv", "field", "value"), SPELLINGS.values(), ids=SPELLINGS)
+def test_a_flag_may_be_spelled_with(argv: list[str], field: str, value: object) -> None:
+    parsed = parse(TABLE, argv, {})
+
+    assert parsed.problems == []
+    assert parsed.values[field] == value
+    assert type(parsed.values[field]) is type(value)
+    assert parsed.given == {field}
+    assert parsed.positionals == []
+
+
+def test_words_that_are_no_flags_are_positionals_in_their_order() -> None:
+    parsed = parse(TABLE, ["a", "--on", "b", "-", "--text", "x", "--", "--on=maybe", "--", "-v"], {})
+
+    assert parsed.problems == []
+    assert parsed.positionals == ["a", "b", "-", "--on=maybe", "--", "-v"]
+    assert parsed.given == {"on", "text"}
+
+
+PROBLEMS = {
+    "a flag that we do not have": (["--nothing-like-it"], "--nothing-like-it: no such flag"),
+    "a typing error": (["--a-long-nane=x"], "--a-long-nane: no such flag; did you mean --a-long-name?"),
+    "a short flag that we do not have": (["-x"], "-x: no such flag"),
+    "a value that is missing": (["--text"], "--text: needs a value"),
+    "a short flag's value that is missing": (["-v"], "-v: needs a value"),
+    "a bool that is none": (["--on=yes"], "--on: 'yes' is not a bool (true or false)"),
+    "a bool that is empty": (["--on="], "--on: '' is not a bool (true or false)"),
+    "an integer with a blank": (["--count= 3"], "--count: ' 3' is not an integer"),
+    "an integer with an underscore": (["--count=1_000"], "--count: '1_000' is not an integer"),
+    "an integer in other digits": (["--count=٣"], "--count: '٣' is not an integer"),
+    "an integer beyond 64 bits": (
+        ["--count=9223372036854775808"],
+        "--count: '9223372036854775808' is not an integer",
+    ),
+    "a short flag's integer": (["-vx"], "-v: 'x' is not an integer"),
+    "a duration without unit": (["--wait=5"], "--wait: '5' is not a duration such as 100ms or 1m30s"),
+    "a duration below zero": (["--wait=-1s"], "--wait: '-1s' is not a duration such as 100ms or 1m30s"),
+    "a port beyond the last": (["--port=65536"], "--port: '65536' is not a port (0 to 65535)"),
+    "a choice that is none": (["--colour=green"], "--colour: 'green' is not one of red, blue"),
+}
+
+
+@pytest.mark.parametrize(("argv", "problem"), PROBLEMS.values(), ids=PROBLEMS)
+def test_a_line_says_what_is_wrong_with(argv: list[str], problem: str) -> None:
+    assert parse(TABLE, argv, {}).problems == [problem]
+
+
+def test_everything_that_is_wrong_is_found_at_once_the_environment_included() -> None:
+    parsed = parse(TABLE, ["--bogus", "--on=x", "--port", "y"], {"PIW_COUNT": "z"})
+
+    assert parsed.problems == [
+        "--bogus: no such flag",
+        "--on: 'x' is not a bool (true or false)",
+        "PIW_COUNT: 'z' is not an integer",
+        "--port: 'y' is not a port (0 to 65535)",
+    ]
+
+
+def test_an_environment_variable_sets_a_flag() -> None:
+    parsed = parse(TABLE, [], {"PIW_A_LONG_NAME": "x", "PIW_ON": "1", "PIW_V": "4"})
+
+    assert (parsed.values["a_long_name"], parsed.values["on"], parsed.values["v"]) == ("x", True, 4)
+    assert parsed.given == {"a_long_name", "on", "v"}
+
+
+def test_a_flag_wins_over_its_variable_even_where_it_is_empty() -> None:
+    assert parse(TABLE, ["--text=flag"], {"PIW_TEXT": "variable"}).values["text"] == "flag"
+    assert parse(TABLE, ["--text="], {"PIW_TEXT": "variable"}).values["text"] == ""
+
+
+def test_an_empty_variable_is_an_unset_one() -> None:
+    parsed = parse(TABLE, [], {"PIW_TEXT": "", "PIW_ON": "", "PIW_PORT": ""})
+
+    assert (parsed.values["text"], parsed.values["on"], parsed.values["port"]) == ("some", False, 443)
+    assert (parsed.given, parsed.problems) == (set(), [])
+
+
+def test_a_variable_that_the_flag_overrides_need_not_make_sense() -> None:
+    assert parse(TABLE, ["--count=1"], {"PIW_COUNT": "x"}).problems == []
+
+
+def test_variables_with_our_prefix_that_are_no_flag_are_named() -> None:
+    environ = {"PIW_TEXT": "a", "PIW_TXET": "a", "PIW_": "a", "POD_IDENTITY_WEBHOOK_PORT": "tcp://10.0.0.1:443"}
+
+    assert unknown_variables(TABLE, environ) == ["PIW_", "PIW_TXET"]
+
+
+@pytest.mark.parametrize("name", GO_FLAGS)
+def test_serve_has_the_go_webhooks_flag_with_its_default(name: str) -> None:
+    value = parse(SERVE_FLAGS, [], {}).values[name.replace("-", "_")]
+
+    assert value == GO_FLAGS[name]
+    assert type(value) is type(GO_FLAGS[name])
+
+
+@pytest.mark.parametrize("name", GO_FLAGS)
+def test_serve_takes_the_go_webhooks_flag_in_each_spelling_and_as_a_variable(name: str) -> None:
+    field = name.replace("-", "_")
+    other, expected = _other(name)
+
+    for argv, environ in (
+        ([f"--{name}={other}"], {}),
+        ([f"--{field}={other}"], {}),
+        ([], {f"PIW_{field.upper()}": other}),
+    ):
+        parsed = parse(SERVE_FLAGS, argv, environ)
+        assert (parsed.problems, parsed.values[field]) == ([], expected)
+
+
+def _other(name: str) -> tuple[str, object]:
+    """Another value than the default, as text and as what it is."""
+    default = GO_FLAGS[name]
+    if name == "invalid-role-arn":
+        return "skip", "skip"
+    if isinstance(default, bool):
+        return str(not default).lower(), not default
+    if isinstance(default, int):
+        return "1234", 1234
+    return ("90s", 90.0) if isinstance(default, float) else ("other", "other")
+
+
+@pytest.mark.parametrize("name", [flag.name for flag in REPLAY_FLAGS])
+def test_replay_takes_each_of_its_flags_as_a_variable_too(name: str) -> None:
+    flag = next(flag for flag in REPLAY_FLAGS if flag.name == name)
+    text = {"bool": "true", "int": "7"}.get(flag.kind) or (flag.choices[-1] if flag.choices else "other")
+
+    parsed = parse(REPLAY_FLAGS, [], {"PIW_" + name.upper().replace("-", "_"): text})
+
+    assert parsed.problems == []
+    assert parsed.given == {name.replace("-", "_")}
+
+
+def test_replay_takes_what_serve_takes_to_say_what_pods_get() -> None:
+    admission = {"What pods get", "Container credentials (EKS Pod Identity)", "Where roles come from"}
+
+    assert {flag.name for flag in SERVE_FLAGS if flag.group in admission} <= {flag.name for flag in REPLAY_FLAGS}
+
+
+def test_klogs_flags_are_accepted_with_one_notice() -> None:
+    failing = (
+        "--service-accounts",
+        str(ROOT / "examples"),
+        "--tls-cert=/nowhere/tls.crt",
+        "--tls-key=/nowhere/tls.key",
+    )
+    outcome = run_process("serve", *KLOG_FLAGS, "-v=2", *failing, environ={"PIW_PROT": "1", "PIW_PORTS": "1"})
+
+    notices = [line.partition(" WARNING webhook.serve ")[2] for line in outcome.err.splitlines()[:2]]
+    ignored = (
+        "without meaning here, ignored: --logtostderr, --alsologtostderr, --alsologtostderrthreshold, "
+        "--stderrthreshold, --add-dir-header, --log-dir, --log-file, --log-file-max-size, --log-backtrace-at, "
+        "--one-output, --legacy-stderr-threshold-behavior, --skip-headers, --skip-log-headers, --vmodule"
+    )
+    assert notices == [ignored, "environment variables that are no flag, ignored: PIW_PORTS, PIW_PROT"]
+    assert "/nowhere/tls.crt" in outcome.err.splitlines()[2]
+    assert len(outcome.err.splitlines()) == 3
+
+
+def test_serve_says_all_that_is_wrong_and_exits_2() -> None:
+    outcome = run(
+        "serve",
+        "manifests.yaml",
+        "--in_cluster=maybe",
+        "--bogus",
+        "--token-audience=",
+        "--namespace=Not_A_Name",
+        "--certificate-names=a.example",
+        environ={"PIW_PORT": "tcp://10.0.0.1:443"},
+    )
+
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert outcome.err.splitlines() == [
+        "pod-identity-webhook serve: --bogus: no such flag",
+        "pod-identity-webhook serve: PIW_PORT: 'tcp://10.0.0.1:443' is not a port (0 to 65535)",
+        "pod-identity-webhook serve: --in-cluster: 'maybe' is not a bool (true or false)",
+        "pod-identity-webhook serve: 'manifests.yaml': serve takes flags only",
+        "pod-identity-webhook serve: --namespace: 'Not_A_Name' is not a namespace's name (DNS label)",
+        "pod-identity-webhook serve: --certificate-names: only --ephemeral-certificate takes names",
+        "pod-identity-webhook serve: --token-audience: '' is empty or has characters that are not printable ASCII",
+        "See 'pod-identity-webhook serve --help'.",
+    ]
+
+
+def test_nobody_is_asked_for_the_account_before_all_flags_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1")
+
+    wrong = run("replay", "--compose-role-arn", "--output=x", "-")
+    right = run("replay", "--compose-role-arn", "-", stdin='{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}')
+
+    assert (wrong.code, right.code) == (2, 1)
+    assert wrong.err.startswith("pod-identity-webhook replay: --output: 'x' is not one of diff, patch, pod, review\n")
+    assert "127.0.0.1:1" in right.err
+    assert len(right.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--version"],
+        ["serve", "--version"],
+        ["serve", "--port=x", "--version", "--bogus"],
+        ["replay", "a.yaml", "--version=true"],
+    ],
+    ids=" ".join,
+)
+def test_version_is_plain_text_in_any_place(argv: list[str]) -> None:
+    outcome = run(*argv)
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith("pod-identity-webhook 0.")
+    assert outcome.out.count("\n") == 1
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["-h"], ["help"]], ids=" ".join)
+def test_help_names_the_commands(argv: list[str]) -> None:
+    outcome = run(*argv)
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert_golden("help.txt", outcome.out)
+
+
+@pytest.mark.parametrize(("verb", "flags"), [("serve", SERVE_FLAGS), ("replay", REPLAY_FLAGS)])
+def test_the_help_of_a_command_has_every_flag_of_it(verb: str, flags: tuple[Flag, ...]) -> None:
+    outcome = run(verb, "--help", "--bogus")
+
+    assert (outcome.code, outcome.err) == (0, "")
+    words = outcome.out.split()
+    for flag in flags:
+        assert f"--{flag.name}" in words or f"--{flag.name}=false" in words
+    assert max(map(len, outcome.out.splitlines())) <= 100
+    assert_golden(f"help-{verb}.txt", outcome.out)
+
+
+def test_a_command_that_is_missing_or_unknown_is_a_usage_error() -> None:
+    usage = run("--help").out
+
+    missing, unknown, flag = run(), run("sevre"), run("--port=1")
+
+    assert (missing.code, unknown.code, flag.code) == (2, 2, 2)
+    assert missing.err == f"pod-identity-webhook: a command is missing\n\n{usage}"
+    assert unknown.err == f"pod-identity-webhook: 'sevre' is no command\n\n{usage}"
+    assert flag.err == f"pod-identity-webhook: '--port=1' is no command\n\n{usage}"
+    assert missing.out == unknown.out == flag.out == ""

@@ -1,0 +1,352 @@
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.commands.manifests import Object, config_map, pod, review, service_account, stream, template, workload
+from tests.commands.outcome import COMMAND, ROOT, assert_golden, run, run_process, without_settings
+
+OURS = ["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"]
+TEMPLATE = {"template": template(labels={"app": "app"})}
+WORKLOADS: dict[str, tuple[Object, str, dict[str, str]]] = {
+    "a Pod": (pod(), "Pod shop/app", {"name": "app"}),
+    "an AdmissionReview": (review(pod()), "AdmissionReview of Pod shop/app", {"name": "app"}),
+    "a Deployment": (workload("Deployment", "apps/v1", TEMPLATE), "Deployment shop/app", {"generateName": "app-"}),
+    "a StatefulSet": (workload("StatefulSet", "apps/v1", TEMPLATE), "StatefulSet shop/app", {"name": "app-0"}),
+    "a DaemonSet": (workload("DaemonSet", "apps/v1", TEMPLATE), "DaemonSet shop/app", {"generateName": "app-"}),
+    "a ReplicaSet": (workload("ReplicaSet", "apps/v1", TEMPLATE), "ReplicaSet shop/app", {"generateName": "app-"}),
+    "a Job": (workload("Job", "batch/v1", TEMPLATE), "Job shop/app", {"generateName": "app-"}),
+    "a CronJob": (
+        workload("CronJob", "batch/v1", {"jobTemplate": {"spec": TEMPLATE}}),
+        "CronJob shop/app",
+        {"generateName": "app-"},
+    ),
+    "a kind that we do not know": (
+        workload("Rollout", "argoproj.io/v1alpha1", TEMPLATE),
+        "Rollout shop/app",
+        {"generateName": "app-"},
+    ),
+}
+# What `helm template` prints: comments, an empty document, much that is no workload, the order its own.
+CHART = """---
+# Source: app/templates/serviceaccount.yaml
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: web
+  annotations:
+    eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/web
+---
+# Source: app/templates/empty.yaml
+---
+# Source: app/templates/service.yaml
+apiVersion: v1
+kind: Service
+metadata:
+  name: web
+spec:
+  ports: [{port: 80}]
+---
+# Source: app/templates/clusterrole.yaml
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: web
+rules: []
+---
+# Source: app/templates/deployment.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  template:
+    metadata:
+      annotations:
+        eks.amazonaws.com/skip-containers: proxy
+    spec:
+      serviceAccountName: web
+      initContainers:
+        - name: log-shipper
+          restartPolicy: Always
+      containers:
+        - name: web
+          env:
+            - name: AWS_ROLE_ARN
+              value: mine
+        - name: proxy
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: nightly
+  namespace: other
+spec:
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          serviceAccountName: batch
+          containers:
+            - name: nightly
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: batch
+  namespace: other
+"""
+
+
+def patched_pods(out: str) -> list[Any]:
+    return list(yaml.safe_load_all(out))
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_replay_shows_what_the_pod_gets_that_comes_of(name: str) -> None:
+    manifest, label, metadata = WORKLOADS[name]
+    text = stream(service_account(), manifest)
+
+    shown = run("replay", "-", stdin=text)
+    (made,) = patched_pods(run("replay", "-", "-o", "pod", stdin=text).out)
+
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith(f"# {label} (standard input, line 2)\n# patched: injected\n--- before\n+++ after\n")
+    assert {key: made["metadata"].get(key) for key in ("namespace", *metadata)} == {"namespace": "shop"} | metadata
+    assert made["kind"] == "Pod"
+    assert [variable["name"] for variable in made["spec"]["containers"][0]["env"]] == OURS
+    assert [volume["name"] for volume in made["spec"]["volumes"]] == ["aws-iam-token"]
+
+
+def test_a_list_is_its_items() -> None:
+    items = [service_account(), pod(), pod(name="second")]
+
+    outcome = run("replay", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+
+    assert outcome.code == 0
+    assert [line for line in outcome.out.splitlines() if line.startswith("# Pod")] == [
+        "# Pod shop/app (standard input, line 1, items[1])",
+        "# Pod shop/second (standard input, line 1, items[2])",
+    ]
+
+
+def test_a_charts_output_is_shown_as_it_is(tmp_path: Path) -> None:
+    outcome = run("replay", "-", stdin=CHART)
+    (tmp_path / "app.yaml").write_text(CHART)
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert_golden("chart-diff.txt", outcome.out)
+    # From a file it differs by the file's name only.
+    (path,) = tmp_path.iterdir()
+    assert run("replay", str(path)).out == outcome.out.replace("standard input", str(path))
+
+
+def test_a_folders_manifests_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_text(json.dumps(pod(name="second")))
+    (tmp_path / "a.yml").write_text(yaml.safe_dump(pod(name="first")))
+    (tmp_path / "notes.txt").write_text("not: [read")
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(service_account()))
+
+    outcome = run("replay", str(tmp_path), "-o", "pod")
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [each["metadata"]["name"] for each in patched_pods(outcome.out)] == ["first", "second"]
+    assert outcome.out.count("AWS_ROLE_ARN") == 2
+
+
+def test_several_inputs_are_one_and_the_last_service_account_of_a_name_wins(tmp_path: Path) -> None:
+    (tmp_path / "accounts.yaml").write_text(yaml.safe_dump(service_account(role="of-the-file")))
+    (tmp_path / "pod.json").write_text(stream(pod(), service_account(role="of-the-stream")))
+
+    outcome = run("replay", "--service-accounts", str(tmp_path / "accounts.yaml"), str(tmp_path / "pod.json"))
+    alone = run("replay", "--service-accounts", str(tmp_path / "accounts.yaml"), "-", stdin=stream(pod()))
+
+    assert "role/of-the-stream" in outcome.out
+    assert "role/of-the-file" not in outcome.out
+    assert "role/of-the-file" in alone.out
+
+
+@pytest.mark.parametrize(
+    ("named", "flag", "expected"),
+    [("shop", "other", "shop"), (None, "other", "other"), (None, "", "default"), ("", "", "default")],
+)
+def test_the_namespace_is_the_objects_else_the_flags_else_default(named: str | None, flag: str, expected: str) -> None:
+    text = stream(workload("Deployment", "apps/v1", TEMPLATE, named), service_account(expected))
+
+    outcome = run("replay", "-", *([f"--namespace={flag}"] if flag else []), stdin=text)
+
+    assert outcome.out.startswith(f"# Deployment {expected}/app (standard input, line 1)\n# patched: injected\n")
+
+
+def test_the_namespace_of_a_template_counts_for_nothing() -> None:
+    spec = {"template": template(namespace="other", name="other", generateName="other-")}
+
+    outcome = run("replay", "-", "-o", "pod", stdin=stream(workload("Deployment", "apps/v1", spec), service_account()))
+
+    assert patched_pods(outcome.out)[0]["metadata"] == {"generateName": "app-", "namespace": "shop"}
+    assert "AWS_ROLE_ARN" in outcome.out
+
+
+MIXED = stream(
+    service_account(),
+    review(pod()),
+    pod(name="skipped", labels={"eks.amazonaws.com/skip-pod-identity-webhook": "true"}),
+    pod("other", name="without-account"),
+    pod("other", name="refused", labels={"eks.amazonaws.com/require-pod-identity": "true"}),
+    review("not a pod", uid="3b1f3a5e-0000-4000-8000-000000000002"),
+    review(pod(), uid=""),
+    review(pod()) | {"request": {"uid": "u", "kind": {"group": "apps", "version": "v1", "kind": "Scale"}}},
+)
+
+
+@pytest.mark.parametrize("output", ["diff", "patch", "pod", "review"])
+def test_each_output_is_whole(output: str) -> None:
+    outcome = run("replay", "-", "--output", output, stdin=MIXED)
+
+    assert outcome.code == 1
+    assert_golden(f"mixed-{output}.txt", outcome.out + "--- standard error\n" + outcome.err)
+
+
+def test_patch_and_review_are_one_line_of_json_an_object() -> None:
+    text = stream(service_account(), pod(), pod("other", name="second"))
+
+    patches = [json.loads(line) for line in run("replay", "-", "-o=patch", stdin=text).out.splitlines()]
+    reviews = [json.loads(line) for line in run("replay", "-", "-oreview", stdin=text).out.splitlines()]
+
+    assert [operation["op"] for operation in patches[0]] == ["add"] * 3
+    assert patches[1] == []
+    assert [each["response"]["allowed"] for each in reviews] == [True, True]
+    assert ["patch" in each["response"] for each in reviews] == [True, False]
+
+
+def test_a_label_that_keeps_the_api_server_from_calling_is_said_for_the_prefix_that_is_set() -> None:
+    label = {"aws.example/skip-pod-identity-webhook": ""}
+    account = service_account()
+    account["metadata"]["annotations"] = {"aws.example/role-arn": "arn:aws:iam::111122223333:role/web"}
+    text = stream(account, pod(labels=label))
+
+    other = run("replay", "-", "--annotation-prefix=aws.example", stdin=text)
+    usual = run("replay", "-", stdin=text)
+
+    assert other.out == (
+        "# Pod shop/app (standard input, line 2)\n"
+        "# not called: the API server does not call the webhook for pods with the label "
+        "aws.example/skip-pod-identity-webhook\n\n"
+    )
+    assert (other.code, usual.code) == (0, 0)
+    assert "not called" not in usual.out
+
+
+def test_a_denied_pod_ends_with_1_and_says_why() -> None:
+    required = pod("other", labels={"eks.amazonaws.com/require-pod-identity": "true"})
+
+    outcome = run("replay", "-", stdin=stream(service_account(), pod(), required))
+
+    assert outcome.code == 1
+    assert "# patched: injected\n" in outcome.out
+    assert "# Pod other/app (standard input, line 3)\n# denied: " in outcome.out
+    assert "ServiceAccount other/web" in outcome.out.rpartition("# denied: ")[2]
+
+
+def test_what_the_webhook_would_answer_with_an_http_error_ends_with_1() -> None:
+    outcome = run("replay", "-", stdin=stream(review(pod(), uid="")))
+
+    assert outcome.code == 1
+    assert "\n# error: HTTP 400: " in outcome.out
+
+
+def test_admission_flags_apply() -> None:
+    text = stream(service_account(), pod())
+
+    outcome = run(
+        "replay", "-", "-o", "pod", "--aws-default-region=eu-central-1", "--token-expiration=3600", stdin=text,
+        environ={"PIW_STS_REGIONAL_ENDPOINT": "true"},
+    )  # fmt: skip
+
+    (made,) = patched_pods(outcome.out)
+    assert [variable["name"] for variable in made["spec"]["containers"][0]["env"]] == [
+        "AWS_STS_REGIONAL_ENDPOINTS",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+        *OURS,
+    ]
+    assert made["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"] == 3600
+
+
+def test_the_mapping_counts_where_asked_for_and_its_bad_entries_are_named() -> None:
+    mapping = {"shop/web": {"RoleARN": "arn:aws:iam::111122223333:role/mapped"}, "no-slash": {"RoleARN": "x"}}
+    text = stream(pod(), config_map(json.dumps(mapping)))
+
+    outcome = run("replay", "-", "--watch-config-map", stdin=text)
+    unasked = run("replay", "-", stdin=text)
+
+    assert outcome.code == 0
+    assert "role/mapped" in outcome.out
+    assert outcome.err.startswith("pod-identity-webhook replay: standard input, line 2: data.config: ")
+    assert "no-slash" in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert (unasked.code, unasked.err, "role/mapped" in unasked.out) == (0, "", False)
+
+
+def test_the_container_credentials_file_decides(tmp_path: Path) -> None:
+    config = tmp_path / "identities.json"
+    config.write_text('{"identities":[{"namespace":"shop","serviceAccount":"web"}]}')
+
+    outcome = run("replay", "-", f"--watch-container-credentials-config={config}", stdin=stream(pod()))
+
+    assert outcome.code == 0
+    assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" in outcome.out
+
+
+@pytest.mark.parametrize(("content", "problem"), [(None, "No such file or directory"), ("{", "truncated")])
+def test_a_container_credentials_file_that_cannot_be_used_is_a_usage_error(
+    tmp_path: Path, content: str | None, problem: str
+) -> None:
+    config = tmp_path / "identities.json"
+    if content is not None:
+        config.write_text(content)
+
+    outcome = run("replay", "-", f"--watch-container-credentials-config={config}", stdin=stream(pod()))
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.splitlines()[0].startswith(
+        f"pod-identity-webhook replay: --watch-container-credentials-config: {config}: "
+    )
+    assert problem in outcome.err.splitlines()[0]
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_a_terminal_gets_colours_unless_no_color_is_set(no_color: bool) -> None:
+    ours, theirs = pty.openpty()
+    environ = without_settings() | {"PYTHONPATH": str(ROOT)} | ({"NO_COLOR": "1"} if no_color else {})
+    argv = [*COMMAND, "replay", "--service-accounts", "examples/service-accounts.yaml", "examples/reviews"]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=theirs, cwd=ROOT, env=environ) as process:
+        os.close(theirs)
+        shown = _until_closed(ours).replace("\r\n", "\n")
+
+    assert process.returncode == 0
+    plain = run_process(*argv[len(COMMAND) :]).out
+    if no_color:
+        assert shown == plain
+    else:
+        assert "\n\x1b[32m+      value: arn:aws:iam::111122223333:role/shop-reports\x1b[0m\n" in shown
+        for colour in ("1", "32", "36", "0"):
+            shown = shown.replace(f"\x1b[{colour}m", "")
+        assert shown == plain
+
+
+def _until_closed(terminal: int) -> str:
+    read = b""
+    try:
+        while chunk := os.read(terminal, 65536):
+            read += chunk
+    except OSError:
+        # Linux's end of a terminal that nobody has open any more.
+        pass
+    os.close(terminal)
+    return read.decode()

@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+
+from tests.commands.manifests import pod, service_account, stream
+from tests.commands.outcome import Outcome, run
+
+TWO = stream(service_account(), pod(), pod("other", name="second"))
+ONE = stream(service_account(), pod())
+ENDINGS = {"diff": "diff", "patch": "json", "pod": "yaml", "review": "json"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "golden"
+
+
+def expect(folder: Path, text: str, *argv: str) -> Outcome:
+    return run("replay", "-", "--expect", str(folder), *argv, stdin=text)
+
+
+@pytest.mark.parametrize(("output", "ending"), ENDINGS.items())
+def test_what_was_written_is_what_is_expected(folder: Path, output: str, ending: str) -> None:
+    written = expect(folder, TWO, "--update", "-o", output)
+    compared = expect(folder, TWO, "-o", output)
+
+    assert written == Outcome(0, "", f"pod-identity-webhook replay: {folder}: 2 files written\n")
+    assert compared == Outcome(0, "", "")
+    assert sorted(path.name for path in folder.iterdir()) == [f"pod-other-second.{ending}", f"pod-shop-app.{ending}"]
+    assert all(path.stat().st_mode & 0o777 == 0o644 for path in folder.iterdir())
+    first = run("replay", "-", "-o", output, stdin=ONE).out
+    assert (folder / f"pod-shop-app.{ending}").read_text().rstrip() == first.rstrip()
+
+
+def test_what_differs_is_shown_and_ends_with_1(folder: Path) -> None:
+    expect(folder, ONE, "--update", "-o", "pod")
+
+    outcome = expect(folder, ONE, "-o", "pod", "--token-expiration=3600")
+
+    assert (outcome.code, outcome.err) == (1, "")
+    assert outcome.out.splitlines()[:2] == [f"--- {folder}/pod-shop-app.yaml", "+++ now"]
+    assert "-          expirationSeconds: 86400\n+          expirationSeconds: 3600\n" in outcome.out
+
+
+def test_a_missing_file_and_one_too_many_are_named_and_end_with_1(folder: Path) -> None:
+    expect(folder, TWO, "--update")
+    (folder / "pod-shop-app.diff").rename(folder / "pod-shop-gone.diff")
+    (folder / "README.md").write_text("Not ours.")
+
+    outcome = expect(folder, TWO)
+
+    assert outcome == Outcome(
+        1,
+        f"{folder}/pod-shop-app.diff: missing; --update writes it\n"
+        f"{folder}/pod-shop-gone.diff: belongs to nothing in the input any more\n",
+        "",
+    )
+
+
+def test_update_writes_what_is_missing_and_names_what_is_too_many(folder: Path) -> None:
+    expect(folder, TWO, "--update")
+    kept = (folder / "pod-shop-app.diff").read_bytes()
+    (folder / "pod-shop-app.diff").write_text("outdated")
+
+    outcome = expect(folder, ONE, "--update")
+
+    assert outcome == Outcome(
+        0,
+        "",
+        f"pod-identity-webhook replay: {folder}/pod-other-second.diff: belongs to nothing in the input any more\n"
+        f"pod-identity-webhook replay: {folder}: 1 file written\n",
+    )
+    assert (folder / "pod-shop-app.diff").read_bytes() == kept
+
+
+def test_objects_of_one_name_have_a_file_each(folder: Path) -> None:
+    expect(folder, stream(pod(), pod(), pod(name="APP")), "--update")
+
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "pod-shop-app-2.diff",
+        "pod-shop-app-3.diff",
+        "pod-shop-app.diff",
+    ]
+
+
+@pytest.mark.parametrize("output", ENDINGS)
+def test_a_denied_pod_ends_with_1_though_expected(folder: Path, output: str) -> None:
+    denied = stream(pod(labels={"eks.amazonaws.com/require-pod-identity": "true"}))
+
+    written = expect(folder, denied, "--update", "-o", output)
+    compared = expect(folder, denied, "-o", output)
+
+    assert (written.code, compared.code, compared.out) == (1, 1, "")
+    assert compared.err.startswith("pod-identity-webhook replay: Pod shop/app (standard input, line 1): denied: ")
+    assert written.err.startswith(compared.err)
+
+
+def test_a_folder_that_is_not_there_or_none_is_an_error_of_one_line(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+
+    assert expect(folder, ONE) == Outcome(
+        1, "", f"pod-identity-webhook replay: --expect: {folder} is no folder; --update makes it\n"
+    )
+    assert expect(file, ONE, "--update") == Outcome(
+        1, "", f"pod-identity-webhook replay: --expect: {file}: File exists\n"
+    )
+
+
+def test_a_golden_file_that_cannot_be_read_is_an_error_of_one_line(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "pod-shop-app.diff").write_bytes(b"\xff")
+
+    outcome = expect(folder, ONE)
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith(f"pod-identity-webhook replay: --expect: {folder}/pod-shop-app.diff: ")
+    assert outcome.err.count("\n") == 1
+
+
+def test_update_alone_is_a_usage_error() -> None:
+    outcome = run("replay", "-", "--update", stdin=ONE)
+
+    assert outcome.code == 2
+    assert outcome.err.startswith("pod-identity-webhook replay: --update: say with --expect where the files are\n")
