@@ -48,8 +48,8 @@ class ClusterAccounts:
         self._config_map = config_map
         self._lookup_seconds = lookup_seconds
         self._grace_seconds = grace_seconds
-        self._arrivals = Arrivals()
-        self._cache = AccountCache(settings, self._arrivals)
+        self.arrivals = Arrivals()
+        self._cache = AccountCache(settings, self.arrivals)
         collection = Collection(Resource(_PLURAL), PartialObject, METADATA_LIST, METADATA)
         self.watch = Watch(client, collection, self._cache, pace)
         self.lookups = Lookups(self._read, seconds=lookup_seconds)
@@ -96,7 +96,7 @@ class ClusterAccounts:
             return None
         found = await self.lookups.find(namespace, name)
         if found is None and self._grace_seconds > 0:
-            await self._arrivals.wait(namespace, name, self._grace_seconds)
+            await self.arrivals.wait(namespace, name, self._grace_seconds)
             found = await self.lookups.find(namespace, name)
         return found
 
@@ -105,7 +105,7 @@ class ClusterAccounts:
         return list(self._cache)
 
     async def _read(self, namespace: str, name: str) -> ServiceAccount | None:
-        resource = Resource(_PLURAL, namespace, name)
+        resource = Resource(_PLURAL, namespace, name, is_granted_everywhere=True)
         try:
             body = await self._client.get(resource, accept=METADATA, seconds=self._lookup_seconds)
             return service_account(msgspec.json.decode(body, type=PartialObject), self._settings)

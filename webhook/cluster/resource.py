@@ -20,13 +20,15 @@ _GROUP_VERSION: Final = re.compile(r"(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*", re.ASCII
 class Resource:
     """A collection, or the one object `name` in it; in all namespaces where `namespace` is empty.
 
-    Raises InvalidName when constructed from what cannot be a name in Kubernetes: nothing else may go into a URL.
+    `is_granted_everywhere` says that the rule by which it may be used names neither its namespace nor itself. Raises
+    InvalidName when constructed from what cannot be a name in Kubernetes: nothing else may go into a URL.
     """
 
     plural: str
     namespace: str = ""
     name: str = ""
     group_version: str = "v1"
+    is_granted_everywhere: bool = False
 
     def __post_init__(self) -> None:
         if not _PLURAL.fullmatch(self.plural) or not _GROUP_VERSION.fullmatch(self.group_version):
@@ -50,9 +52,10 @@ class Resource:
     def rule(self, verb: str, object_name: str = "") -> str:
         """The RBAC rule that grants `verb` on this, for a person: of `object_name` alone where it is given."""
         group = self.group_version.rpartition("/")[0]
-        name = self.name or object_name
+        name = "" if self.is_granted_everywhere else self.name or object_name
         names = f', resourceNames: ["{name}"]' if name and verb != "create" else ""
-        kind = f"Role in namespace {self.namespace}" if self.namespace else "ClusterRole"
+        is_local = self.namespace and not self.is_granted_everywhere
+        kind = f"Role in namespace {self.namespace}" if is_local else "ClusterRole"
         return f'apiGroups: ["{group}"], resources: ["{self.plural}"], verbs: ["{verb}"]{names} in a {kind}'
 
     def __str__(self) -> str:

@@ -1,0 +1,285 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.cluster.api_server import (
+    Answer,
+    ApiServer,
+    Request,
+    client_of,
+    event,
+    fails,
+    hang,
+    meta,
+    page,
+    until,
+)
+from webhook.admission.identity import ServiceAccount
+from webhook.admission.mapping import NO_MAPPING
+from webhook.admission.settings import Settings
+from webhook.cluster.account_cache import AccountCache
+from webhook.cluster.accounts import ClusterAccounts
+from webhook.cluster.arrivals import Arrivals
+from webhook.cluster.resource import METADATA
+from webhook.cluster.watch import ObjectMeta, Pace, PartialObject
+from webhook.errors import LookupFailed
+
+ROLE = "arn:aws:iam::123456789012:role/app"
+QUICK = Pace(first_delay=0.001, max_delay=0.002, silence=20)
+
+
+class Cluster:
+    """ServiceAccounts as a test sets them; a watch gets what the test puts into `events`."""
+
+    def __init__(self, *items: Any) -> None:
+        self.items = {(item["metadata"]["namespace"], item["metadata"]["name"]): item for item in items}
+        self.events: asyncio.Queue[object] = asyncio.Queue()
+        self.gets: list[str] = []
+        self.server = ApiServer(every=self._answer)
+
+    async def _answer(self, request: Request, answer: Answer) -> None:
+        if "watch" in request.query:
+            await answer.watch()
+            while True:
+                await answer.events(await self.events.get())
+        elif request.path == "/api/v1/serviceaccounts":
+            await answer.json(200, page(*self.items.values()))
+        else:
+            _, _, _, _, namespace, _, name = request.path.split("/")
+            self.gets.append(f"{namespace}/{name}")
+            assert request.headers["accept"] == METADATA
+            item = self.items.get((namespace, name))
+            await (answer.json(200, item) if item is not None else fails(404, "NotFound")(request, answer))
+
+
+@asynccontextmanager
+async def following(server: ApiServer, **more: Any) -> AsyncIterator[ClusterAccounts]:
+    async with (
+        server.running(),
+        client_of(server) as client,
+        ClusterAccounts(client, Settings(), pace=QUICK, **{"lookup_seconds": 20, **more}) as accounts,
+    ):
+        yield accounts
+
+
+def account(name: str, namespace: str = "apps", **annotations: str) -> PartialObject:
+    own = {f"eks.amazonaws.com/{key.replace('_', '-')}": value for key, value in annotations.items()}
+    return PartialObject(ObjectMeta(name=name, namespace=namespace, annotations=own or None))
+
+
+def test_answers_from_the_list_and_keeps_our_annotations_alone() -> None:
+    async def run() -> None:
+        item = meta("app", role=ROLE)
+        item["metadata"]["annotations"]["other.io/key"] = "x"
+        cluster = Cluster(item, meta("plain"))
+        async with following(cluster.server) as accounts:
+            await until(lambda: accounts.is_synced)
+            assert accounts.get("apps", "app") == ServiceAccount("apps", "app", {"role-arn": ROLE})
+            assert accounts.get("apps", "plain") == ServiceAccount("apps", "plain")
+            assert accounts.get("apps", "other") is None
+            assert accounts.get("other", "app") is None
+            assert len(accounts) == 2
+            assert accounts.mapping is NO_MAPPING
+        assert cluster.gets == []
+
+    asyncio.run(run())
+
+
+def test_a_live_read_finds_what_the_watch_has_not_delivered_and_keeps_nothing() -> None:
+    async def run() -> None:
+        cluster = Cluster()
+        async with following(cluster.server) as accounts:
+            await until(lambda: accounts.is_synced)
+            assert await accounts.lookup("apps", "new") is None
+            cluster.items["apps", "new"] = meta("new", role=ROLE)
+            assert await accounts.lookup("apps", "new") == ServiceAccount("apps", "new", {"role-arn": ROLE})
+            assert accounts.get("apps", "new") is None
+        assert cluster.gets == ["apps/new", "apps/new"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name"), [("../secrets", "a"), ("n", "a/../../secrets"), ("N", "a"), ("n", "a?x=1"), ("", "a")]
+)
+def test_what_cannot_be_a_name_is_not_asked_for(namespace: str, name: str) -> None:
+    async def run() -> None:
+        cluster = Cluster()
+        async with following(cluster.server) as accounts:
+            assert await accounts.lookup(namespace, name) is None
+        assert cluster.gets == []
+
+    asyncio.run(run())
+
+
+def test_fifty_pods_of_a_new_service_account_cost_two_reads() -> None:
+    async def run() -> None:
+        cluster = Cluster(meta("app", role=ROLE))
+        async with following(cluster.server) as accounts:
+            found = await asyncio.gather(*(accounts.lookup("apps", "app") for _ in range(50)))
+            assert found == [ServiceAccount("apps", "app", {"role-arn": ROLE})] * 50
+        assert len(cluster.gets) == 2
+
+    asyncio.run(run())
+
+
+def test_a_server_that_hangs_makes_a_lookup_fail_in_time_while_known_ones_are_answered() -> None:
+    async def run() -> None:
+        cluster = Cluster(meta("app", role=ROLE))
+
+        async def hangs_on_get(request: Request, answer: Answer) -> None:
+            await (hang if request.path.count("/") > 3 else cluster._answer)(request, answer)
+
+        async with following(ApiServer(every=hangs_on_get), lookup_seconds=0.1) as accounts:
+            await until(lambda: accounts.is_synced)
+            with pytest.raises(LookupFailed, match=r"ServiceAccount apps/new: .* (in time|within 0.1 s)"):
+                await accounts.lookup("apps", "new")
+            assert accounts.get("apps", "app") is not None
+
+    asyncio.run(run())
+
+
+def test_a_refused_lookup_fails_and_says_which_rule_is_missing() -> None:
+    async def run() -> None:
+        async with following(ApiServer(every=fails(403, "Forbidden"))) as accounts:
+            with pytest.raises(LookupFailed) as caught:
+                await accounts.lookup("apps", "new")
+            assert str(caught.value) == (
+                'ServiceAccount apps/new: get serviceaccounts new in namespace apps: 403: no (grant apiGroups: [""], '
+                'resources: ["serviceaccounts"], verbs: ["get"] in a ClusterRole)'
+            )
+            await until(lambda: accounts.watch.restarts["denied"] > 0)
+            assert not accounts.is_synced
+
+    asyncio.run(run())
+
+
+def test_a_service_account_that_comes_within_the_grace_period_is_found() -> None:
+    async def run() -> None:
+        cluster = Cluster()
+        async with following(cluster.server, grace_seconds=20) as accounts:
+            await until(lambda: accounts.is_synced)
+            pods = [asyncio.create_task(accounts.lookup("apps", "late")) for _ in range(3)]
+            await until(lambda: accounts.arrivals.waiting == 3)
+            cluster.items["apps", "late"] = meta("late", role=ROLE)
+            cluster.events.put_nowait(event("ADDED", meta("late", "11", role=ROLE)))
+            assert await asyncio.gather(*pods) == [ServiceAccount("apps", "late", {"role-arn": ROLE})] * 3
+            assert accounts.arrivals.waiting == 0
+
+    asyncio.run(run())
+
+
+def test_the_grace_period_ends_without_one() -> None:
+    async def run() -> None:
+        cluster = Cluster()
+        async with following(cluster.server, grace_seconds=0.05) as accounts:
+            assert await accounts.lookup("apps", "never") is None
+        assert cluster.gets == ["apps/never"] * 2
+
+    asyncio.run(run())
+
+
+def test_deleted_and_created_again_with_another_role() -> None:
+    async def run() -> None:
+        cluster = Cluster(meta("app", role=ROLE))
+        async with following(cluster.server) as accounts:
+            await until(lambda: accounts.is_synced)
+            cluster.events.put_nowait(event("DELETED", meta("app", "11", role=ROLE)))
+            await until(lambda: accounts.get("apps", "app") is None)
+            assert len(accounts) == 0
+            cluster.events.put_nowait(event("ADDED", meta("app", "12", role=ROLE + "2")))
+            await until(lambda: accounts.get("apps", "app") is not None)
+            assert accounts.get("apps", "app") == ServiceAccount("apps", "app", {"role-arn": ROLE + "2"})
+
+    asyncio.run(run())
+
+
+def test_tells_all_that_have_annotations_of_ours() -> None:
+    async def run() -> None:
+        cluster = Cluster(meta("app", role=ROLE), meta("plain"))
+        async with following(cluster.server) as accounts:
+            await until(lambda: accounts.is_synced)
+            assert accounts.accounts() == [ServiceAccount("apps", "app", {"role-arn": ROLE})]
+
+    asyncio.run(run())
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def cache_at(clock: Clock) -> AccountCache:
+    now = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
+    return AccountCache(Settings(), Arrivals(), clock=clock, now=lambda: now)
+
+
+def test_without_a_role_it_is_looked_up_for_five_seconds_after_each_change() -> None:
+    clock = Clock()
+    cache = cache_at(clock)
+    cache.put(account("a"))
+    assert cache.get("apps", "a") is None
+    clock.seconds += 4.9
+    assert cache.get("apps", "a") is None
+    clock.seconds += 0.1
+    assert cache.get("apps", "a") == ServiceAccount("apps", "a")
+    cache.put(account("a", audience="x"))
+    assert cache.get("apps", "a") is None
+    clock.seconds += 5
+    assert cache.get("apps", "a") == ServiceAccount("apps", "a", {"audience": "x"})
+
+
+def test_with_a_role_it_is_answered_at_once() -> None:
+    cache = cache_at(Clock())
+    cache.put(account("a"))
+    cache.put(account("a", role_arn=ROLE))
+    assert cache.get("apps", "a") == ServiceAccount("apps", "a", {"role-arn": ROLE})
+    cache.put(account("a", role_arn=""))
+    assert cache.get("apps", "a") is None
+
+
+def test_a_list_tells_what_was_created_in_the_last_five_seconds() -> None:
+    clock = Clock()
+    cache = cache_at(clock)
+    listing = cache.begin()
+    items = [account("old"), account("new"), account("new-with-role", role_arn=ROLE)]
+    for item, created in zip(
+        items, ["2026-01-31T11:59:54Z", "2026-01-31T11:59:55Z", "2026-01-31T12:00:00Z"], strict=True
+    ):
+        item.metadata.creationTimestamp = created
+    listing.add(items)
+    assert len(cache) == 0
+    listing.commit()
+    assert cache.get("apps", "old") == ServiceAccount("apps", "old")
+    assert cache.get("apps", "new") is None
+    assert cache.get("apps", "new-with-role") is not None
+    clock.seconds += 5
+    assert cache.get("apps", "new") == ServiceAccount("apps", "new")
+
+
+def test_what_is_not_recent_any_more_is_forgotten() -> None:
+    clock = Clock()
+    cache = cache_at(clock)
+    for number in range(100):
+        cache.put(account(f"a{number}"))
+        clock.seconds += 1
+    assert len(cache._recent) == 5
+    cache.delete(account("a99"))
+    assert len(cache._recent) == 4
+    assert len(cache) == 99
+
+
+def test_deleting_the_last_of_a_namespace_forgets_the_namespace() -> None:
+    cache = cache_at(Clock())
+    cache.put(account("a"))
+    cache.delete(account("a"))
+    cache.delete(account("a"))
+    cache.delete(account("a", "unknown"))
+    assert cache._accounts == {}

@@ -1,0 +1,455 @@
+import asyncio
+import base64
+import ipaddress
+import json
+import logging
+import re
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.cluster.api_server import Answer, ApiServer, Request, client_of, fails, hang, page
+from webhook.cluster.access import AccessSettings
+from webhook.cluster.api_errors import (
+    ApiError,
+    ClusterConfigError,
+    Expired,
+    InvalidName,
+    TimedOut,
+    Unreachable,
+)
+from webhook.cluster.client import KubernetesClient
+from webhook.cluster.resource import Resource
+
+ACCOUNTS = Resource("serviceaccounts")
+
+
+class Pki:
+    """A CA of the test's own, with a server's and a client's certificate below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "CA")])
+        self.ca = folder / "ca.crt"
+        self.ca.write_bytes(self._issue(self._name, self._key, is_ca=True))
+        self.server = self._pair(folder / "server", "server")
+        self.client = self._pair(folder / "client", "client")
+
+    def context(self, *, asks_for_certificates: bool = False) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.server)
+        context.load_verify_locations(self.ca)
+        if asks_for_certificates:
+            context.verify_mode = ssl.CERT_OPTIONAL
+        return context
+
+    def _pair(self, path: Path, common_name: str) -> tuple[Path, Path]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
+        certificate, private = path.with_suffix(".crt"), path.with_suffix(".key")
+        certificate.write_bytes(self._issue(name, key))
+        private.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return certificate, private
+
+    def _issue(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *, is_ca: bool = False) -> bytes:
+        """Without the extensions that a strict verifier wants, as many an old cluster has them."""
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        )
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.fixture
+def pki(tmp_path: Path) -> Pki:
+    return Pki(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "KUBECONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+async def answers(_request: Request, answer: Answer) -> None:
+    await answer.json(200, page())
+
+
+def kubeconfig(path: Path, url: str, ca: Path, user: object) -> str:
+    path.write_text(
+        json.dumps(
+            {
+                "clusters": [{"name": "c", "cluster": {"server": url, "certificate-authority": str(ca)}}],
+                "users": [{"name": "u", "user": user}, {"name": "other", "user": {"token": "of-another"}}],
+                "contexts": [
+                    {"name": "one", "context": {"cluster": "c", "user": "u"}},
+                    {"name": "two", "context": {"cluster": "c", "user": "other"}},
+                ],
+                "current-context": "one",
+            }
+        )
+    )
+    return str(path)
+
+
+def plugin(folder: Path, status: dict[str, str]) -> dict[str, object]:
+    """An exec plugin that counts its calls: its first token is t1."""
+    script = folder / "plugin.py"
+    calls = folder / "calls"
+    script.write_text(
+        "import json, pathlib\n"
+        f"calls = pathlib.Path({str(calls)!r})\n"
+        "count = len(calls.read_text()) + 1 if calls.exists() else 1\n"
+        "calls.write_text('x' * count)\n"
+        f"status = {{key: value.replace('COUNT', str(count)) for key, value in {status!r}.items()}}\n"
+        "print(json.dumps({'apiVersion': 'client.authentication.k8s.io/v1', 'kind': 'ExecCredential',"
+        " 'status': status}))\n"
+    )
+    return {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": sys.executable,
+            "args": [str(script)],
+            "interactiveMode": "Never",
+        }
+    }
+
+
+@asynccontextmanager
+async def in_pod(
+    server: ApiServer, pki: Pki, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> AsyncIterator[tuple[KubernetesClient, Path]]:
+    """A client in a pod: the server's address in the environment, token and CA in files."""
+    host, port = server.url.removeprefix("https://").split(":")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
+    files = folder / "serviceaccount"
+    files.mkdir()
+    (files / "ca.crt").write_bytes(pki.ca.read_bytes())
+    (files / "token").write_text("first\n")
+    async with KubernetesClient(AccessSettings(in_cluster_files=files)) as client:
+        yield client, files / "token"
+
+
+def test_reads_the_pods_token_again_when_it_has_rotated(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(seconds=61)
+
+    async def run() -> None:
+        server = ApiServer(every=answers)
+        async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, token):
+            await client.get(ACCOUNTS)
+            token.write_text("second\n")
+            await client.get(ACCOUNTS)
+            monkeypatch.setattr("kubernetes.aio.config.incluster_config.datetime.datetime", Later)
+            await client.get(ACCOUNTS)
+            assert [request.headers["authorization"] for request in server.requests] == [
+                "bearer first",
+                "bearer first",
+                "bearer second",
+            ]
+
+    asyncio.run(run())
+
+
+def test_a_refused_token_is_read_again_and_the_request_sent_again(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def by_token(request: Request, answer: Answer) -> None:
+        good = request.headers["authorization"] == "bearer second"
+        await (answers if good else fails(401, "Unauthorized"))(request, answer)
+
+    async def run() -> None:
+        server = ApiServer(every=by_token)
+        async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, token):
+            client._loaded_at -= 60
+            token.write_text("second")
+            await asyncio.gather(*(client.get(ACCOUNTS) for _ in range(5)))
+            token.write_text("third")
+            await client.get(ACCOUNTS)
+            assert {request.headers["authorization"] for request in server.requests} == {
+                "bearer first",
+                "bearer second",
+            }
+
+    asyncio.run(run())
+
+
+def test_a_token_that_stays_refused_is_not_read_at_each_request(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def run() -> None:
+        server = ApiServer(every=fails(401, "Unauthorized"))
+        async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, _):
+            client._loaded_at -= 60
+            for _ in range(3):
+                with pytest.raises(ApiError, match="the API server does not know our credentials") as caught:
+                    await client.get(ACCOUNTS)
+                assert caught.value.status == 401
+            assert len(server.requests) == 4
+
+    asyncio.run(run())
+
+
+def test_a_pod_without_its_token_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
+
+    async def run() -> None:
+        with pytest.raises(ClusterConfigError, match=r"cannot be read: .* \(is automountServiceAccountToken false\?\)"):
+            async with KubernetesClient(AccessSettings(in_cluster_files=tmp_path)):
+                pass
+
+    asyncio.run(run())
+
+
+def test_shows_its_client_certificate_from_kubeconfig(pki: Pki, tmp_path: Path) -> None:
+    async def run() -> None:
+        server = ApiServer(every=answers)
+        async with server.running(pki.context(asks_for_certificates=True)):
+            for user in (
+                {"client-certificate": str(pki.client[0]), "client-key": str(pki.client[1])},
+                {
+                    "client-certificate-data": base64.b64encode(pki.client[0].read_bytes()).decode(),
+                    "client-key-data": base64.b64encode(pki.client[1].read_bytes()).decode(),
+                },
+            ):
+                path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
+                async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+                    await client.get(ACCOUNTS)
+        for request in server.requests:
+            assert request.subject == ((("commonName", "client"),),)
+            assert "authorization" not in request.headers
+        assert len(server.requests) == 2
+
+    asyncio.run(run())
+
+
+def test_asks_the_exec_plugin_again_before_its_token_ends(pki: Pki, tmp_path: Path) -> None:
+    async def run() -> None:
+        server = ApiServer(every=answers)
+        ends = (datetime.now(UTC) + timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        user = plugin(tmp_path, {"token": "tCOUNT", "expirationTimestamp": ends})
+        async with server.running(pki.context()):
+            path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
+            async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+                await client.get(ACCOUNTS)
+                client._loaded_at -= 60
+                await client.get(ACCOUNTS)
+                await client.get(ACCOUNTS)
+        tokens = [request.headers["authorization"] for request in server.requests]
+        assert tokens == ["Bearer t1", "Bearer t2", "Bearer t2"]
+
+    asyncio.run(run())
+
+
+def test_takes_a_certificate_from_an_exec_plugin(pki: Pki, tmp_path: Path) -> None:
+    async def run() -> None:
+        server = ApiServer(every=answers)
+        user = plugin(
+            tmp_path,
+            {"clientCertificateData": pki.client[0].read_text(), "clientKeyData": pki.client[1].read_text()},
+        )
+        async with server.running(pki.context(asks_for_certificates=True)):
+            path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
+            async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+                await client.get(ACCOUNTS)
+        assert server.requests[0].subject == ((("commonName", "client"),),)
+
+    asyncio.run(run())
+
+
+def test_an_exec_plugin_that_fails_is_told(pki: Pki, tmp_path: Path) -> None:
+    async def run() -> None:
+        user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/nowhere/plugin"}}
+        path = kubeconfig(tmp_path / "config", "https://127.0.0.1:1", pki.ca, user)
+        with pytest.raises(ClusterConfigError, match="the exec plugin of user 'u' gave no credentials"):
+            async with KubernetesClient(AccessSettings(kubeconfig=path)):
+                pass
+
+    asyncio.run(run())
+
+
+def test_takes_the_context_that_is_asked_for_and_the_url_over_kubeconfigs(
+    pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        server = ApiServer(every=answers)
+        async with server.running(pki.context()):
+            path = kubeconfig(tmp_path / "config", "https://192.0.2.1:1", pki.ca, {"token": "t"})
+            monkeypatch.setenv("KUBECONFIG", path)
+            for context in ("", "two"):
+                async with KubernetesClient(AccessSettings(context=context, kube_api=server.url)) as client:
+                    await client.get(ACCOUNTS)
+        tokens = [request.headers["authorization"] for request in server.requests]
+        assert tokens == ["Bearer t", "Bearer of-another"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("content", "context", "problem"),
+    [
+        (None, "", "no such kubeconfig$"),
+        ("{", "", "not a kubeconfig that can be used"),
+        ("[]", "", "not a kubeconfig that can be used"),
+        ("{}", "", "Invalid kube-config file. Expected key"),
+        ('{"current-context": "x", "contexts": [], "clusters": [], "users": []}', "nowhere", "with name nowhere"),
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_used_is_named(
+    tmp_path: Path, content: str | None, context: str, problem: str
+) -> None:
+    path = tmp_path / "config"
+    if content is not None:
+        path.write_text(content)
+
+    async def run() -> None:
+        with pytest.raises(ClusterConfigError, match=f"^{re.escape(str(path))}: .*{problem}"):
+            async with KubernetesClient(AccessSettings(kubeconfig=str(path), context=context)):
+                pass
+
+    asyncio.run(run())
+
+
+def test_without_any_configuration_says_what_to_give() -> None:
+    async def run() -> None:
+        with pytest.raises(ClusterConfigError, match="this is no pod, so give --kubeconfig or set KUBECONFIG"):
+            async with KubernetesClient(AccessSettings()):
+                pass
+
+    asyncio.run(run())
+
+
+def test_a_server_with_another_ca_is_not_talked_to(pki: Pki, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Pki(tmp_path / "other")
+
+    async def run() -> None:
+        server = ApiServer(every=answers)
+        async with server.running(other.context()):
+            path = kubeconfig(tmp_path / "config", server.url, pki.ca, {"token": "secret"})
+            async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+                with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+                    await client.get(ACCOUNTS)
+        assert server.requests == []
+
+    asyncio.run(run())
+
+
+def test_tells_why_the_server_said_no() -> None:
+    async def run() -> None:
+        server = ApiServer(
+            [
+                fails(404, "NotFound"),
+                fails(410, "Expired"),
+                fails(429, "TooManyRequests", {"Retry-After": "3"}),
+                fails(403, "Forbidden"),
+                lambda _request, answer: answer.json(502, "<html>"),
+            ]
+        )
+        async with server.running(), client_of(server) as client:
+            errors = []
+            for _ in server.steps:
+                with pytest.raises(ApiError) as caught:
+                    await client.get(Resource("secrets", "eks", "tls"))
+                errors.append(caught.value)
+        assert [(error.status, error.reason, error.retry_after) for error in errors] == [
+            (404, "NotFound", 0),
+            (410, "Expired", 0),
+            (429, "TooManyRequests", 3),
+            (403, "Forbidden", 0),
+            (502, "X", 0),
+        ]
+        assert isinstance(errors[1], Expired)
+        assert str(errors[0]) == "get secrets tls in namespace eks: 404: no"
+        assert str(errors[3]) == (
+            'get secrets tls in namespace eks: 403: no (grant apiGroups: [""], resources: ["secrets"], verbs: ["get"], '
+            'resourceNames: ["tls"] in a Role in namespace eks)'
+        )
+
+    asyncio.run(run())
+
+
+def test_a_server_that_hangs_or_is_away_is_unreachable() -> None:
+    async def run() -> None:
+        server = ApiServer(every=hang)
+        async with server.running(), client_of(server) as client:
+            with pytest.raises(TimedOut, match="does not answer in time"):
+                await client.get(ACCOUNTS, seconds=0.05)
+        async with client_of(server) as client:
+            with pytest.raises(Unreachable, match=r"cannot be reached: .*Connect"):
+                await client.get(ACCOUNTS)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("serviceaccounts", "a/b", "c"),
+        ("serviceaccounts", "a", "../c"),
+        ("serviceaccounts", "a", "c?x"),
+        ("serviceaccounts", "A", ""),
+        ("../x", "", ""),
+        ("secrets", "", "", "v1/../x"),
+    ],
+)
+def test_what_is_no_name_never_gets_into_a_url(parts: tuple[Any, ...]) -> None:
+    with pytest.raises(InvalidName):
+        Resource(*parts)
+
+
+def test_paths_and_rules_of_named_groups() -> None:
+    resource = Resource("mutatingwebhookconfigurations", name="w", group_version="admissionregistration.k8s.io/v1")
+    assert resource.path == "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/w"
+    assert resource.rule("patch") == (
+        'apiGroups: ["admissionregistration.k8s.io"], resources: ["mutatingwebhookconfigurations"], verbs: ["patch"], '
+        'resourceNames: ["w"] in a ClusterRole'
+    )
+
+
+def test_no_secret_gets_into_the_log_or_a_repr(pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def run() -> None:
+        server = ApiServer([answers, fails(401, "Unauthorized"), fails(403, "Forbidden")])
+        async with server.running(pki.context()):
+            path = kubeconfig(tmp_path / "config", server.url, pki.ca, {"token": "t0p-secret"})
+            async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+                await client.get(ACCOUNTS)
+                texts = [repr(client), repr(client._access), repr(vars(client))]
+                for _ in range(2):
+                    with pytest.raises(ApiError) as caught:
+                        await client.get(ACCOUNTS)
+                    texts.append(repr(caught.value))
+        assert server.requests[0].headers["authorization"] == "Bearer t0p-secret"
+        assert "t0p-secret" not in "".join(texts) + caplog.text
+
+    asyncio.run(run())
