@@ -17,8 +17,10 @@ STARTED = re.compile(r"serves: https port (\d+), metrics port (\d+)\n")
 
 
 @contextlib.contextmanager
-def serving(argv: Sequence[str], cwd: Path = ROOT, environ: Mapping[str, str] | None = None) -> Iterator[int]:
-    """The real `serve`, seen ready; its HTTPS port. Stopped at the end, with exit code 0."""
+def serving(
+    argv: Sequence[str], cwd: Path = ROOT, environ: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, int]]:
+    """The real `serve`, seen ready; its HTTPS and metrics ports. Stopped at the end, with exit code 0."""
     environ = without_settings() | {"PYTHONPATH": str(ROOT)} | dict(environ or {})
     with subprocess.Popen(
         [*COMMAND, "serve", *argv], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environ
@@ -35,7 +37,7 @@ def serving(argv: Sequence[str], cwd: Path = ROOT, environ: Mapping[str, str] | 
                     break
             else:
                 raise AssertionError(f"the webhook did not start:\n{log}")
-            yield int(found[1])
+            yield int(found[1]), int(found[2])
         finally:
             process.send_signal(signal.SIGINT)
             log += process.stderr.read()

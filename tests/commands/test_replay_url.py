@@ -51,7 +51,7 @@ def encoded(patch: Any) -> str:
 def test_a_running_webhook_answers_what_is_decided_here(tmp_path: Path) -> None:
     reviews, accounts = str(ROOT / "examples/reviews"), str(ROOT / "examples/service-accounts.yaml")
     flags = [f"--service-accounts={accounts}", f"--ephemeral-certificate={tmp_path}", "--port=0", "--metrics-port=0"]
-    with serving([*flags, "--bind-address=127.0.0.1"]) as port:
+    with serving([*flags, "--bind-address=127.0.0.1"]) as (port, _):
         url = ["--url", f"https://localhost:{port}/mutate", "--ca", str(tmp_path / "ca.crt")]
         there = {output: run("replay", reviews, "-o", output, *url) for output in ("diff", "patch", "pod", "review")}
         missing = run("replay", reviews, *url[:2])

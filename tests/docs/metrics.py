@@ -1,0 +1,40 @@
+"""The documented metrics beside those that the code exposes."""
+
+import re
+from types import SimpleNamespace
+from typing import Any
+
+from tests.docs.pages import ROOT, quoted, table
+from webhook.server.gauges import add_cluster
+from webhook.server.metrics import Metrics
+
+
+def assert_documented(standalone: str) -> None:
+    """The documentation has the metrics, and their labels, of a page without a cluster and of those of a cluster."""
+    section = (ROOT / "docs/operation.md").read_text(encoding="utf-8").partition("\n## Metrics\n")[2]
+    go = [name for name in quoted(section.partition("Ours:")[0]) if name.startswith(("http_", "pod_"))]
+    ours = [name for row in table("operation.md", "Metrics") for name in quoted(row[0])]
+    pages = standalone + _page_of_a_cluster()
+
+    exposed = set(re.findall(r"^# TYPE (\S+) ", pages, re.MULTILINE))
+    assert sorted(name.partition("{")[0] for name in [*go, *ours]) == sorted(exposed)
+    for documented in ours:
+        name, _, labels = documented.rstrip("}").partition("{")
+        samples = re.findall(rf"^{name}(?:_sum)?(?:{{(.*)}})? ", pages, re.MULTILINE)
+        assert {",".join(re.findall(r'(\w+)="', sample)) for sample in samples} == {labels}, name
+
+
+def _page_of_a_cluster() -> str:
+    """What the watches of a cluster expose, whatever they say."""
+    watch = SimpleNamespace(is_synced=True, age=1.0, restarts={"ended": 0})
+    lookups = SimpleNamespace(waiting=0, in_flight=0, rejected=0)
+    metrics = Metrics()
+    store: Any = _Store(watch=watch, lookups=lookups)
+    mappings: Any = SimpleNamespace(watch=watch, mapping={}, bad_entries=0, bad_documents=0)
+    add_cluster(metrics, store, mappings)
+    return metrics.expose()
+
+
+class _Store(SimpleNamespace):
+    def __len__(self) -> int:
+        return 0

@@ -1,0 +1,37 @@
+"""The documentation as the tests read it."""
+
+import re
+import shlex
+from itertools import groupby
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+_FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`([^`]+)`")
+
+
+def commands(page: Path) -> list[str]:
+    """The command lines that a page shows: those of its fenced blocks without a language, without their comments."""
+    blocks = [text for language, text in _FENCED.findall(page.read_text(encoding="utf-8")) if not language]
+    lines = [line for block in blocks for line in block.splitlines() if line.strip()]
+    return [shlex.join(shlex.split(line, comments=True)).replace("'|'", "|") for line in lines]
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """The rows of the tables under a heading, without their heads: a list of cells each."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    _, found, section = text.partition(f"\n## {heading}\n")
+    assert found, f"{page} has no section {heading!r}"
+    tables = [list(lines) for is_row, lines in groupby(_lines(section), lambda line: line.startswith("|")) if is_row]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for rows in tables for row in rows[2:]]
+
+
+def _lines(section: str) -> list[str]:
+    return section.partition("\n## ")[0].splitlines()
+
+
+def quoted(text: str) -> list[str]:
+    """What stands in backticks."""
+    return _CODE.findall(text)

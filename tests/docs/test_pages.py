@@ -1,0 +1,109 @@
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.commands.manifests import Object, pod, service_account, stream
+from tests.commands.outcome import run
+from tests.docs.pages import PAGES, ROOT, quoted, table
+from webhook.admission.decision import REASONS
+
+LINK = re.compile(r"\]\(([^)]+)\)")
+EVERY_PAGE = (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md")
+MOUNT_PATH = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+
+
+def test_the_page_of_flags_is_what_the_code_writes() -> None:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+
+    assert (ROOT / "docs/flags.md").read_text(encoding="utf-8") == generate.flags_page(), "run make docs"
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path) if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in _anchors(linked.read_text(encoding="utf-8")), target
+
+
+def _anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_reasons_of_decisions_are_those_that_the_code_has() -> None:
+    rows = table("admission.md", "Decisions and their reasons")
+
+    assert [reason for row in rows for reason in quoted(row[0])] == list(REASONS)
+
+
+def container(**members: object) -> Object:
+    made = pod()
+    made["spec"]["containers"][0].update(members)
+    return made
+
+
+def mounting(volume: Object, mount_path: str = MOUNT_PATH) -> Object:
+    made = container(volumeMounts=[{"name": volume["name"], "mountPath": mount_path}])
+    made["spec"]["volumes"] = [volume]
+    return made
+
+
+def token(name: str, audience: str = "sts.amazonaws.com") -> Object:
+    source = {"serviceAccountToken": {"audience": audience, "path": "token", "expirationSeconds": 86400}}
+    return {"name": name, "projected": {"sources": [source]}}
+
+
+ROLE = {"name": "AWS_ROLE_ARN", "value": "mine"}
+# For each warning that is documented, in order, a pod that gets it.
+WARNED: tuple[tuple[Object, str, bool], ...] = (
+    (container(env=[ROLE]), "web", False),
+    (container(env=[ROLE, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/mine"}]), "web", False),
+    (mounting({"name": "x", "emptyDir": {}}), "web", False),
+    (mounting(token("x")), "web", False),
+    (mounting(token("aws-iam-token"), "/elsewhere"), "web", False),
+    (mounting({"name": "aws-iam-token", "emptyDir": {}}), "web", False),
+    (mounting(token("aws-iam-token", "x")), "web", False),
+    (pod(), "", False),
+    (pod(labels={"eks.amazonaws.com/pod-identity": "x"}), "web", True),
+)
+WARNINGS = [quoted(row[0])[0] for row in table("admission.md", "What is left alone, and what the warnings mean")]
+
+
+def test_each_documented_warning_has_its_pod() -> None:
+    assert len(WARNINGS) == len(WARNED)
+
+
+@pytest.mark.parametrize(("warning", "warned"), list(zip(WARNINGS, WARNED, strict=False)), ids=WARNINGS)
+def test_a_documented_warning_is_the_codes(
+    warning: str, warned: tuple[Object, str, bool], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    manifest, role, with_container_credentials = warned
+    account = service_account(role=role)
+    if not role:
+        account["metadata"]["annotations"] = {"eks.amazonaws.com/role-arn": "x"}
+    flags = []
+    if with_container_credentials:
+        config = tmp_path_factory.mktemp("config") / "identities.json"
+        config.write_text('{"identities":[{"namespace":"shop","serviceAccount":"web"}]}')
+        flags = [f"--watch-container-credentials-config={config}"]
+
+    outcome = run("replay", "-", *flags, stdin=stream(account, manifest))
+
+    said = [line.removeprefix("# warning: ") for line in outcome.out.splitlines() if line.startswith("# warning: ")]
+    documented = (
+        re.escape(warning)
+        .replace("…", re.escape(MOUNT_PATH))
+        .replace(" P/", r" (?:ServiceAccount )?eks\.amazonaws\.com/")
+    )
+    assert len(said) == 1
+    assert re.fullmatch(documented, said[0]), said

@@ -1,0 +1,130 @@
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.commands.outcome import run, without_settings
+from tests.commands.servers import serving
+from tests.docs.metrics import assert_documented
+from tests.docs.pages import PAGES, ROOT, commands
+
+COMMANDS = [command for page in PAGES for command in commands(page)]
+MAKE = [command for command in COMMANDS if command.startswith("make ")]
+PIPES = [command for command in COMMANDS if " | " in command]
+SERVE = [command for command in COMMANDS if command.startswith("pod-identity-webhook serve ")]
+ASKING = [command for command in COMMANDS if "--url" in command]
+REPLAY = [
+    command
+    for command in COMMANDS
+    if command.startswith("pod-identity-webhook replay ") and command not in [*PIPES, *ASKING]
+]
+
+HELM = """#!/bin/sh
+[ "$*" = "template app" ] || exit 64
+cat <<'END'
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: app
+  annotations:
+    eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/app
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: app
+spec:
+  template:
+    spec:
+      serviceAccountName: app
+      containers:
+        - name: app
+END
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A folder where somebody would type the commands."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    return tmp_path
+
+
+def test_every_command_that_is_shown_is_of_a_kind_that_is_tested() -> None:
+    kinds = (MAKE, PIPES, SERVE, ASKING, REPLAY)
+
+    assert sorted(command for kind in kinds for command in kind) == sorted(COMMANDS)
+    assert all(kinds)
+
+
+def test_the_readme_starts_with_the_two_commands() -> None:
+    assert commands(ROOT / "README.md")[:2] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("command", MAKE)
+def test_make_knows_the_target(command: str) -> None:
+    done = subprocess.run([*shlex.split(command), "-n"], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_replaying_as_shown_in_the_order_shown_shows_what_is_injected(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree)
+    for command in REPLAY:
+        outcome = run(*shlex.split(command)[1:])
+
+        assert outcome.code == 0, command
+        if "--expect" not in command:
+            assert outcome.out.count("\n# patched: injected\n") == 2
+            assert outcome.out.count("\n# unchanged: no_role") == 1
+    assert len(list((tree / "golden").iterdir())) == 3
+
+
+@pytest.mark.parametrize("command", PIPES)
+def test_a_charts_output_can_be_piped_as_shown(command: str, tree: Path) -> None:
+    programs = tree / "bin"
+    programs.mkdir()
+    ours = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m webhook "$@"\n'
+    for name, script in (("helm", HELM), ("pod-identity-webhook", ours)):
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o755)
+    path = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+
+    done = subprocess.run(
+        command, shell=True, cwd=tree, env=without_settings() | path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("# Deployment default/app (standard input, line 8)\n# patched: injected\n")
+
+
+@pytest.mark.parametrize("command", SERVE)
+def test_a_webhook_served_as_shown_can_be_asked_as_shown(command: str, tree: Path) -> None:
+    (tree / "identities.json").write_text("{}")
+    environ = {
+        "PIW_BIND_ADDRESS": "127.0.0.1",
+        "PIW_METRICS_PORT": "0",
+        # So that all metrics are there.
+        "PIW_WATCH_CONTAINER_CREDENTIALS_CONFIG": "identities.json",
+    }
+    assert "--port 8443" in command
+    with serving(shlex.split(command.replace("--port 8443", "--port 0"))[2:], tree, environ) as (port, metrics_port):
+        asked = []
+        for each in ASKING:
+            assert "https://localhost:8443/mutate" in each
+            argv = each.replace(":8443/", f":{port}/").replace(" certificate/", f" {tree}/certificate/")
+            asked.append(run(*shlex.split(argv.replace(" examples/", f" {tree}/examples/"))[1:]))
+        page = httpx.get(f"http://127.0.0.1:{metrics_port}/metrics", trust_env=False).text
+        ready = httpx.get(f"http://127.0.0.1:{metrics_port}/readyz", trust_env=False).status_code
+
+    assert [(outcome.code, outcome.err) for outcome in asked] == [(0, "")] * len(ASKING)
+    assert all(outcome.out.count("\n# patched: injected\n") == 2 for outcome in asked)
+    assert ready == 200
+    assert_documented(page)
