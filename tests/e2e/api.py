@@ -1,0 +1,85 @@
+"""The Kubernetes API as the tests use it: plain JSON over HTTPS, so that nothing of ours is tested by itself."""
+
+import json
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+Object = dict[str, Any]
+
+MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
+
+
+class ApiError(AssertionError):
+    """An answer other than 2xx: its status code and the API server's own message."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class Api:
+    """One user's view of one API server."""
+
+    def __init__(self, url: str, ca: str, token: str, *, timeout: float = 15.0) -> None:
+        self.url = url
+        self._client = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            verify=ssl.create_default_context(cadata=ca),
+            timeout=timeout,
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=100),
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def call(self, method: str, path: str, body: Object | None = None, **query: Any) -> Object:
+        """One request; the JSON of its answer. Raises ApiError, and httpx.TransportError where there is no answer."""
+        response = self._client.request(
+            method, path, json=body, params=query, headers=MERGE_PATCH if method == "PATCH" else None
+        )
+        if not response.is_success:
+            raise ApiError(response.status_code, _message(response))
+        answer: Object = response.json()
+        return answer
+
+    def get(self, path: str, **query: Any) -> Object:
+        return self.call("GET", path, **query)
+
+    def create(self, path: str, body: Object, **query: Any) -> Object:
+        return self.call("POST", path, body, **query)
+
+    def patch(self, path: str, body: Object) -> Object:
+        """A JSON merge patch: null removes."""
+        return self.call("PATCH", path, body)
+
+    def delete(self, path: str) -> Object:
+        return self.call("DELETE", path, {"gracePeriodSeconds": 0})
+
+    def is_ok(self, path: str) -> bool:
+        """Whether the path answers 200 within a second; false where nobody answers."""
+        try:
+            return self._client.get(path, timeout=1.0).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def watch(self, path: str, *, within: float = 15.0, **query: Any) -> Iterator[Object]:
+        """The events of a watch as they come; ends when the server ends it or nothing came for `within` seconds."""
+        with self._client.stream("GET", path, params={"watch": "1", **query}, timeout=within) as response:
+            if not response.is_success:
+                response.read()
+                raise ApiError(response.status_code, _message(response))
+            for line in response.iter_lines():
+                yield json.loads(line)
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return response.text

@@ -1,0 +1,207 @@
+"""A real control plane on loopback: etcd, kube-apiserver and, where asked for, kube-controller-manager."""
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from certs.files import write_pair
+from certs.issue import Names, issue_ca, issue_leaf, service_names
+from tests.e2e.api import Api, Object
+from tests.e2e.network import LoopbackNetwork
+from tests.e2e.process import Process
+from tests.e2e.programs import control_plane, kubectl, kubernetes_version
+
+ADMIN_TOKEN = "admin-of-the-tests"
+ISSUER = "https://kubernetes.default.svc"
+# On namespaces: the namespace of the webhook that is called for their pods.
+WEBHOOK_LABEL = "test.pod-identity-webhook/webhook"
+_START = 60.0
+
+
+class Cluster:
+    """One control plane with its own network, CA and data; `start` before use, `remove` after it.
+
+    `directory` keeps logs, certificates and kubeconfigs; etcd's data goes elsewhere and is removed.
+    """
+
+    def __init__(
+        self, directory: Path, *, controller_manager: bool = False, api_server_flags: Sequence[str] = ()
+    ) -> None:
+        self.directory = directory
+        self.network = LoopbackNetwork.claim()
+        self.url = f"https://{self.network.server}:6443"
+        self._data = Path(tempfile.mkdtemp(prefix="etcd-"))
+        self._etcd_url = f"http://{self.network.server}:2379"
+        self._numbers = itertools.count(1)
+        ca = issue_ca(datetime.now(UTC), common_name="CA of the tests")
+        self.ca = ca.certificate.decode()
+        names = ["127.0.0.1", "localhost", self.network.server, *service_names("kubernetes", "default")]
+        serving = issue_leaf(ca, Names.parse(names), datetime.now(UTC))
+        signing = issue_leaf(ca, Names(dns=("service-account-tokens",)), datetime.now(UTC))
+        self.serving = write_pair(directory / "serving", ca.certificate, serving)
+        self._signing = write_pair(directory / "signing", ca.certificate, signing)
+        self.kubeconfig = self.write_kubeconfig("admin", ADMIN_TOKEN)
+        program = control_plane("kube-apiserver")
+        self.version = kubernetes_version(program)
+        self.etcd = Process(self._etcd_command(), directory / "etcd.log")
+        self.api_server = Process(
+            [str(program), *self._api_server_flags(), *api_server_flags], directory / "kube-apiserver.log"
+        )
+        self._controllers = self._controller_manager() if controller_manager else None
+        self.admin = Api(self.url, self.ca, ADMIN_TOKEN)
+
+    def start(self) -> None:
+        """Starts what does not run, and returns when the API server is ready. Raises StartFailed."""
+        if not self.etcd.is_running:
+            self.etcd.start(self._etcd_is_healthy, within=_START)
+        if not self.api_server.is_running:
+            self.start_api_server()
+        if self._controllers is not None and not self._controllers.is_running:
+            self._controllers.start(lambda: True, within=_START)
+
+    def start_api_server(self, *more_flags: str) -> None:
+        """Starts the API server alone, with its data; `more_flags` hold for this start only."""
+        command = self.api_server.command
+        self.api_server.command = [*command, *more_flags]
+        try:
+            self.api_server.start(lambda: self.admin.is_ok("/readyz"), within=_START)
+        finally:
+            self.api_server.command = command
+
+    def stop_api_server(self) -> None:
+        """Ends the API server at once, as a crash would: it otherwise waits for its watches to end."""
+        self.api_server.kill()
+
+    def restart_api_server(self, *more_flags: str) -> None:
+        """Crashes and starts the API server; its watch cache then begins with the present."""
+        self.stop_api_server()
+        self.start_api_server(*more_flags)
+
+    def remove(self) -> None:
+        """Ends everything and removes etcd's data; the logs stay."""
+        self.admin.close()
+        for process in (self._controllers, self.api_server, self.etcd):
+            if process is not None:
+                process.kill()
+        shutil.rmtree(self._data, ignore_errors=True)
+        self.network.release()
+
+    def compact(self) -> int:
+        """Makes etcd forget all revisions before the present one, which is returned.
+
+        What was read before, with a resourceVersion or a continue token, is then `410 Gone` for whoever asks etcd.
+        """
+        # So that there is a revision after all that anybody has read so far.
+        self.namespace("compaction")
+        revision = int(self._etcd_call("/v3/maintenance/status", {})["header"]["revision"])
+        self._etcd_call("/v3/kv/compaction", {"revision": str(revision), "physical": True})
+        return revision
+
+    def namespace(self, purpose: str, *, webhook: str = "none") -> str:
+        """Creates a namespace of a name that nobody else has; `webhook` is the value of WEBHOOK_LABEL."""
+        words = re.sub("[^a-z0-9]+", "-", purpose.removeprefix("test_").lower())
+        name = f"{words[:40].strip('-')}-{next(self._numbers)}"
+        body = {"metadata": {"name": name, "labels": {WEBHOOK_LABEL: webhook}}}
+        self.admin.create("/api/v1/namespaces", body)
+        return name
+
+    def write_kubeconfig(self, user: str, token: str, *, server: str | None = None) -> Path:
+        """A kubeconfig for a bearer token; `server` is the URL of a proxy, if any. JSON is YAML."""
+        path = self.directory / f"{user}.kubeconfig"
+        cluster = {"server": server or self.url, "certificate-authority": str(self.serving.ca)}
+        path.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "clusters": [{"name": "e2e", "cluster": cluster}],
+                    "users": [{"name": user, "user": {"token": token}}],
+                    "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": user}}],
+                    "current-context": "e2e",
+                }
+            )
+        )
+        path.chmod(0o600)
+        return path
+
+    def kubectl(self, *arguments: str, stdin: Object | None = None) -> subprocess.CompletedProcess[str]:
+        """Runs kubectl as the admin; the caller looks at its exit code."""
+        return subprocess.run(
+            [str(kubectl()), f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.directory}/kubectl", *arguments],
+            input=json.dumps(stdin) if stdin is not None else "",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def _etcd_is_healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self._etcd_url}/health", timeout=1, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _etcd_call(self, path: str, body: Object) -> Any:
+        """etcd's gRPC gateway: no etcdctl is needed."""
+        answer = httpx.post(self._etcd_url + path, json=body, timeout=15, trust_env=False)
+        assert answer.is_success, f"etcd {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def _etcd_command(self) -> list[str]:
+        peers = f"http://{self.network.server}:2380"
+        return [
+            str(control_plane("etcd")),
+            f"--data-dir={self._data}",
+            f"--listen-client-urls={self._etcd_url}",
+            f"--advertise-client-urls={self._etcd_url}",
+            f"--listen-peer-urls={peers}",
+            f"--initial-advertise-peer-urls={peers}",
+            f"--initial-cluster=default={peers}",
+        ]
+
+    def _api_server_flags(self) -> list[str]:
+        tokens = self.directory / "tokens.csv"
+        tokens.write_text(f'{ADMIN_TOKEN},admin,admin,"system:masters"\n')
+        tokens.chmod(0o600)
+        return [
+            f"--etcd-servers={self._etcd_url}",
+            f"--bind-address={self.network.server}",
+            "--secure-port=6443",
+            f"--advertise-address={self.network.server}",
+            "--endpoint-reconciler-type=none",
+            f"--service-cluster-ip-range={self.network.services}",
+            "--authorization-mode=RBAC",
+            f"--token-auth-file={tokens}",
+            f"--service-account-issuer={ISSUER}",
+            f"--api-audiences={ISSUER}",
+            f"--service-account-signing-key-file={self._signing.private_key}",
+            f"--service-account-key-file={self._signing.certificate}",
+            f"--client-ca-file={self.serving.ca}",
+            f"--tls-cert-file={self.serving.certificate}",
+            f"--tls-private-key-file={self.serving.private_key}",
+        ]
+
+    def _controller_manager(self) -> Process:
+        flags = [
+            f"--kubeconfig={self.kubeconfig}",
+            "--leader-elect=false",
+            f"--bind-address={self.network.server}",
+            "--secure-port=10257",
+            f"--service-account-private-key-file={self._signing.private_key}",
+            f"--root-ca-file={self.serving.ca}",
+            f"--cert-dir={self.directory}/controller-manager",
+        ]
+        if self.version < (1, 24):
+            flags.append("--port=0")  # the second, plain one, which would be everybody's
+        return Process(
+            [str(control_plane("kube-controller-manager")), *flags], self.directory / "kube-controller-manager.log"
+        )

@@ -1,0 +1,48 @@
+"""Addresses of one cluster's own: every address of 127/8 is this machine, so each cluster takes a /16 of them.
+
+With a /16 there are no ports to be guessed: the API server is at :6443 and the webhook at :443 as in production, after
+a restart too, and clusters of several runs do not meet.
+"""
+
+import errno
+import socket
+from dataclasses import dataclass, field
+
+# Above Linux's ephemeral ports (net.ipv4.ip_local_port_range), and nothing of ours listens there.
+_CLAIM_PORT = 61443
+
+
+@dataclass(frozen=True)
+class LoopbackNetwork:
+    """`127.NUMBER.0.0/16`, ours until it is released or this process ends."""
+
+    number: int
+    _claim: socket.socket = field(repr=False)
+
+    @classmethod
+    def claim(cls) -> "LoopbackNetwork":
+        """The first network that nobody has taken."""
+        for number in range(64, 128):
+            claim = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            try:
+                claim.bind((f"127.{number}.0.1", _CLAIM_PORT))
+            except OSError as error:
+                claim.close()
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return cls(number, claim)
+        raise AssertionError("all networks 127.64.0.0/16 to 127.127.0.0/16 are taken by other clusters")
+
+    @property
+    def server(self) -> str:
+        """Where etcd and the API server listen."""
+        return f"127.{self.number}.0.1"
+
+    @property
+    def services(self) -> str:
+        """The range of the ClusterIPs."""
+        return f"127.{self.number}.1.0/24"
+
+    def release(self) -> None:
+        self._claim.close()

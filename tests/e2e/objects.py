@@ -1,0 +1,51 @@
+"""Objects that the tests create, and the paths that they are created at."""
+
+from tests.e2e.api import Object
+
+ROLE = "arn:aws:iam::111122223333:role/s3-reader"
+OTHER_ROLE = "arn:aws:iam::111122223333:role/s3-writer"
+ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+
+
+def service_accounts(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/serviceaccounts"
+
+
+def pods(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods"
+
+
+def config_maps(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/configmaps"
+
+
+def service_account(name: str, role: str | None = None, **annotations: str) -> Object:
+    """A ServiceAccount; the keys of `annotations` go without our prefix, `_` for `-`."""
+    given = {ROLE_ANNOTATION: role} if role is not None else {}
+    given |= {f"eks.amazonaws.com/{key.replace('_', '-')}": value for key, value in annotations.items()}
+    return {"metadata": {"name": name, "annotations": given}}
+
+
+def pod_spec(account: str) -> Object:
+    """Without the cluster's own token: 1.20 refuses it where no controller has made one, and its name is random."""
+    return {
+        "serviceAccountName": account,
+        "automountServiceAccountToken": False,
+        "containers": [{"name": "app", "image": "example.invalid/app"}],
+    }
+
+
+def pod(name: str, account: str, *, labels: dict[str, str] | None = None) -> Object:
+    """A pod of one container, `app`, that is never scheduled anywhere."""
+    return {"metadata": {"name": name, "labels": labels or {}}, "spec": pod_spec(account)}
+
+
+def role_of(created: Object, container: str = "app") -> str | None:
+    """The role that a container of a created pod was given."""
+    for found in [*created["spec"].get("initContainers", []), *created["spec"]["containers"]]:
+        if found["name"] == container:
+            for variable in found.get("env", []):
+                if variable["name"] == "AWS_ROLE_ARN":
+                    return str(variable["value"])
+            return None
+    raise AssertionError(f"there is no container {container}")

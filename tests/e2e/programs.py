@@ -1,0 +1,45 @@
+"""The programs that the tests run against."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_HOW = (
+    "set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver: `make e2e` does,"
+    " elsewhere scripts/kubernetes-from-debian.sh or setup-envtest make one"
+)
+
+
+class MissingProgram(Exception):
+    """A program that the tests need is not there. The message says how to get it."""
+
+
+def control_plane(name: str) -> Path:
+    """A program of the control plane, from the folder that KUBEBUILDER_ASSETS names."""
+    folder = os.environ.get("KUBEBUILDER_ASSETS", "")
+    if not folder:
+        raise MissingProgram(f"the end-to-end tests need a control plane: {_HOW}")
+    program = Path(folder) / name
+    if not os.access(program, os.X_OK):
+        raise MissingProgram(f"{program} is no program: {_HOW}")
+    return program
+
+
+def kubectl() -> Path:
+    """kubectl from the PATH, or from beside the interpreter, where a wheel of it puts it."""
+    beside = Path(sys.executable).parent
+    found = shutil.which("kubectl", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        raise MissingProgram("kubectl is not on the PATH")
+    return Path(found)
+
+
+def kubernetes_version(program: Path) -> tuple[int, int]:
+    """Major and minor version of a program of Kubernetes."""
+    text = subprocess.run([program, "--version"], check=True, capture_output=True, text=True, timeout=30).stdout
+    found = re.search(r"v(\d+)\.(\d+)\.", text)
+    assert found is not None, f"{program} --version says {text!r}"
+    return int(found[1]), int(found[2])

@@ -1,0 +1,81 @@
+"""A ServiceAccount of the API server's own, with just the rules that it is given, and its token."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.api import Api, Object
+from tests.e2e.cluster import Cluster
+from tests.e2e.objects import service_accounts
+from tests.e2e.waiting import wait_until
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+
+# What the chart grants: the whole cluster's ServiceAccounts, and one ConfigMap beside the webhook.
+CLUSTER_RULES: list[Object] = [
+    {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "list", "watch"]},
+]
+NAMESPACE_RULES: list[Object] = [
+    {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "resourceNames": ["pod-identity-webhook"],
+        "verbs": ["get", "list", "watch"],
+    },
+]
+
+
+@dataclass(frozen=True)
+class Account:
+    """A ServiceAccount and a token of it that is good for an hour."""
+
+    namespace: str
+    name: str
+    token: str
+
+
+def account_with(
+    cluster: Cluster,
+    namespace: str,
+    name: str = "pod-identity-webhook",
+    *,
+    cluster_rules: list[Object] | None = None,
+    namespace_rules: list[Object] | None = None,
+) -> Account:
+    """Creates a ServiceAccount with rules, by default the chart's; returns when the API server goes by them."""
+    cluster_rules = CLUSTER_RULES if cluster_rules is None else cluster_rules
+    namespace_rules = NAMESPACE_RULES if namespace_rules is None else namespace_rules
+    admin = cluster.admin
+    unique = f"{namespace}-{name}"
+    subjects = [{"kind": "ServiceAccount", "namespace": namespace, "name": name}]
+    admin.create(service_accounts(namespace), {"metadata": {"name": name}})
+    admin.create(f"{RBAC}/clusterroles", {"metadata": {"name": unique}, "rules": cluster_rules})
+    admin.create(f"{RBAC}/clusterrolebindings", _binding(unique, "ClusterRole", subjects))
+    roles = f"{RBAC}/namespaces/{namespace}"
+    admin.create(f"{roles}/roles", {"metadata": {"name": unique}, "rules": namespace_rules})
+    admin.create(f"{roles}/rolebindings", _binding(unique, "Role", subjects))
+    request: dict[str, Any] = {"spec": {"expirationSeconds": 3600}}
+    answer = admin.create(f"{service_accounts(namespace)}/{name}/token", request)
+    account = Account(namespace, name, answer["status"]["token"])
+    if cluster_rules:
+        user = Api(cluster.url, cluster.ca, account.token)
+        try:
+            asked = {"resource": "serviceaccounts", "verb": cluster_rules[0]["verbs"][0]}
+            wait_until(lambda: may(user, asked), f"{unique} may {asked}", within=15)
+        finally:
+            user.close()
+    return account
+
+
+def may(user: Api, attributes: Object) -> bool:
+    """Whether RBAC allows `resourceAttributes` of a SelfSubjectAccessReview."""
+    review = {"spec": {"resourceAttributes": attributes}}
+    answer = user.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+    return bool(answer["status"]["allowed"])
+
+
+def _binding(name: str, kind: str, subjects: list[Object]) -> Object:
+    return {
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
+        "subjects": subjects,
+    }

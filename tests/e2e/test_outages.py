@@ -1,0 +1,174 @@
+"""The API server goes away and comes back: nothing wrong is ever injected, and the webhook catches up by itself."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.e2e.cluster import Cluster
+from tests.e2e.objects import OTHER_ROLE, ROLE, ROLE_ANNOTATION, pod, service_account, service_accounts
+from tests.e2e.proxy import Proxy
+from tests.e2e.waiting import wait_until
+from tests.e2e.webhook_process import Webhook
+
+# The webhook asks again after at most 15 s and some jitter.
+_CAUGHT_UP = 45.0
+_AGE = 'pod_identity_webhook_cache_age_seconds{watch="serviceaccounts"}'
+_SYNCED = 'pod_identity_webhook_cache_synced{watch="serviceaccounts"}'
+_EXPIRED = 'pod_identity_webhook_watch_restarts_total{reason="expired"}'
+_CUT = 'pod_identity_webhook_watch_restarts_total{reason="cut"}'
+# More than two pages of the webhook's lists.
+_MANY = 1200
+
+
+def _expire(cluster: Cluster) -> None:
+    """What was read so far is gone: etcd has forgotten it, and no watch cache knows of it."""
+    cluster.compact()
+    cluster.restart_api_server("--watch-cache=false")
+
+
+class _Accounts:
+    """ServiceAccounts of one namespace, and the roles that the webhook gives their pods."""
+
+    def __init__(self, cluster: Cluster, webhook: Webhook) -> None:
+        self.cluster = cluster
+        self.webhook = webhook
+        self.namespace = cluster.namespace("accounts")
+        self.path = service_accounts(self.namespace)
+
+    def create(self, name: str, role: str | None) -> None:
+        self.cluster.admin.create(self.path, service_account(name, role))
+
+    def change(self, name: str, role: str | None) -> None:
+        self.cluster.admin.patch(f"{self.path}/{name}", {"metadata": {"annotations": {ROLE_ANNOTATION: role}}})
+
+    def delete(self, name: str) -> None:
+        self.cluster.admin.delete(f"{self.path}/{name}")
+
+    def role(self, name: str) -> str | None:
+        """The role of a pod, or why there is no answer, as `500`."""
+        answer = self.webhook.review(self.namespace, pod("app", name))
+        return answer.role if answer.code == 200 else str(answer.code)
+
+    def become(self, expected: dict[str, str | None]) -> None:
+        """Waits for the webhook to know all that; each must have been right or old, and never fall back."""
+        wait_until(
+            lambda: self.roles(expected) == expected,
+            f"the roles to be {expected}",
+            within=_CAUGHT_UP,
+            last_seen=lambda: f"They are {self.roles(expected)}.\n{self.webhook.process.last_lines()}",
+        )
+
+    def roles(self, names: dict[str, str | None]) -> dict[str, str | None]:
+        return {name: self.role(name) for name in names}
+
+
+@pytest.fixture
+def accounts(own_cluster: Cluster, own_webhook: Webhook) -> _Accounts:
+    return _Accounts(own_cluster, own_webhook)
+
+
+def test_it_answers_from_what_it_knows_while_the_api_server_is_down_and_catches_up_after(
+    own_cluster: Cluster, own_webhook: Webhook, accounts: _Accounts
+) -> None:
+    accounts.create("kept", ROLE)
+    accounts.create("changed", ROLE)
+    own_webhook.start()
+    own_cluster.stop_api_server()
+    assert accounts.roles({"kept": None, "changed": None}) == {"kept": ROLE, "changed": ROLE}
+    unknown = own_webhook.review(accounts.namespace, pod("app", "unknown"))
+    assert (unknown.code, unknown.role) == (500, None), "what is not known is no pod without credentials"
+    assert f"ServiceAccount {accounts.namespace}/unknown" in unknown.message
+    assert own_webhook.probe("/readyz") == 200, "one outage of the API server must not empty the endpoints"
+    before = own_webhook.metrics()[_AGE]
+    wait_until(lambda: own_webhook.metrics()[_AGE] > before + 1, "the age of the cache to grow", within=10)
+    own_cluster.start_api_server()
+    accounts.change("changed", OTHER_ROLE)
+    accounts.create("new", ROLE)
+    accounts.become({"kept": ROLE, "changed": OTHER_ROLE, "new": ROLE, "unknown": None})
+    wait_until(lambda: own_webhook.metrics()[_AGE] < before + 1, "the age of the cache to shrink", within=_CAUGHT_UP)
+
+
+def test_it_catches_up_after_its_watch_was_cut(own_webhook: Webhook, own_proxy: Proxy, accounts: _Accounts) -> None:
+    accounts.create("changed", ROLE)
+    accounts.create("deleted", ROLE)
+    own_webhook.start()
+    own_proxy.refuse()
+    accounts.change("changed", OTHER_ROLE)
+    accounts.delete("deleted")
+    assert accounts.role("changed") == ROLE, "the last state serves on"
+    seen = len(own_proxy.requests)
+    own_proxy.accept()
+    accounts.become({"changed": OTHER_ROLE, "deleted": None})
+    lists = [asked for asked in own_proxy.requests[seen:] if "limit=" in asked]
+    assert lists == [], "a watch that was cut goes on from where it was"
+    assert own_webhook.metrics()[_CUT] >= 1
+
+
+def test_it_lists_again_without_a_gap_when_its_watch_is_410_gone(
+    own_cluster: Cluster, own_webhook: Webhook, own_proxy: Proxy, accounts: _Accounts
+) -> None:
+    for name in ("kept", "changed", "deleted", "replaced"):
+        accounts.create(name, ROLE)
+    own_webhook.start()
+    own_proxy.refuse()
+    accounts.change("changed", OTHER_ROLE)
+    accounts.delete("deleted")
+    accounts.delete("replaced")
+    accounts.create("replaced", OTHER_ROLE)
+    accounts.create("added", ROLE)
+    _expire(own_cluster)
+    seen = len(own_proxy.requests)
+    own_proxy.hold_requests("limit=")
+    own_proxy.accept()
+    wait_until(
+        lambda: own_proxy.held,
+        "the webhook to list again after 410",
+        within=_CAUGHT_UP,
+        last_seen=own_webhook.process.last_lines,
+    )
+    assert "watch=" in own_proxy.requests[seen], "it has tried to go on first"
+    old = {"kept": ROLE, "changed": ROLE, "deleted": ROLE, "replaced": ROLE}
+    assert accounts.roles(dict(old)) == old, "the old state serves until the new one is whole"
+    own_proxy.release()
+    accounts.become({"kept": ROLE, "changed": OTHER_ROLE, "deleted": None, "replaced": OTHER_ROLE, "added": ROLE})
+    assert own_webhook.metrics()[_EXPIRED] == 1
+
+
+def test_a_continue_token_that_expires_in_mid_list_is_no_gap_and_no_early_readiness(
+    own_cluster: Cluster, own_webhook: Webhook, own_proxy: Proxy, accounts: _Accounts
+) -> None:
+    names = [f"app-{number}" for number in range(_MANY)]
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda name: accounts.create(name, ROLE), names))
+    own_proxy.hold_requests("continue=")
+    own_webhook.start(until=lambda: bool(own_proxy.held))
+    assert own_webhook.probe("/readyz") == 503, "half a list is no truth"
+    assert own_webhook.metrics()[_SYNCED] == 0
+    own_cluster.compact()
+    own_proxy.release()
+    wait_until(
+        own_webhook.is_ready,
+        "readiness after a list from the start",
+        within=_CAUGHT_UP,
+        last_seen=own_webhook.process.last_lines,
+    )
+    firsts = [asked for asked in own_proxy.requests if "limit=" in asked and "continue=" not in asked]
+    assert len(firsts) == 2, firsts
+    samples = own_webhook.metrics()
+    assert (samples[_SYNCED], samples[_EXPIRED]) == (1, 1)
+    own_cluster.stop_api_server()
+    assert [name for name in names if accounts.role(name) != ROLE] == []
+
+
+def test_it_is_not_ready_and_injects_nothing_wrong_before_its_first_list(
+    own_webhook: Webhook, own_proxy: Proxy, accounts: _Accounts
+) -> None:
+    accounts.create("app", ROLE)
+    own_proxy.refuse()
+    own_webhook.start(until=own_webhook.is_serving)
+    assert own_webhook.probe("/healthz") == 200
+    assert own_webhook.probe("/readyz") == 503
+    assert accounts.role("app") == "500"
+    own_proxy.accept()
+    wait_until(own_webhook.is_ready, "readiness", within=_CAUGHT_UP, last_seen=own_webhook.process.last_lines)
+    assert accounts.role("app") == ROLE
