@@ -32,6 +32,8 @@ from webhook.server.stopping import Stopping
 
 # Requests take milliseconds; the longest wait for a lookup.
 _GRACE: Final = 15.0
+# At a desk nobody waits for idle clients to confirm that TLS ends.
+_GRACE_AT_ONCE: Final = 1.0
 _FILES_CHECKED_EVERY: Final = 1.0
 
 logger = logging.getLogger(__name__)
@@ -81,8 +83,10 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
 
         files = asyncio.create_task(_watch_files([certificate.check, *knowledge.checks]))
         stack.callback(files.cancel)
-        ports = await webhook.start(), await monitoring.start()
+        # Both before either starts: where the metrics port is taken, the other listens already.
         stack.push_async_callback(monitoring.stop, 1.0)
+        stack.push_async_callback(webhook.stop, 0.0)
+        ports = await webhook.start(), await monitoring.start()
         # What is alive now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -92,7 +96,7 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
         if stopping.drains:
             logger.info("stopping: draining for %g s", settings.drain_period)
             await stopping.wait_again(settings.drain_period)
-        await webhook.stop(_GRACE)
+        await webhook.stop(_GRACE if stopping.drains else _GRACE_AT_ONCE)
     logger.info("stopped")
 
 
