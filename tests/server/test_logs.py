@@ -1,0 +1,112 @@
+import json
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from tests.server.reviews import JSON, encoded, review_of
+from tests.server.webhook_process import serving
+from webhook.server.logs import configure_logs
+
+INJECTED = "2026-01-01T00:00:00.000Z ERROR webhook.server forged\x1b[31m\u2028"
+
+
+@pytest.fixture
+def stderr(logging_restored: None, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:  # noqa: ARG001 - for its effect
+    """What was written to standard error since it was asked last."""
+    return lambda: capsys.readouterr().err
+
+
+def test_a_text_line_has_time_level_logger_and_message(stderr: Callable[[], str]) -> None:
+    configure_logs(0, "text")
+    logging.getLogger("webhook.server").warning("%d things", 3)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z WARNING webhook\.server 3 things\n", stderr())
+
+
+def test_a_json_line_has_the_same_and_a_bugs_traceback(stderr: Callable[[], str]) -> None:
+    configure_logs(0, "json")
+    bug = ValueError("oh\nno")
+    logging.getLogger("webhook.server").error("a bug: %s", "ünï\ncode", exc_info=bug)
+    (line,) = stderr().splitlines()
+    entry = json.loads(line)
+    assert (entry["level"], entry["logger"], entry["message"]) == ("ERROR", "webhook.server", "a bug: ünï\ncode")
+    assert entry["traceback"].endswith("ValueError: oh\nno")
+    assert set(entry) == {"time", "level", "logger", "message", "traceback"}
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_a_message_is_one_line_whatever_is_in_it(stderr: Callable[[], str], style: Literal["text", "json"]) -> None:
+    configure_logs(0, style)
+    logging.getLogger("webhook").info("%s", f"a\r\n{INJECTED} ü")
+    written = stderr()
+    assert len(written.splitlines()) == 1
+    assert "\x1b" not in written
+    if style == "text":
+        assert written.endswith(
+            " INFO webhook a\\r\\n2026-01-01T00:00:00.000Z ERROR webhook.server forged\\x1b[31m\\u2028 ü\n"
+        )
+
+
+def test_the_lines_of_a_traceback_are_indented_so_that_none_passes_for_another_entry(stderr: Callable[[], str]) -> None:
+    configure_logs(0, "text")
+    logging.getLogger("webhook").error("a bug", exc_info=ValueError(f"a\n{INJECTED}"))
+    first, *others = stderr().rstrip("\n").split("\n")
+    assert first.endswith(" ERROR webhook a bug")
+    assert all(line.startswith("    ") for line in others)
+    assert others[-1] == f"    {INJECTED[:-6]}\\x1b[31m\\u2028"
+
+
+def test_lines_beyond_the_rate_are_dropped_and_counted_in_the_next_seconds_first(
+    stderr: Callable[[], str],
+) -> None:
+    configure_logs(0, "text")
+    logger = logging.getLogger("webhook")
+
+    def log(second: int, text: str) -> None:
+        record = logger.makeRecord("webhook", logging.INFO, "", 0, "%s", (text,), None)
+        record.created = second
+        logger.handle(record)
+
+    for number in range(250):
+        log(1000, str(number))
+    log(1001, "100%")
+    log(1001, "more")
+    lines = stderr().splitlines()
+    assert len(lines) == 202
+    assert lines[199].endswith(" 199")
+    assert lines[200].endswith(" webhook 100% (50 lines before this one were dropped)")
+    assert lines[201].endswith(" webhook more")
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "shown"),
+    [
+        (0, ["webhook INFO", "other INFO"]),
+        (3, ["webhook DEBUG", "webhook INFO", "other INFO"]),
+        (5, ["webhook DEBUG", "webhook INFO", "other DEBUG", "other INFO", "uvicorn WARNING"]),
+    ],
+)
+def test_verbosity_is_klogs(stderr: Callable[[], str], verbosity: int, shown: list[str]) -> None:
+    logging.getLogger("uvicorn").setLevel(logging.NOTSET)
+    configure_logs(verbosity, "text")
+    for name in ("webhook", "other"):
+        for level in (logging.DEBUG, logging.INFO):
+            logging.getLogger(name).log(level, "%s %s", name, logging.getLevelName(level))
+    logging.getLogger("uvicorn").warning("uvicorn WARNING")
+    assert [" ".join(line.split(" ")[3:]) for line in stderr().splitlines()] == shown
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_decisions_are_logged_with_what_the_pod_is_called_on_one_line(tmp_path: Path, style: str) -> None:
+    with serving(tmp_path, "-v=3", f"--log-format={style}") as webhook, webhook.client() as client:
+        before = len(webhook.log.splitlines())
+        body = encoded(review_of("builder", name=f"p\n{INJECTED}"))
+        assert client.post("/mutate", content=body, headers=JSON).status_code == 200
+        webhook.wait_for_log("injected")
+        (line,) = webhook.log.splitlines()[before:]
+        message = json.loads(line)["message"] if style == "json" else line.partition("mutate_endpoint ")[2]
+        assert message.startswith('injected: pod "p\\x0a2026-01-01T00:00:00.000Z ERROR ')
+        assert " in namespace ci of ServiceAccount builder, 6 operations" in message

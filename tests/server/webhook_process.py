@@ -1,0 +1,127 @@
+"""The webhook as a process of its own, on free ports of 127.0.0.1 and with a certificate that its clients verify."""
+
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+WITHIN = 30.0
+ANY_PORT = ("--bind-address=127.0.0.1", "--port=0", "--metrics-port=0")
+SERVES = re.compile(r"serves: https port (\d+), metrics port (\d+)\D")
+
+MANIFESTS = """\
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: builder
+  namespace: ci
+  annotations:
+    eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/builder
+"""
+
+
+def wait_until(condition: Callable[[], bool], what: str, within: float = WITHIN) -> None:
+    """Returns once `condition` holds; fails after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within:g} s: {what}"
+        time.sleep(0.01)
+
+
+class WebhookProcess:
+    """`python -m webhook serve` as it runs; `folder` holds its manifests, its certificate and its log."""
+
+    def __init__(self, folder: Path, flags: tuple[str, ...], environ: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.manifests = folder / "manifests.yaml"
+        if not self.manifests.exists():
+            self.manifests.write_text(MANIFESTS)
+        self.log_file = folder / "log"
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "webhook", "serve", *ANY_PORT),
+                    *(f"--service-accounts={self.manifests}", f"--ephemeral-certificate={folder}"),
+                    *flags,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**clean_environ(), **environ},
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def wait_for_log(self, text: str) -> None:
+        wait_until(lambda: text in self.log, f"{text!r} in the log, which is:\n{self.log}")
+
+    def wait_until_serves(self) -> None:
+        wait_until(lambda: self.process.poll() is not None or bool(SERVES.search(self.log)), "the start")
+        found = SERVES.search(self.log)
+        assert found is not None, self.log
+        self.port, self.metrics_port = int(found[1]), int(found[2])
+        self.tls = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
+
+    @contextmanager
+    def client(self) -> Iterator[httpx.Client]:
+        """A client of the HTTPS port that verifies it."""
+        with httpx.Client(
+            base_url=f"https://localhost:{self.port}", verify=self.tls, timeout=WITHIN, trust_env=False
+        ) as client:
+            yield client
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        """What the metrics port answers."""
+        return httpx.get(
+            f"http://127.0.0.1:{self.metrics_port}{path}", headers=headers, timeout=WITHIN, trust_env=False
+        )
+
+    @contextmanager
+    def connection(self) -> Iterator[ssl.SSLSocket]:
+        """A bare TLS connection, for what no HTTP client would send."""
+        with (
+            socket.create_connection(("127.0.0.1", self.port), timeout=WITHIN) as plain,
+            self.tls.wrap_socket(plain, server_hostname="localhost") as conn,
+        ):
+            yield conn
+
+    @property
+    def resident_kib(self) -> int:
+        """The memory it occupies (Linux)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0])
+
+    def stop(self, signum: int = signal.SIGINT) -> int:
+        """Sends a signal, and returns the exit code."""
+        self.process.send_signal(signum)
+        return self.process.wait(WITHIN)
+
+
+def clean_environ() -> dict[str, str]:
+    """Our own environment, less what would set flags."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PIW_")}
+
+
+@contextmanager
+def serving(folder: Path, *flags: str, environ: Mapping[str, str] | None = None) -> Iterator[WebhookProcess]:
+    """A webhook that serves; at the end it is stopped, if it was not already."""
+    webhook = WebhookProcess(folder, flags, environ or {})
+    try:
+        webhook.wait_until_serves()
+        yield webhook
+        if webhook.process.poll() is None:
+            assert webhook.stop() == 0, webhook.log
+    finally:
+        webhook.process.kill()
+        webhook.process.wait(WITHIN)
