@@ -105,13 +105,20 @@ class ClusterAccounts:
         return list(self._cache)
 
     async def _read(self, namespace: str, name: str) -> ServiceAccount | None:
-        resource = Resource(_PLURAL, namespace, name, is_granted_everywhere=True)
-        try:
-            body = await self._client.get(resource, accept=METADATA, seconds=self._lookup_seconds)
-            return service_account(msgspec.json.decode(body, type=PartialObject), self._settings)
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
-        except msgspec.MsgspecError as error:
-            raise MalformedAnswer(f"get {resource}: {error}") from error
+        return await read_account(self._client, namespace, name, self._settings, seconds=self._lookup_seconds)
+
+
+async def read_account(
+    client: "KubernetesClient", namespace: str, name: str, settings: Settings, *, seconds: float
+) -> ServiceAccount | None:
+    """The ServiceAccount as the API server has it, within `seconds`; None where there is none. Raises ClusterError."""
+    resource = Resource(_PLURAL, namespace, name)
+    try:
+        body = await client.get(resource, accept=METADATA, seconds=seconds)
+        return service_account(msgspec.json.decode(body, type=PartialObject), settings)
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+    except msgspec.MsgspecError as error:
+        raise MalformedAnswer(f"get {resource}: {error}") from error

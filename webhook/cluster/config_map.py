@@ -6,7 +6,10 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+import msgspec
+
 from webhook.admission.mapping import CONFIG_MAP_NAME, NO_MAPPING, RoleMapping, parse_mapping
+from webhook.cluster.api_errors import ApiError, MalformedAnswer
 from webhook.cluster.resource import JSON, Resource
 from webhook.cluster.running import running
 from webhook.cluster.watch import Collection, Pace, PartialObject, Watch
@@ -24,6 +27,23 @@ class ConfigMap(PartialObject):
     """A ConfigMap's text members."""
 
     data: dict[str, str] | None = None
+
+
+async def read_mapping(client: "KubernetesClient", namespace: str, *, seconds: float) -> tuple[RoleMapping, list[str]]:
+    """The role mappings in `namespace` and a line for each bad entry, within `seconds`; none without the ConfigMap.
+
+    Raises ClusterError, or MappingError where the document as a whole makes no sense.
+    """
+    resource = Resource("configmaps", namespace, CONFIG_MAP_NAME)
+    try:
+        found = msgspec.json.decode(await client.get(resource, seconds=seconds), type=ConfigMap)
+    except ApiError as error:
+        if error.status == 404:
+            return NO_MAPPING, []
+        raise
+    except msgspec.MsgspecError as error:
+        raise MalformedAnswer(f"get {resource}: {error}") from error
+    return parse_mapping((found.data or {}).get(_DOCUMENT, ""))
 
 
 class MappingConfigMap:

@@ -225,6 +225,17 @@ REPLAY_FLAGS: Final = (
     Flag("url", "string", "", "asks this running webhook (https://HOST:PORT/mutate) instead of deciding here", _REPLAY),
     Flag("ca", "string", "", "CA certificates (PEM) that verify it; else the system's", _REPLAY, metavar="FILE"),
     Flag(
+        "live",
+        "bool",
+        "false",
+        "takes ServiceAccounts and role mappings from a cluster, as kubectl would reach it",
+        _REPLAY,
+    ),
+    Flag("kubeconfig", "string", "", "kubeconfig file for --live, else that of kubectl", _REPLAY, metavar="FILE"),
+    Flag("context", "string", "", "context in it, else the current one", _REPLAY),
+    Flag("kube-api", "string", "", "URL of the API server for --live, over the kubeconfig's", _REPLAY, metavar="URL"),
+    Flag("config-map-namespace", "string", "eks", "namespace of the ConfigMap for --live: the webhook's", _REPLAY),
+    Flag(
         "expect",
         "string",
         "",

@@ -10,7 +10,9 @@ from webhook.admission.container_credentials import ContainerCredentials, parse_
 from webhook.admission.identity import ServiceAccount, Sources
 from webhook.admission.mapping import CONFIG_MAP_NAME, NO_MAPPING, RoleMapping
 from webhook.admission.names import is_dns_label
+from webhook.admission.review import parse as parse_review
 from webhook.admission.settings import Settings
+from webhook.cluster.access import AccessSettings
 from webhook.cluster.documents import Document, read_documents, read_path
 from webhook.cluster.manifests import role_mapping, service_account
 from webhook.cluster.workloads import pods_of
@@ -20,14 +22,16 @@ from webhook.commands.golden import compare, update
 from webhook.commands.help import help_text
 from webhook.commands.replay_answer import Answer, answer_here, applied, webhook_at
 from webhook.commands.replay_case import Case, cases_of
+from webhook.commands.replay_live import LiveState, live_state
 from webhook.commands.replay_output import RENDERERS, coloured, complaint, is_bad
 from webhook.commands.settings import admission_settings, checked, with_account
-from webhook.errors import CredentialsConfigError, SettingsError
+from webhook.errors import CredentialsConfigError, ReviewError, SettingsError
 
 _ABOUT: Final = (
     "Shows what the webhook would do to the AdmissionReviews, Pods and workloads (anything with a pod template) in "
     "FILEs and folders, JSON or YAML; '-' is standard input. ServiceAccounts come from the same input and from "
-    "--service-accounts, role mappings (with --watch-config-map) from a ConfigMap pod-identity-webhook in either. "
+    "--service-accounts, role mappings (with --watch-config-map) from a ConfigMap pod-identity-webhook in either; with "
+    "--live both come from a cluster. "
     "Exit code: 0 fine; 1 something is denied, answered with an error, or differs from --expect; 2 usage."
 )
 
@@ -49,7 +53,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     cases = cases_of(documents, parsed.values["namespace"], settings)
     if not cases:
         raise SettingsError([f"no AdmissionReview, Pod or workload in {', '.join(parsed.positionals)}"])
-    with _answerer(parsed, documents, settings) as answer:
+    bodies = [case.body for case in cases if not case.not_called]
+    with _answerer(parsed, documents, bodies, settings) as answer:
         results = [
             (case, applied(Answer(allowed=True) if case.not_called else answer(case.body), case.pod)) for case in cases
         ]
@@ -70,6 +75,10 @@ def _check_usage(parsed: Parsed) -> None:
         parsed.problems.append("--ca: only --url takes a CA")
     if values["url"] and not values["url"].startswith("https://"):
         parsed.problems.append(f"--url: {values['url']!r} does not start with https://")
+    if values["live"] and values["url"]:
+        parsed.problems.append("--live: a running webhook (--url) knows the cluster by itself")
+    if not is_dns_label(values["config_map_namespace"]):
+        parsed.problems.append(f"--config-map-namespace: {values['config_map_namespace']!r} is not a namespace's name")
     if values["update"] and not values["expect"]:
         parsed.problems.append("--update: say with --expect where the files are")
 
@@ -81,7 +90,9 @@ def _read(name: str) -> list[Document]:
 
 
 @contextlib.contextmanager
-def _answerer(parsed: Parsed, documents: list[Document], settings: Settings) -> Iterator[Callable[[bytes], Answer]]:
+def _answerer(
+    parsed: Parsed, documents: list[Document], bodies: list[bytes], settings: Settings
+) -> Iterator[Callable[[bytes], Answer]]:
     values = parsed.values
     if values["url"]:
         with webhook_at(values["url"], values["ca"]) as ask:
@@ -91,12 +102,34 @@ def _answerer(parsed: Parsed, documents: list[Document], settings: Settings) -> 
         documents = [*read_path(Path(values["service_accounts"])), *documents]
     settings = with_account(settings)
     accounts, mapping = _known(documents, values["namespace"], settings, mapped=values["watch_config_map"])
+    if values["live"]:
+        live = _live(parsed, bodies, settings)
+        # Of the same name, the one that pods would get now; the input's may be about to be created.
+        accounts |= live.accounts
+        mapping = live.mapping if values["watch_config_map"] else mapping
     sources = Sources(mapping, _container_credentials(values["watch_container_credentials_config"]))
 
     def find_account(namespace: str, name: str) -> ServiceAccount | None:
         return accounts.get((namespace, name))
 
     yield lambda body: answer_here(body, find_account, sources, settings)
+
+
+def _live(parsed: Parsed, bodies: list[bytes], settings: Settings) -> LiveState:
+    """What the cluster has of what the reviews `bodies` need."""
+    values = parsed.values
+    access = AccessSettings(kubeconfig=values["kubeconfig"], context=values["context"], kube_api=values["kube_api"])
+    keys = []
+    for body in bodies:
+        # A body that is no review gets its error when it is answered.
+        with contextlib.suppress(ReviewError):
+            review = parse_review(body)
+            if review.pod is not None:
+                keys.append((review.namespace, review.service_account))
+    state = live_state(access, keys, settings, values["config_map_namespace"] if values["watch_config_map"] else "")
+    for problem in state.problems:
+        _notice(problem)
+    return state
 
 
 def _known(

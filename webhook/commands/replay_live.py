@@ -1,0 +1,51 @@
+"""The ServiceAccounts and role mappings of a live cluster, for `replay --live`."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from webhook.admission.identity import ServiceAccount
+from webhook.admission.mapping import NO_MAPPING, RoleMapping
+from webhook.admission.settings import Settings
+from webhook.cluster.access import AccessSettings
+from webhook.cluster.accounts import read_account
+from webhook.cluster.client import KubernetesClient
+from webhook.cluster.config_map import read_mapping
+
+_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """What a cluster had when it was asked; `problems` has a line for each entry of the mapping that is bad."""
+
+    accounts: dict[tuple[str, str], ServiceAccount]
+    mapping: RoleMapping
+    problems: list[str]
+
+
+def live_state(
+    access: AccessSettings, keys: Iterable[tuple[str, str]], settings: Settings, mapping_namespace: str
+) -> LiveState:
+    """Those of the ServiceAccounts `keys` (namespace, name) that there are, and the mapping in `mapping_namespace` if any.
+
+    Each read takes 10 s at most. Raises ClusterError, or MappingError.
+    """
+    return asyncio.run(_live_state(access, keys, settings, mapping_namespace))
+
+
+async def _live_state(
+    access: AccessSettings, keys: Iterable[tuple[str, str]], settings: Settings, mapping_namespace: str
+) -> LiveState:
+    accounts = {}
+    async with KubernetesClient(access) as client:
+        for namespace, name in sorted(set(keys)):
+            account = await read_account(client, namespace, name, settings, seconds=_SECONDS)
+            if account is not None:
+                accounts[namespace, name] = account
+        mapping = NO_MAPPING
+        problems: list[str] = []
+        if mapping_namespace:
+            mapping, problems = await read_mapping(client, mapping_namespace, seconds=_SECONDS)
+    return LiveState(accounts, mapping, problems)
