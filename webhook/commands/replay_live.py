@@ -28,7 +28,7 @@ class LiveState:
 def live_state(
     access: AccessSettings, keys: Iterable[tuple[str, str]], settings: Settings, mapping_namespace: str
 ) -> LiveState:
-    """Those of the ServiceAccounts `keys` (namespace, name) that there are, and the mapping in `mapping_namespace` if any.
+    """Those of the ServiceAccounts `keys` (namespace, name) that there are, and the mapping in `mapping_namespace`.
 
     Each read takes 10 s at most. Raises ClusterError, or MappingError.
     """
