@@ -13,7 +13,7 @@ from webhook.admission.names import is_dns_label
 from webhook.admission.review import parse as parse_review
 from webhook.admission.settings import Settings
 from webhook.cluster.access import AccessSettings
-from webhook.cluster.documents import Document, read_documents, read_path
+from webhook.cluster.documents import MAX_BYTES, Document, read_documents, read_path
 from webhook.cluster.manifests import role_mapping, service_account
 from webhook.cluster.workloads import pods_of
 from webhook.commands.flag_table import REPLAY_FLAGS, SERVE_FLAGS
@@ -85,7 +85,7 @@ def _check_usage(parsed: Parsed) -> None:
 
 def _read(name: str) -> list[Document]:
     if name == "-":
-        return read_documents(sys.stdin.buffer.read(), "standard input")
+        return read_documents(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
     return read_path(Path(name))
 
 
