@@ -112,7 +112,7 @@ async def read_account(
     client: "KubernetesClient", namespace: str, name: str, settings: Settings, *, seconds: float
 ) -> ServiceAccount | None:
     """The ServiceAccount as the API server has it, within `seconds`; None where there is none. Raises ClusterError."""
-    resource = Resource(_PLURAL, namespace, name)
+    resource = Resource(_PLURAL, namespace, name, is_granted_everywhere=True)
     try:
         body = await client.get(resource, accept=METADATA, seconds=seconds)
         return service_account(msgspec.json.decode(body, type=PartialObject), settings)
