@@ -57,7 +57,11 @@ def run_process(*argv: str, environ: Mapping[str, str] | None = None, cwd: Path 
 
 def without_settings() -> dict[str, str]:
     """Our environment without what would change the command's output."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PIW_", "NO_COLOR", "PYTHONUNBUFFERED"))}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PIW_", "NO_COLOR", "PYTHONUNBUFFERED"))
+    }
 
 
 def assert_golden(name: str, text: str) -> None:
