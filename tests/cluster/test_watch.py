@@ -18,6 +18,7 @@ from tests.cluster.api_server import (
     hang,
     lists,
     meta,
+    until,
     watches,
 )
 from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
@@ -409,8 +410,10 @@ def test_age_counts_from_the_last_word_of_the_server() -> None:
 
         server = ApiServer([lists(), watches(bookmark("11"), then=later)])
         async with watching(server, clock=lambda: now[0]) as (watch, recorder):
-            await server.wait_for_requests(2)
+            await until(lambda: watch.events == 1)
+            assert watch.age == 0
             now[0] = 150
+            assert watch.age == 50
             proceed.set()
             await recorder.wait_for({"a": "1"})
             assert watch.age == 0
@@ -423,6 +426,28 @@ def test_age_counts_from_the_last_word_of_the_server() -> None:
 class Broken(Recorder):
     def put(self, item: PartialObject) -> None:
         raise LookupError(f"a bug with {item.metadata.name}")
+
+
+def test_the_age_is_that_of_the_state_that_serves_while_a_new_list_is_not_whole() -> None:
+    async def run() -> None:
+        now = [100.0]
+        proceed = asyncio.Event()
+
+        async def second_page(request: Request, answer: Answer) -> None:
+            await proceed.wait()
+            await lists(meta("b"))(request, answer)
+
+        server = ApiServer([lists(meta("a")), watches(bookmark("11"), then=cuts), fails(410, "Expired")])
+        server.steps += [lists(token="t"), second_page, fails(500, "X"), hang]
+        async with watching(server, clock=lambda: now[0]) as (watch, recorder):
+            await server.wait_for_requests(5)
+            now[0] = 130
+            assert watch.age == 30
+            proceed.set()
+            await recorder.wait_for({"b": "1"})
+            assert watch.age == 30
+
+    asyncio.run(run())
 
 
 def test_a_bug_in_the_sink_is_logged_and_survived(caplog: pytest.LogCaptureFixture) -> None:

@@ -157,7 +157,7 @@ class Watch(Generic[T]):
 
     @property
     def age(self) -> float | None:
-        """Seconds since the API server last told us something, be it that nothing changed; None before the first."""
+        """Seconds since what serves was last what the API server has, as far as it said; None before the first list."""
         return None if self._heard_at is None else self._clock() - self._heard_at
 
     async def wait_synced(self) -> None:
@@ -187,6 +187,7 @@ class Watch(Generic[T]):
             self._version = ""
             return self._backoff.next()
         self.restarts["ended"] += 1
+        self._heard_at = self._clock()
         if self._has_progressed:
             self._backoff.reset()
             return 0
@@ -227,6 +228,8 @@ class Watch(Generic[T]):
         if not version:
             raise MalformedAnswer(f"list {self._collection.resource}: no resourceVersion")
         listing.commit()
+        # All pages show what was there when the first was asked for.
+        self._heard_at = started
         self._version = version
         self._page_size = self._pace.page_size
         self.lists += 1
@@ -240,7 +243,6 @@ class Watch(Generic[T]):
         if self._collection.field_selector:
             params["fieldSelector"] = self._collection.field_selector
         body = await self._client.get(self._collection.resource, params, self._collection.list_accept)
-        self._heard_at = self._clock()
         try:
             return self._pages.decode(body)
         except msgspec.MsgspecError as error:
