@@ -179,7 +179,7 @@ def test_a_program_ends_with_the_tests_however_they_end(tmp_path: Path) -> None:
         import pathlib, signal
         from tests.e2e.process import Process
         started = Process(["sleep", "600"], pathlib.Path({str(tmp_path / "log")!r}))
-        started.start(lambda: True, within=20)
+        started.start(lambda: pathlib.Path(f"/proc/{{started.pid}}/comm").read_text() == "sleep\\n", within=20)
         print(started.pid, flush=True)
         signal.pause()
         """
