@@ -251,6 +251,26 @@ def test_shows_its_client_certificate_from_kubeconfig(pki: Pki, tmp_path: Path) 
     asyncio.run(run())
 
 
+def test_shows_a_client_certificate_that_was_renewed_once_the_old_one_is_refused(pki: Pki, tmp_path: Path) -> None:
+    async def only_server(request: Request, answer: Answer) -> None:
+        renewed = request.subject == ((("commonName", "server"),),)
+        await (answers if renewed else fails(401, "Unauthorized"))(request, answer)
+
+    async def run() -> None:
+        server = ApiServer(every=only_server)
+        async with server.running(pki.context(asks_for_certificates=True)):
+            user = {"client-certificate": str(pki.client[0]), "client-key": str(pki.client[1])}
+            path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
+            async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+                client._loaded_at -= 60
+                for old, new in zip(pki.client, pki.server, strict=True):
+                    old.write_bytes(new.read_bytes())
+                await client.get(ACCOUNTS)
+        assert [request.subject[0][0][1] for request in server.requests] == ["client", "server"]
+
+    asyncio.run(run())
+
+
 def test_asks_the_exec_plugin_again_before_its_token_ends(pki: Pki, tmp_path: Path) -> None:
     async def run() -> None:
         server = ApiServer(every=answers)
