@@ -255,8 +255,10 @@ def test_a_watch_that_the_server_forgets_to_end_is_ended_by_us() -> None:
         fails(410, "Expired"),
         watches(event("ERROR", failure(410, "Expired"))),
         watches(event("ERROR", failure(410, "Gone"))),
+        fails(410, "Unheard"),
+        watches(event("ERROR", failure(0, "Expired"))),
     ],
-    ids=["by its status", "by an event", "by an event of old versions"],
+    ids=["by its status", "by an event", "by an event of old versions", "by its status alone", "by its reason alone"],
 )
 def test_lists_again_when_the_version_is_gone_and_serves_the_old_state_until_the_new_one_is_whole(gone: Step) -> None:
     async def run() -> None:
