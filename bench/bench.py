@@ -44,9 +44,14 @@ file:close()
 
 @dataclass(frozen=True)
 class Load:
-    """What the generator saw in one measurement: answers a second, latencies in ms, answers that were no 200."""
+    """What was seen in one measurement.
+
+    Answers a second, latencies in ms, answers that were no 200, and the server's CPU time for each answer in µs, which
+    what else runs on the machine disturbs less.
+    """
 
     per_second: float
+    cpu_us: float
     p50: float
     p99: float
     failed: int
@@ -92,14 +97,21 @@ def over_https() -> dict[str, Any]:
         for connection in ("keep-alive", "close"):
             script = LUA.format(connection=connection, body=folder / "body.json")
             (folder / f"{connection}.lua").write_text(script)
-        with webhook(folder) as (port, process), floor(folder) as floor_port:
+        with webhook(folder) as (port, process), floor(folder) as (floor_port, floor_process):
             results: dict[str, Any] = {"rss_start_mb": memory(process.pid, "VmRSS")}
             for connection in ("keep-alive", "close"):
                 script_file = folder / f"{connection}.lua"
-                loads = [(load(port, script_file), load(floor_port, script_file)) for _ in range(ROUNDS)]
+                loads = [
+                    (load(port, process.pid, script_file), load(floor_port, floor_process.pid, script_file))
+                    for _ in range(ROUNDS)
+                ]
                 ours, floors = median([ours for ours, _ in loads]), median([floor for _, floor in loads])
-                ratio = statistics.median(ours.per_second / floor.per_second for ours, floor in loads)
-                results[connection] = {"webhook": asdict(ours), "floor": asdict(floors), "ratio": ratio}
+                results[connection] = {
+                    "webhook": asdict(ours),
+                    "floor": asdict(floors),
+                    "ratio": statistics.median(ours.per_second / floor.per_second for ours, floor in loads),
+                    "cpu_ratio": statistics.median(floor.cpu_us / ours.cpu_us for ours, floor in loads),
+                }
             results["rss_mb"], results["rss_peak_mb"] = memory(process.pid, "VmRSS"), memory(process.pid, "VmHWM")
             return results
 
@@ -129,11 +141,11 @@ def webhook(folder: Path) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
 
 
 @contextlib.contextmanager
-def floor(folder: Path) -> Iterator[int]:
+def floor(folder: Path) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
     """The floor, on core 0 too, with the webhook's certificate."""
     command = [sys.executable, str(HERE / "floor.py"), str(folder / "tls.crt"), str(folder / "tls.key")]
     with running(command, stdout=subprocess.PIPE) as process:
-        yield int(process.stdout.readline() if process.stdout else 0)
+        yield int(process.stdout.readline() if process.stdout else 0), process
 
 
 @contextlib.contextmanager
@@ -152,19 +164,22 @@ def pinned(core: int) -> list[str]:
     return ["taskset", "-c", str(cores[core])] if len(cores) > 1 and shutil.which("taskset") else []
 
 
-def load(port: int, script: Path) -> Load:
-    """One measurement with wrk, from core 1."""
+def load(port: int, pid: int, script: Path) -> Load:
+    """One measurement of the server `pid` with wrk, from core 1."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS:g}s", "--latency", "-s", str(script)]
     command.append(f"https://127.0.0.1:{port}/mutate?timeout=10s")
+    before = cpu_seconds(pid)
     out = subprocess.run([*pinned(1), *command], check=True, capture_output=True, text=True).stdout
+    used = cpu_seconds(pid) - before
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
     errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
     # With `Connection: close` wrk counts the end of each connection as a read error: not a failure then.
     socket_errors = sum(map(int, errors.groups())) if errors and "close" not in script.name else 0
     return Load(
         per_second=float(_found(r"Requests/sec:\s+([\d.]+)", out)),
-        p50=_ms(_found(r"50%\s+(\S+)", out)),
-        p99=_ms(_found(r"99%\s+(\S+)", out)),
+        cpu_us=used / int(_found(r"(\d+) requests in", out)) * 1e6,
+        p50=_ms(_found(r"(?m)^\s+50%\s+(\S+)", out)),
+        p99=_ms(_found(r"(?m)^\s+99%\s+(\S+)", out)),
         failed=int(bad[1] if bad else 0) + socket_errors,
     )
 
@@ -173,10 +188,17 @@ def median(loads: list[Load]) -> Load:
     """Each figure's median; the failures of all."""
     return Load(
         statistics.median(load.per_second for load in loads),
+        statistics.median(load.cpu_us for load in loads),
         statistics.median(load.p50 for load in loads),
         statistics.median(load.p99 for load in loads),
         sum(load.failed for load in loads),
     )
+
+
+def cpu_seconds(pid: int) -> float:
+    """The CPU time that a process has used (proc(5): stat, utime and stime)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid: int, field: str) -> float:
@@ -187,14 +209,18 @@ def memory(pid: int, field: str) -> float:
 
 def print_table(results: dict[str, Any]) -> None:
     """The results for a person."""
-    print(f"\n{'over HTTPS, typical review':<34}{'reviews/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'failed':>8}{'ratio':>7}")
+    print(
+        f"\n{'over HTTPS, typical review':<34}{'reviews/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'CPU µs':>8}{'failed':>8}{'ratio':>7}{'by CPU':>8}"
+    )
     for connection in ("keep-alive", "close"):
         what = f"{CONNECTIONS} connections" if connection == "keep-alive" else "new connection each"
         for who in ("webhook", "floor"):
             row = results[connection][who]
-            ratio = f"{results[connection]['ratio']:7.2f}" if who == "webhook" else ""
-            figures = f"{row['per_second']:10.0f}{row['p50']:9.2f}{row['p99']:9.2f}{row['failed']:8}"
-            print(f"{f'{who}, {what}':<34}{figures}{ratio}")
+            ratios = f"{results[connection]['ratio']:7.2f}{results[connection]['cpu_ratio']:8.2f}"
+            figures = (
+                f"{row['per_second']:10.0f}{row['p50']:9.2f}{row['p99']:9.2f}{row['cpu_us']:8.0f}{row['failed']:8}"
+            )
+            print(f"{f'{who}, {what}':<34}{figures}{ratios if who == 'webhook' else ''}")
     print(f"\n{'pure decision':<34}{'µs':>10}")
     for name, microseconds in results["decision_us"].items():
         print(f"{name:<34}{microseconds:10.1f}")

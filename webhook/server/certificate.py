@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from certs.errors import CertificateError
 from certs.files import ephemeral
-from webhook.errors import SettingsError, WebhookError
+from webhook.errors import WebhookError
 from webhook.server.settings import ServerSettings
-from webhook.server.tls import CertificateFiles, TlsError, TlsSettings, parse_cipher_suites, parse_min_version
+from webhook.server.tls import CertificateFiles, TlsSettings, parse_cipher_suites, parse_min_version
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 def certificate_of(settings: ServerSettings) -> CertificateFiles:
     """The certificate to serve: an ephemeral one that is made now, else that in the files named.
 
-    Raises SettingsError, or WebhookError where there is none that can be used.
+    Raises WebhookError where there is none that can be used.
     """
     tls = _tls_settings(settings)
     cert, key = settings.tls_cert, settings.tls_key
@@ -29,21 +29,8 @@ def certificate_of(settings: ServerSettings) -> CertificateFiles:
 
 
 def _tls_settings(settings: ServerSettings) -> TlsSettings:
-    problems: list[str] = []
-    notices: list[str | None] = []
-    min_version, suites = TlsSettings().min_version, TlsSettings().cipher_suites
-    try:
-        min_version, notice = parse_min_version(settings.tls_min_version)
-        notices.append(notice)
-    except TlsError as error:
-        problems.append(f"--tls-min-version: {error}")
-    try:
-        suites, notice = parse_cipher_suites(settings.tls_cipher_suites)
-        notices.append(notice)
-    except TlsError as error:
-        problems.append(f"--tls-cipher-suites: {error}")
-    if problems:
-        raise SettingsError(problems)
-    for notice in filter(None, notices):
+    min_version, version_notice = parse_min_version(settings.tls_min_version)
+    suites, suites_notice = parse_cipher_suites(settings.tls_cipher_suites)
+    for notice in filter(None, (version_notice, suites_notice)):
         logger.warning(notice)
     return TlsSettings(min_version, suites)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from webhook.admission.container_credentials import ContainerCredentials
 from webhook.admission.decision import Decision, answer, decide, needs_account
@@ -22,7 +22,7 @@ from webhook.server.metrics import Metrics
 MAX_BODY: Final = 7 * 1024 * 1024
 # A body beyond this is rare: few at a time are taken into memory, the others wait in their sockets.
 _LARGE_BODY: Final = 64 * 1024
-_LARGE_BODIES_AT_ONCE: Final = 8
+_LARGE_BODIES_AT_ONCE: Final = 16
 
 _JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
@@ -63,12 +63,8 @@ class MutateEndpoint:
         method = scope["method"]
         headers = [_JSON]
         try:
-            length = _checked_head(method, scope["headers"])
-            if length > _LARGE_BODY:
-                async with self._large_bodies:
-                    body = await self._answer(await self._read(receive))
-            else:
-                body = await self._answer(await self._read(receive))
+            _check_head(method, scope["headers"])
+            body = await self._answer(await self._read(receive))
             code = 200
         except _HttpError as error:
             code, body, headers = error.code, f"{error}\n".encode(), [_TEXT]
@@ -117,30 +113,39 @@ class MutateEndpoint:
     async def _read(self, receive: Receive) -> bytes:
         """The body, bounded in size; the listener bounds the time that it takes."""
         message = await receive()
-        body: bytes = message.get("body", b"")
         if message["type"] == "http.request" and not message["more_body"]:
+            body: bytes = message["body"]
             return body
-        parts, size = [body], len(body)
-        while message["type"] == "http.request" and message["more_body"]:
+        received = bytearray()
+        while _take(message, received) and len(received) <= _LARGE_BODY:
             message = await receive()
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > MAX_BODY:
-                raise _too_large()
-        if message["type"] == "http.disconnect":
-            raise _HttpError(400, "the connection ended before the body did")
-        return b"".join(parts)
+        if message.get("more_body"):
+            async with self._large_bodies:
+                while _take(await receive(), received):
+                    pass
+        return bytes(received)
+
+
+def _take(message: Message, received: bytearray) -> bool:
+    """Adds a part of the body to what was received; whether more is to come."""
+    if message["type"] == "http.disconnect":
+        raise _HttpError(400, "the connection ended before the body did")
+    received += message["body"]
+    if len(received) > MAX_BODY:
+        raise _too_large()
+    more_body: bool = message["more_body"]
+    return more_body
 
 
 def _too_large() -> _HttpError:
     return _HttpError(413, f"the body is larger than {MAX_BODY} bytes")
 
 
-def _checked_head(method: str, headers: list[tuple[bytes, bytes]]) -> int:
-    """Refuses what cannot be a review; the announced length of the body, the most that it may be where unknown."""
+def _check_head(method: str, headers: list[tuple[bytes, bytes]]) -> None:
+    """Refuses what cannot be a review before its body is read."""
     if method != "POST":
         raise _HttpError(405, f"{method} is not allowed here: POST an AdmissionReview")
-    content_type, length = b"", MAX_BODY
+    content_type, length = b"", 0
     for name, value in headers:
         if name == b"content-type":
             content_type = value
@@ -153,7 +158,6 @@ def _checked_head(method: str, headers: list[tuple[bytes, bytes]]) -> int:
             raise _HttpError(415, f"Content-Type is {shown!r}: expected application/json")
     if length > MAX_BODY:
         raise _too_large()
-    return length
 
 
 def _log(review: Review, decision: Decision) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.errors import SettingsError
+from webhook.server.tls import TlsError, parse_cipher_suites, parse_min_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,5 +53,13 @@ class ServerSettings:
             yield f"--namespace: {self.namespace!r} is not a namespace's name (DNS label)"
         if not is_dns_subdomain(self.service_name):
             yield f"--service-name: {self.service_name!r} is not a Service's name"
+        for flag, text, parse in (
+            ("--tls-min-version", self.tls_min_version, parse_min_version),
+            ("--tls-cipher-suites", self.tls_cipher_suites, parse_cipher_suites),
+        ):
+            try:
+                parse(text)
+            except TlsError as error:
+                yield f"{flag}: {error}"
         if self.certificate_names and self.ephemeral_certificate is None:
             yield "--certificate-names: only --ephemeral-certificate takes names"
