@@ -1,0 +1,109 @@
+"""Decisions beside their answers: when the ServiceAccount is needed, what is said in a sentence, and the jitter."""
+
+import json
+from typing import Any
+
+import pytest
+
+from webhook.admission.decision import decide, needs_account
+from webhook.admission.identity import ServiceAccount, Sources
+from webhook.admission.review import Review, parse
+from webhook.admission.settings import Settings
+
+ACCOUNT = ServiceAccount("shop", "app", {"role-arn": "arn:aws:iam::111122223333:role/app"})
+
+
+def _review(uid: str = "1", labels: dict[str, str] | None = None, **request: Any) -> Review:
+    pod = {"metadata": {"labels": labels}, "spec": {"serviceAccountName": "app", "containers": [{"name": "main"}]}}
+    members = {
+        "uid": uid,
+        "kind": {"kind": "Pod"},
+        "operation": "CREATE",
+        "namespace": "shop",
+        "object": pod,
+        **request,
+    }
+    return parse(json.dumps({"request": members}).encode())
+
+
+@pytest.mark.parametrize(
+    ("review", "needed"),
+    [
+        (_review(), True),
+        (_review(labels={"eks.amazonaws.com/require-pod-identity": "true"}), True),
+        (_review(labels={"eks.amazonaws.com/skip-pod-identity-webhook": "x"}), False),
+        (_review(operation="UPDATE"), False),
+        (_review(subResource="exec"), False),
+        (_review(kind={"kind": "Node"}), False),
+        (_review(object={}), False),
+        (_review(namespace="../secrets"), False),
+    ],
+)
+def test_the_service_account_is_needed_for_a_pod_that_may_get_credentials(review: Review, needed: bool) -> None:
+    assert needs_account(review, Settings()) is needed
+
+
+@pytest.mark.parametrize(
+    ("labels", "account", "reason", "why"),
+    [
+        (
+            {"eks.amazonaws.com/skip-pod-identity-webhook": ""},
+            ACCOUNT,
+            "skip_label",
+            "its label eks.amazonaws.com/skip-pod-identity-webhook keeps the webhook away",
+        ),
+        (None, None, "service_account_not_found", "ServiceAccount shop/app not found"),
+        (
+            None,
+            ServiceAccount("shop", "app"),
+            "no_role",
+            "ServiceAccount shop/app has no eks.amazonaws.com/role-arn annotation",
+        ),
+        (
+            None,
+            ServiceAccount("shop", "app", {"role-arn": "x"}),
+            "invalid_role_arn",
+            'annotation eks.amazonaws.com/role-arn: "x" is not a role ARN',
+        ),
+        (None, ACCOUNT, "injected", ""),
+    ],
+)
+def test_a_decision_says_why(
+    labels: dict[str, str] | None, account: ServiceAccount | None, reason: str, why: str
+) -> None:
+    decision = decide(_review(labels=labels), account, Sources(), Settings(invalid_role_arn="skip"))
+    assert (decision.reason, decision.why) == (reason, why)
+
+
+@pytest.mark.parametrize(
+    ("sources", "method"),
+    [
+        (Sources(), "sts_web_identity"),
+        (Sources(container_credentials=frozenset({("shop", "app")})), "container_credentials"),
+    ],
+)
+def test_the_method_is_named_where_an_identity_was_found(sources: Sources, method: str) -> None:
+    assert decide(_review(), ACCOUNT, sources, Settings()).method == method
+    assert decide(_review(operation="UPDATE"), ACCOUNT, sources, Settings()).method is None
+
+
+def test_no_identity_has_no_method() -> None:
+    assert decide(_review(), None, Sources(), Settings()).method is None
+
+
+def test_a_default_expiration_of_container_credentials_is_spread_between_79200_and_86400_seconds() -> None:
+    sources = Sources(container_credentials=frozenset({("shop", "app")}))
+    seconds = []
+    for uid in range(2000):
+        operations = decide(_review(str(uid)), ACCOUNT, sources, Settings()).operations
+        (volume,) = next(operation.value for operation in operations if operation.path == "/spec/volumes")
+        seconds.append(volume["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"])
+    assert 79200 <= min(seconds) < 79300
+    assert 86300 < max(seconds) <= 86400
+    assert len(set(seconds)) > 1000
+
+
+def test_a_review_that_is_decided_again_gets_the_same_expiration() -> None:
+    sources = Sources(container_credentials=frozenset({("shop", "app")}))
+    first, second = (decide(_review("7"), ACCOUNT, sources, Settings()).operations for _ in range(2))
+    assert first == second
