@@ -95,8 +95,10 @@ def test_a_default_expiration_of_container_credentials_is_spread_between_79200_a
     sources = Sources(container_credentials=frozenset({("shop", "app")}))
     seconds = []
     for uid in range(2000):
-        operations = decide(_review(str(uid)), ACCOUNT, sources, Settings()).operations
-        (volume,) = next(operation.value for operation in operations if operation.path == "/spec/volumes")
+        operations = [
+            json.loads(operation) for operation in decide(_review(str(uid)), ACCOUNT, sources, Settings()).operations
+        ]
+        (volume,) = next(operation["value"] for operation in operations if operation["path"] == "/spec/volumes")
         seconds.append(volume["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"])
     assert 79200 <= min(seconds) < 79300
     assert 86300 < max(seconds) <= 86400

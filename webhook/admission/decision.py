@@ -1,10 +1,12 @@
 """The whole decision: from a review and what is known of its ServiceAccount to the answer, and the reason for it."""
 
+import zlib
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
+from webhook.admission import jsonpatch
 from webhook.admission.annotations import (
     ONLY_CONTAINERS,
     ROLE_SESSION_NAME,
@@ -19,13 +21,14 @@ from webhook.admission.identity import (
     own_annotations,
     resolve,
 )
-from webhook.admission.injection import plan, session_name_variable
-from webhook.admission.jsonpatch import Operation
+from webhook.admission.injection import injection_of, session_name_of
 from webhook.admission.mutate import Mutation, mutate
 from webhook.admission.pod import Pod
 from webhook.admission.review import Response, Review, Status, encode
-from webhook.admission.settings import Settings
+from webhook.admission.settings import DEFAULT_TOKEN_EXPIRATION, Settings
 from webhook.admission.warning import bounded, quoted
+
+_JITTERED_FROM: Final = 79200
 
 # Every reason that a decision can have; the metric counts them apart.
 REASONS: Final = (
@@ -48,12 +51,12 @@ REASONS: Final = (
 class Decision(msgspec.Struct, gc=False, frozen=True):
     """What to answer, and why.
 
-    `why` says in a sentence what `reason` says in a word, where there is more to say. `denied` is the text of
-    a refusal, with `code` its status; `method` is set where an identity was found.
+    `operations` are encoded; `why` says in a sentence what `reason` says in a word, where there is more to say.
+    `denied` is the text of a refusal, with `code` its status; `method` is set where an identity was found.
     """
 
     reason: str
-    operations: list[Operation] = []
+    operations: list[bytes] = []
     warnings: list[str] = []
     audit: dict[str, str] = {}
     denied: str = ""
@@ -116,16 +119,13 @@ def answer(review: Review, decision: Decision) -> bytes:
         reason = "Forbidden" if decision.code == 403 else "BadRequest"
         response.status = Status(decision.code, decision.denied, reason, "Failure")
     elif decision.operations:
-        response.patch = _encode_patch(decision.operations)
+        response.patch = jsonpatch.document(decision.operations)
         response.patchType = "JSONPatch"
     if decision.warnings:
         response.warnings = decision.warnings
     if decision.audit:
         response.auditAnnotations = decision.audit
     return encode(review, response)
-
-
-_encode_patch: Final = msgspec.json.Encoder().encode
 
 
 def _mutation(
@@ -137,23 +137,27 @@ def _mutation(
     settings: Settings,
     warnings: list[str],
 ) -> Mutation:
-    session = None
+    session_name = None
     if ROLE_SESSION_NAME in pod_annotations or ROLE_SESSION_NAME in account_annotations:
-        if identity.method == "container_credentials":
-            key = f"{settings.own_prefix}{ROLE_SESSION_NAME}"
-            warnings.append(f"annotation {key} has no effect with container credentials")
-        else:
-            name = pod.meta.name or ""
-            session = session_name_variable(pod_annotations, account_annotations, name, settings, warnings)
-    injection = plan(identity, settings, windows=pod.is_windows, uid=review.uid, session_name=session)
+        name = pod.meta.name or ""
+        session_name = session_name_of(pod_annotations, account_annotations, name, settings, warnings)
     skipped = _names(SKIP_CONTAINERS, pod_annotations, account_annotations)
     only = _names(ONLY_CONTAINERS, pod_annotations, account_annotations)
     return mutate(
         pod,
-        injection,
+        injection_of(identity, settings, windows=pod.is_windows, session_name=session_name),
+        _jittered(identity, review.uid),
         is_skipped=lambda name: name in skipped or (bool(only) and name not in only),
         volume_kind=review.volume_kind,
     )
+
+
+def _jittered(identity: Identity, uid: str) -> int:
+    """The token's lifetime in seconds; the uid spreads it where all of a cluster's would be renewed at one time."""
+    if identity.method != "container_credentials" or identity.expiration != DEFAULT_TOKEN_EXPIRATION:
+        return identity.expiration
+    # Not at random: a review that is replayed gets the same answer.
+    return _JITTERED_FROM + zlib.crc32(uid.encode()) % (DEFAULT_TOKEN_EXPIRATION - _JITTERED_FROM + 1)
 
 
 def _names(annotation: str, pod: Mapping[str, str], account: Mapping[str, str]) -> frozenset[str]:

@@ -2,13 +2,13 @@
 
 import posixpath
 import re
-import zlib
 from collections.abc import Container, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
+from webhook.admission import jsonpatch
 from webhook.admission.annotations import (
     CONTAINER_CREDENTIALS_LABEL,
     CONTAINER_CREDENTIALS_LABEL_VALUE,
@@ -24,8 +24,8 @@ from webhook.admission.annotations import (
     TOKEN_PATH,
     TOKEN_VOLUME_NAME,
 )
-from webhook.admission.identity import Identity
-from webhook.admission.settings import DEFAULT_TOKEN_EXPIRATION, Settings
+from webhook.admission.identity import Identity, Method
+from webhook.admission.settings import Settings
 from webhook.admission.warning import quoted
 
 _REGIONS: Final = (ENV_DEFAULT_REGION, ENV_REGION)
@@ -35,22 +35,20 @@ _SESSION_NAME: Final = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}", re.ASCII)
 _SESSION_NAME_MAX: Final = 64
 _POD_NAME: Final = "pod-name"
 
-# The agent's tokens all live as long by default: jitter keeps a cluster's from being renewed at one time.
-_JITTERED_FROM: Final = 79200
+_MAX_CACHED: Final = 1024
 
 
-class Injection(msgspec.Struct, frozen=True):
+class Injection(msgspec.Struct, frozen=True, eq=False):
     """What to add. `credentials` are the two variables that name the credentials; `env` all variables, in their order.
 
-    `mount` and `volume` are core/v1 objects. `token_path` is relative to `mount_path`, which `clean_mount_path` spells
-    the plain way; `label` is for the pod. An injection is shared by all pods that get the same: nothing in it is ever
-    changed.
+    `mount` is a core/v1 VolumeMount. `token_path` is relative to `mount_path`, which `clean_mount_path` spells plainly;
+    `label` is for the pod. An injection is shared by all pods that get the same: nothing in it is ever changed, and what
+    is derived from it is cached by its identity.
     """
 
     credentials: dict[str, str]
     env: list[dict[str, Any]]
     mount: dict[str, Any]
-    volume: dict[str, Any]
     volume_name: str
     mount_path: str
     clean_mount_path: str
@@ -68,29 +66,54 @@ class Injection(msgspec.Struct, frozen=True):
         kept_out = {name for pair in pairs if any(one in preset for one in pair) for name in pair}
         return [entry for entry in self.env if entry["name"] not in kept_out and entry["name"] not in preset]
 
+    def volume(self, expiration: int) -> dict[str, Any]:
+        """The projected volume (core/v1 Volume) with a token that lives for so many seconds."""
+        token = {"audience": self.audience, "expirationSeconds": expiration, "path": self.token_path}
+        return {"name": self.volume_name, "projected": {"sources": [{"serviceAccountToken": token}]}}
 
-def plan(
-    identity: Identity,
-    settings: Settings,
-    *,
-    windows: bool,
-    uid: str,
-    session_name: dict[str, Any] | None = None,
-) -> Injection:
-    """What `identity` adds to the pod of the review `uid` (which seeds the jitter, so that a replay gives the same)."""
-    if identity.method == "container_credentials" and identity.expiration == DEFAULT_TOKEN_EXPIRATION:
-        jitter = zlib.crc32(uid.encode()) % (DEFAULT_TOKEN_EXPIRATION - _JITTERED_FROM + 1)
-        identity = msgspec.structs.replace(identity, expiration=_JITTERED_FROM + jitter)
-    injection = _injection(identity, settings, windows)
-    if session_name is not None:
-        injection = msgspec.structs.replace(injection, env=[*injection.env, session_name])
-    return injection
+
+def appended(pointer: str, items: list[dict[str, Any]], exists: bool) -> list[bytes]:
+    """The operations that append to the list at `pointer`, or add it where it does not exist (or is null)."""
+    if not exists:
+        return [jsonpatch.add(pointer, items)]
+    return [jsonpatch.add(f"{pointer}/-", item) for item in items]
+
+
+# Containers are few and stand in the same places in every pod: their operations are encoded once.
+@lru_cache(maxsize=8192)
+def env_additions(injection: Injection, container: str, exists: bool) -> list[bytes]:
+    """The operations that add all variables to the container at a JSON Pointer; `exists`: it has a list of them."""
+    return appended(f"{container}/env", injection.env, exists) if injection.env else []
+
+
+@lru_cache(maxsize=8192)
+def mount_addition(injection: Injection, container: str, exists: bool) -> bytes:
+    """The operation that adds the mount to the container at a JSON Pointer; `exists`: it has a list of them."""
+    return appended(f"{container}/volumeMounts", [injection.mount], exists)[0]
+
+
+def injection_of(identity: Identity, settings: Settings, *, windows: bool, session_name: str | None) -> Injection:
+    """What `identity` adds to a pod; `session_name` is what `session_name_of` says."""
+    # Whoever may write annotations must not fill our memory with them.
+    is_cached = len(identity.role_arn) + len(identity.audience) <= _MAX_CACHED
+    make = _injection if is_cached else _injection.__wrapped__
+    return make(
+        identity.method, identity.role_arn, identity.audience, identity.regional_sts, session_name, windows, settings
+    )
 
 
 # The pods of a cluster run as few ServiceAccounts, over and over.
 @lru_cache(maxsize=1024)
-def _injection(identity: Identity, settings: Settings, windows: bool) -> Injection:
-    if identity.method == "container_credentials":
+def _injection(
+    method: Method,
+    role_arn: str,
+    audience: str,
+    regional_sts: bool,
+    session_name: str | None,
+    windows: bool,
+    settings: Settings,
+) -> Injection:
+    if method == "container_credentials":
         volume_name, path = settings.container_credentials_token_volume_name, settings.container_credentials_token_path
         mount_path = settings.container_credentials_token_mount_path
         first = (ENV_CONTAINER_CREDENTIALS_URI, settings.container_credentials_full_uri)
@@ -98,55 +121,56 @@ def _injection(identity: Identity, settings: Settings, windows: bool) -> Injecti
         label = (CONTAINER_CREDENTIALS_LABEL, CONTAINER_CREDENTIALS_LABEL_VALUE)
     else:
         volume_name, path, mount_path = TOKEN_VOLUME_NAME, TOKEN_PATH, settings.token_mount_path
-        first = (ENV_ROLE_ARN, identity.role_arn)
+        first = (ENV_ROLE_ARN, role_arn)
         token_variable, label = ENV_TOKEN_FILE, None
     token_file = posixpath.join(mount_path, path)
     if windows:
         token_file = "C:" + token_file.replace("/", "\\")
     credentials = {first[0]: first[1], token_variable: token_file}
-    token = {"audience": identity.audience, "expirationSeconds": identity.expiration, "path": path}
+    env: list[dict[str, Any]] = [{"name": ENV_STS_REGIONAL_ENDPOINTS, "value": "regional"}] if regional_sts else []
+    if settings.aws_default_region:
+        env += [{"name": name, "value": settings.aws_default_region} for name in _REGIONS]
+    env += [{"name": name, "value": value} for name, value in credentials.items()]
     return Injection(
         credentials=credentials,
-        env=_variables(identity, settings, credentials),
+        env=[*env, _session_name_variable(session_name)] if session_name else env,
         mount={"name": volume_name, "readOnly": True, "mountPath": mount_path},
-        volume={"name": volume_name, "projected": {"sources": [{"serviceAccountToken": token}]}},
         volume_name=volume_name,
         mount_path=mount_path,
         clean_mount_path=posixpath.normpath(mount_path),
         token_path=path,
-        audience=identity.audience,
+        audience=audience,
         windows=windows,
         label=label,
     )
 
 
-def _variables(identity: Identity, settings: Settings, credentials: Mapping[str, str]) -> list[dict[str, Any]]:
-    """All variables but the session's name, in the order in which they are added."""
-    env = [{"name": ENV_STS_REGIONAL_ENDPOINTS, "value": "regional"}] if identity.regional_sts else []
-    if settings.aws_default_region:
-        env += [{"name": name, "value": settings.aws_default_region} for name in _REGIONS]
-    return env + [{"name": name, "value": value} for name, value in credentials.items()]
-
-
-def session_name_variable(
+def session_name_of(
     pod_annotations: Mapping[str, str],
     account_annotations: Mapping[str, str],
     pod_name: str,
     settings: Settings,
     warnings: list[str],
-) -> dict[str, Any] | None:
-    """AWS_ROLE_SESSION_NAME as the annotations ask for it (the Pod's wins), or None; a bad value adds to `warnings`."""
+) -> str | None:
+    """The session's name as the annotations ask for it, the Pod's first; None without, and a warning where it is bad.
+
+    `pod-name` stands for the name that the pod gets; where that is known to be too long for STS, it is cut.
+    """
     kind, value = "Pod", pod_annotations.get(ROLE_SESSION_NAME)
     if value is None:
         kind, value = "ServiceAccount", account_annotations.get(ROLE_SESSION_NAME)
     if value is None:
         return None
     if value == _POD_NAME:
-        if len(pod_name) <= _SESSION_NAME_MAX:
-            return {"name": ENV_ROLE_SESSION_NAME, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
-        value = pod_name[:_SESSION_NAME_MAX]
+        return _POD_NAME if len(pod_name) <= _SESSION_NAME_MAX else pod_name[:_SESSION_NAME_MAX]
     if not _SESSION_NAME.fullmatch(value):
         key = f"{settings.own_prefix}{ROLE_SESSION_NAME}"
-        warnings.append(f"{kind} annotation {key}: {quoted(value)} is not a session name: not added")
+        warnings.append(f"{kind} annotation {key} not added: {quoted(value)} is no session name")
         return None
-    return {"name": ENV_ROLE_SESSION_NAME, "value": value}
+    return value
+
+
+def _session_name_variable(name: str) -> dict[str, Any]:
+    if name == _POD_NAME:
+        return {"name": ENV_ROLE_SESSION_NAME, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    return {"name": ENV_ROLE_SESSION_NAME, "value": name}

@@ -1,15 +1,27 @@
-"""JSON Patch operations (RFC 6902) and JSON Pointer escaping (RFC 6901). We only ever add."""
+"""JSON Patch operations (RFC 6902), encoded, and JSON Pointer escaping (RFC 6901). We only ever add."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 import msgspec
 
 
-class Operation(msgspec.Struct, frozen=True, gc=False, tag_field="op", tag="add"):
-    """One `add`: `path` is a JSON Pointer, `value` anything that encodes as JSON."""
-
+class _Add(msgspec.Struct, gc=False, tag_field="op", tag="add"):
     path: str
     value: Any
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def add(pointer: str, value: Any) -> bytes:
+    """The operation that adds `value` at a JSON Pointer, encoded as it stands in a patch."""
+    return _encode(_Add(pointer, value))
+
+
+def document(operations: Iterable[bytes]) -> bytes:
+    """The JSON Patch of encoded operations."""
+    return b"[" + b",".join(operations) + b"]"
 
 
 def escape(token: str) -> str:

@@ -4,27 +4,27 @@ Only ever adds, by JSON Pointer, what is missing: no member that exists is repla
 the patched pod adds nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from webhook.admission import jsonpatch
 from webhook.admission.annotations import ENV_DEFAULT_REGION, ENV_REGION, ENV_STS_REGIONAL_ENDPOINTS, OUR_VARIABLES
-from webhook.admission.injection import Injection
-from webhook.admission.jsonpatch import Operation, escape
+from webhook.admission.injection import Injection, appended, env_additions, mount_addition
 from webhook.admission.pod import Container, Pod, Volume, same_mount_path
 from webhook.admission.warning import quoted
 
 
 @dataclass(slots=True)
 class Mutation:
-    """The operations that a pod needs, with warnings.
+    """The operations that a pod needs, encoded, with warnings.
 
     `considered` counts the containers that were not skipped, `credentialled` those of them that have credentials once
     patched (ours or their own), `lacking` names the rest. `injected` says whether any uses what we inject, now or from
     an earlier invocation.
     """
 
-    operations: list[Operation] = field(default_factory=list)
+    operations: list[bytes] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     considered: int = 0
     injected: bool = False
@@ -43,11 +43,12 @@ class Mutation:
 def mutate(
     pod: Pod,
     injection: Injection,
+    expiration: int,
     *,
     is_skipped: Callable[[str], bool],
     volume_kind: Callable[[int], str],
 ) -> Mutation:
-    """The mutation that gives `pod` what `injection` says.
+    """The mutation that gives `pod` what `injection` says, with a token that lives for `expiration` seconds.
 
     `is_skipped` says of a container's name whether it is left alone; `volume_kind` names the kind of the volume at an
     index (`emptyDir`), asked only where a warning needs it.
@@ -62,7 +63,7 @@ def mutate(
                 if not run.container(f"/spec/{group}/{index}", container):
                     result.lacking.append(container.name)
     if run.volume_used:
-        run.volume()
+        run.volume(expiration)
     if result.injected and injection.label is not None:
         run.label(*injection.label)
     return result
@@ -115,19 +116,20 @@ class _Run:
             self._result.warnings.append(f"{where}: its token is used")
             reachable = token == injection.audience
 
-        variables = injection.env_beside(env) if env else injection.env
-        if variables:
+        if not env:
+            self._result.operations += env_additions(injection, pointer, container.env is not None)
+        elif variables := injection.env_beside(env):
             self._append(f"{pointer}/env", container.env, variables)
         self._result.injected |= ours
         return own_credentials or (ours and reachable)
 
-    def volume(self) -> None:
+    def volume(self, expiration: int) -> None:
         """Adds the volume, unless the pod has one of that name."""
         if self._injection.volume_name in self._volumes:
             if self._unsuitable is not None:
                 self._result.warnings.append(self._unsuitable)
             return
-        self._append("/spec/volumes", self._pod.spec.volumes, [self._injection.volume])
+        self._append("/spec/volumes", self._pod.spec.volumes, [self._injection.volume(expiration)])
 
     def label(self, name: str, value: str) -> None:
         """Adds a label to the pod, unless it is there; a foreign value stays."""
@@ -138,7 +140,7 @@ class _Run:
         elif labels is None:
             self._add("/metadata/labels", {name: value})
         elif name not in labels:
-            self._add(f"/metadata/labels/{escape(name)}", value)
+            self._add(f"/metadata/labels/{jsonpatch.escape(name)}", value)
         elif labels[name] != value:
             self._result.warnings.append(f"Pod label {name} stays {quoted(labels[name])}: it is not {quoted(value)}")
 
@@ -146,22 +148,19 @@ class _Run:
         """Adds the mount, unless one of our volume is there; says whether the token is where its variable points."""
         self.volume_used = True
         if not mounted:
-            self._append(f"{pointer}/volumeMounts", container.volumeMounts, (self._injection.mount,))
+            addition = mount_addition(self._injection, pointer, container.volumeMounts is not None)
+            self._result.operations.append(addition)
         elif mounted == "elsewhere":
             name, path = self._injection.volume_name, self._injection.mount_path
             self._result.warnings.append(f"container {container.name}: mounts {name} elsewhere than at {path}")
             return False
         return self._unsuitable is None
 
-    def _append(self, pointer: str, existing: list[Any] | None, items: Sequence[dict[str, Any]]) -> None:
-        if existing is None:
-            self._add(pointer, items)
-        else:
-            pointer += "/-"
-            self._result.operations += [Operation(pointer, item) for item in items]
+    def _append(self, pointer: str, existing: list[Any] | None, items: list[dict[str, Any]]) -> None:
+        self._result.operations += appended(pointer, items, existing is not None)
 
     def _add(self, pointer: str, value: Any) -> None:
-        self._result.operations.append(Operation(pointer, value))
+        self._result.operations.append(jsonpatch.add(pointer, value))
 
     def _warn_preset(self, container: str, preset: list[str]) -> None:
         missing = [name for name in self._injection.credentials if name not in preset]
