@@ -282,6 +282,61 @@ def test_lists_again_when_the_version_is_gone_and_serves_the_old_state_until_the
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("gone", "waits"),
+    [
+        (fails(410, "Expired"), []),
+        (watches(event("ERROR", failure(410, "Expired"))), []),
+        (fails(410, "Expired", {"Retry-After": "30"}), [30]),
+    ],
+    ids=["by its status", "by an event", "unless it says how long to wait"],
+)
+def test_lists_again_at_once_however_long_the_waits_of_the_outage_before_have_become(
+    gone: Step, waits: list[float]
+) -> None:
+    async def run() -> None:
+        outage = [fails(503, "ServiceUnavailable")] * 4
+        server = ApiServer([lists(), *outage, gone, lists(meta("a"))])
+        sleeps = Sleeps()
+        async with watching(server, Pace(first_delay=1, max_delay=8), sleep=sleeps) as (watch, recorder):
+            await recorder.wait_for({"a": "1"})
+            assert watch.restarts["expired"] == 1
+        assert sleeps.seconds[3] >= 4
+        assert sleeps.seconds[4:] == waits
+
+    asyncio.run(run())
+
+
+def test_waits_before_it_lists_again_where_the_version_of_each_list_is_gone() -> None:
+    async def run() -> None:
+        server = ApiServer([lists(), *[fails(410, "Expired"), lists()] * 4])
+        sleeps = Sleeps()
+        async with watching(server, Pace(first_delay=1, max_delay=8), sleep=sleeps) as (watch, _):
+            await until(lambda: watch.lists == 5)
+        assert len(sleeps.seconds) == 3
+        for seconds, most in zip(sleeps.seconds, [1, 2, 4], strict=True):
+            assert most / 2 <= seconds <= most
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("then", [ends, cuts])
+def test_each_version_that_is_gone_after_a_watch_that_went_well_is_the_first(
+    then: Step,
+) -> None:
+    async def run() -> None:
+        went_well = watches(bookmark("11"), then=then)
+        server = ApiServer([lists(), *[went_well, fails(410, "Expired"), lists()] * 3])
+        sleeps = Sleeps()
+        async with watching(server, Pace(first_delay=1, max_delay=8), sleep=sleeps) as (watch, _):
+            await until(lambda: watch.lists == 4)
+        # A watch that is cut is asked for again after the shortest wait; neither waits before it lists.
+        assert [seconds for seconds in sleeps.seconds if seconds > 1] == []
+        assert len(sleeps.seconds) == (3 if then is cuts else 0)
+
+    asyncio.run(run())
+
+
 def test_starts_the_list_over_in_larger_pages_when_its_continue_token_has_expired() -> None:
     async def run() -> None:
         server = ApiServer(

@@ -145,6 +145,7 @@ class Watch(Generic[T]):
         self._opened_at: float | None = None
         self._heard_at: float | None = None
         self._has_progressed = False
+        self._has_listed_at_once = False
         self._synced = asyncio.Event()
         self.restarts: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self.lists = 0
@@ -189,7 +190,7 @@ class Watch(Generic[T]):
         self.restarts["ended"] += 1
         self._heard_at = self._clock()
         if self._has_progressed:
-            self._backoff.reset()
+            self._start_over()
             return 0
         # A proxy that closes each watch at once must not make us ask without end.
         return self._backoff.next()
@@ -202,12 +203,22 @@ class Watch(Generic[T]):
             self._version = ""
         lasted = self._clock() - self._opened_at if self._opened_at is not None else 0
         if self._has_progressed or lasted > self._pace.max_delay:
-            self._backoff.reset()
-        delay = self._backoff.next()
+            self._start_over()
+        if isinstance(error, Expired) and not self._has_listed_at_once:
+            # The API server is there, and what we serve is old: however long it was away, it costs one list.
+            self._has_listed_at_once = True
+            delay = 0.0
+        else:
+            delay = self._backoff.next()
         if isinstance(error, ApiError):
             delay = max(delay, min(error.retry_after, _MAX_RETRY_AFTER))
         logger.warning("%s; again in %.1f s", error, delay)
         return delay
+
+    def _start_over(self) -> None:
+        """It went well: the next failure is the first."""
+        self._backoff.reset()
+        self._has_listed_at_once = False
 
     async def _list(self) -> None:
         started = self._clock()
