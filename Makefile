@@ -39,7 +39,7 @@ format: $(DEV)/bin/python
 e2e: $(DEV)/bin/python ## tests on a real control plane; KUBEBUILDER_ASSETS names the folder of its programs
 	$(DEV)/bin/python -m pytest tests/e2e
 
-bench: $(DEV)/bin/python ## measures: reviews a second beside a floor, the pure decision, memory
+bench: $(DEV)/bin/python ## measures: reviews a second beside a floor, the pure decision, memory, a live cluster (KUBEBUILDER_ASSETS)
 	$(DEV)/bin/python bench/bench.py
 
 docs: $(DEV)/bin/python ## writes the parts of the docs that come from the code

@@ -102,9 +102,15 @@ class Cluster:
         """
         # So that there is a revision after all that anybody has read so far.
         self.namespace("compaction")
-        revision = int(self._etcd_call("/v3/maintenance/status", {})["header"]["revision"])
-        self._etcd_call("/v3/kv/compaction", {"revision": str(revision), "physical": True})
+        revision = int(self.etcd_call("/v3/maintenance/status", {})["header"]["revision"])
+        self.etcd_call("/v3/kv/compaction", {"revision": str(revision), "physical": True})
         return revision
+
+    def etcd_call(self, path: str, body: Object) -> Any:
+        """Asks etcd by its gRPC gateway: no etcdctl is needed."""
+        answer = httpx.post(self._etcd_url + path, json=body, timeout=15, trust_env=False)
+        assert answer.is_success, f"etcd {path}: {answer.status_code} {answer.text}"
+        return answer.json()
 
     def namespace(self, purpose: str, *, webhook: str = "none") -> str:
         """Creates a namespace of a name that nobody else has; `webhook` is the value of WEBHOOK_LABEL."""
@@ -149,12 +155,6 @@ class Cluster:
             return httpx.get(f"{self._etcd_url}/health", timeout=1, trust_env=False).status_code == 200
         except httpx.TransportError:
             return False
-
-    def _etcd_call(self, path: str, body: Object) -> Any:
-        """etcd's gRPC gateway: no etcdctl is needed."""
-        answer = httpx.post(self._etcd_url + path, json=body, timeout=15, trust_env=False)
-        assert answer.is_success, f"etcd {path}: {answer.status_code} {answer.text}"
-        return answer.json()
 
     def _etcd_command(self) -> list[str]:
         peers = f"http://{self.network.server}:2380"
