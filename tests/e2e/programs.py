@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 _HOW = (
-    "set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver: `make e2e` does,"
-    " elsewhere scripts/kubernetes-from-debian.sh or setup-envtest make one"
+    "set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver,"
+    " which scripts/kubernetes-from-debian.sh prints when it has built them, and setup-envtest installs"
 )
 
 
@@ -21,7 +21,7 @@ def control_plane(name: str) -> Path:
     """A program of the control plane, from the folder that KUBEBUILDER_ASSETS names."""
     folder = os.environ.get("KUBEBUILDER_ASSETS", "")
     if not folder:
-        raise MissingProgram(f"the end-to-end tests need a control plane: {_HOW}")
+        raise MissingProgram(f"there is no control plane to run: {_HOW}")
     program = Path(folder) / name
     if not os.access(program, os.X_OK):
         raise MissingProgram(f"{program} is no program: {_HOW}")

@@ -16,6 +16,9 @@ _AGE = 'pod_identity_webhook_cache_age_seconds{watch="serviceaccounts"}'
 _SYNCED = 'pod_identity_webhook_cache_synced{watch="serviceaccounts"}'
 _EXPIRED = 'pod_identity_webhook_watch_restarts_total{reason="expired"}'
 _CUT = 'pod_identity_webhook_watch_restarts_total{reason="cut"}'
+# After so many refusals the next wait is four seconds at least.
+_REFUSALS = 4
+_AT_ONCE = 2.0
 # More than two pages of the webhook's lists.
 _MANY = 1200
 
@@ -117,16 +120,24 @@ def test_it_lists_again_without_a_gap_when_its_watch_is_410_gone(
     accounts.create("replaced", OTHER_ROLE)
     accounts.create("added", ROLE)
     _expire(own_cluster)
+    wait_until(lambda: own_webhook.metrics()[_CUT] >= _REFUSALS, "the waits to have grown", within=_CAUGHT_UP)
     seen = len(own_proxy.requests)
     own_proxy.hold_requests("limit=")
     own_proxy.accept()
     wait_until(
-        lambda: own_proxy.held,
-        "the webhook to list again after 410",
+        lambda: own_proxy.requests[seen:],
+        "the webhook to ask again",
         within=_CAUGHT_UP,
         last_seen=own_webhook.process.last_lines,
     )
+    wait_until(
+        lambda: own_proxy.held,
+        "the webhook to list again at once after 410",
+        within=_AT_ONCE,
+        last_seen=own_webhook.process.last_lines,
+    )
     assert "watch=" in own_proxy.requests[seen], "it has tried to go on first"
+    assert own_webhook.probe("/readyz") == 200
     old = {"kept": ROLE, "changed": ROLE, "deleted": ROLE, "replaced": ROLE}
     assert accounts.roles(dict(old)) == old, "the old state serves until the new one is whole"
     own_proxy.release()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -26,6 +27,8 @@ from tests.e2e.waiting import wait_until
 
 SERVICE = "pod-identity-webhook"
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+_ROOT = Path(__file__).parents[2]
+_IN_POD = Path(__file__).with_name("in_pod.py")
 _METRICS_PORT = 9999
 _SAMPLE = re.compile(r"^([a-z_:]+(?:\{[^}]*\})?) (\S+)$", re.MULTILINE)
 
@@ -43,11 +46,18 @@ class Answer:
 class Webhook:
     """`pod-identity-webhook serve` in a namespace, on the ClusterIP of its Service, under an account's token.
 
-    Creates the Service at once; `start` runs the process, `register` lets the API server call it.
+    Creates the Service at once; `start` runs the process, `register` lets the API server call it. With `in_pod`, a
+    folder of credentials as kubelet makes it, it finds the API server as in a pod, without a kubeconfig.
     """
 
     def __init__(
-        self, cluster: Cluster, directory: Path, account: Account, *flags: str, api_url: str | None = None
+        self,
+        cluster: Cluster,
+        directory: Path,
+        account: Account,
+        *flags: str,
+        api_url: str | None = None,
+        in_pod: Path | None = None,
     ) -> None:
         self.cluster = cluster
         self.account = account
@@ -59,11 +69,18 @@ class Webhook:
         leaf = issue_leaf(ca, Names.parse(service_names(SERVICE, self.namespace)), now)
         self._ca = ca.certificate.decode()
         files = write_pair(directory / f"{self.namespace}-certificates", ca.certificate, leaf)
-        kubeconfig = cluster.write_kubeconfig(f"{account.namespace}-{account.name}", account.token, server=api_url)
+        if in_pod is not None:
+            server = urlsplit(api_url or cluster.url)
+            program = [str(_IN_POD), str(in_pod), "serve"]
+            environ = {"KUBERNETES_SERVICE_HOST": str(server.hostname), "KUBERNETES_SERVICE_PORT": str(server.port)}
+        else:
+            name = f"{account.namespace}-{account.name}"
+            kubeconfig = cluster.write_kubeconfig(name, account.token, server=api_url)
+            program, environ = ["-m", "webhook", "serve", f"--kubeconfig={kubeconfig}"], {}
         self.process = Process(
             [
-                *(sys.executable, "-m", "webhook", "serve"),
-                f"--kubeconfig={kubeconfig}",
+                sys.executable,
+                *program,
                 f"--namespace={self.namespace}",
                 f"--service-name={SERVICE}",
                 f"--bind-address={self.address}",
@@ -75,6 +92,7 @@ class Webhook:
                 *flags,
             ],
             directory / f"{self.namespace}.log",
+            {"PYTHONPATH": str(_ROOT), **environ},
         )
         self._monitoring = httpx.Client(base_url=f"http://{self.address}:{_METRICS_PORT}", timeout=5, trust_env=False)
         self._reviews = httpx.Client(

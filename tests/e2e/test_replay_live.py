@@ -1,0 +1,170 @@
+"""`replay --live`: ServiceAccounts and role mappings as the cluster has them, seen from a desk."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.api import Object
+from tests.e2e.cluster import Cluster
+from tests.e2e.objects import OTHER_ROLE, ROLE, config_maps, pod, service_account, service_accounts
+from tests.e2e.rbac import NAMESPACE_RULES, account_with
+from tests.e2e.webhook_process import Webhook
+
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class _Desk:
+    """Somebody with a kubeconfig of one cluster and a folder of manifests."""
+
+    cluster: Cluster
+    namespace: str
+    folder: Path
+    kubeconfig: Path
+
+    def manifest(self, *objects: Object) -> None:
+        """Writes the manifests to replay, in the namespace unless they say otherwise."""
+        texts = [json.dumps({"apiVersion": "v1", **each}) for each in objects]
+        (self.folder / "manifests.yaml").write_text("\n---\n".join(texts))
+
+    def replay(self, *flags: str, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "webhook", "replay", "--live", "--output=patch"]
+        command += [f"--kubeconfig={kubeconfig or self.kubeconfig}", f"--namespace={self.namespace}", *flags]
+        return subprocess.run(
+            [*command, str(self.folder / "manifests.yaml")],
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def roles(self, *flags: str) -> list[str | None]:
+        """The roles of the manifests' pods, in their order; nothing may be said on standard error."""
+        done = self.replay(*flags)
+        assert (done.returncode, done.stderr) == (0, "")
+        return [_role(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def _role(patch: list[Object]) -> str | None:
+    for operation in patch:
+        values = operation["value"] if isinstance(operation["value"], list) else [operation["value"]]
+        for value in values:
+            if value.get("name") == "AWS_ROLE_ARN":
+                return str(value["value"])
+    return None
+
+
+def _pod(name: str, account: str) -> Object:
+    return {"kind": "Pod", **pod(name, account)}
+
+
+def _account(name: str, role: str | None) -> Object:
+    return {"kind": "ServiceAccount", **service_account(name, role)}
+
+
+@pytest.fixture
+def desk(cluster: Cluster, namespace: str, tmp_path: Path) -> _Desk:
+    return _Desk(cluster, namespace, tmp_path, cluster.kubeconfig)
+
+
+def test_the_cluster_knows_the_service_account_and_manifests_those_that_are_not_there_yet(desk: _Desk) -> None:
+    accounts = service_accounts(desk.namespace)
+    desk.cluster.admin.create(accounts, service_account("both", ROLE))
+    desk.cluster.admin.create(accounts, service_account("in-cluster", ROLE))
+    desk.cluster.admin.create(accounts, service_account("without"))
+    desk.manifest(
+        *(_account(name, OTHER_ROLE) for name in ("both", "without", "in-manifests")),
+        *(_pod(name, name) for name in ("both", "in-cluster", "without", "in-manifests", "nowhere")),
+    )
+    assert desk.roles() == [ROLE, ROLE, None, OTHER_ROLE, None]
+
+
+def test_replay_says_of_a_pod_what_the_running_webhook_does(
+    desk: _Desk, webhook: Webhook, injected: str, cluster: Cluster
+) -> None:
+    cluster.admin.create(service_accounts(injected), service_account("app", ROLE))
+    desk.namespace = injected
+    desk.manifest(_pod("app", "app"))
+    assert desk.roles() == [webhook.review(injected, pod("app", "app")).role] == [ROLE]
+
+
+def test_another_context_is_another_cluster(desk: _Desk, own_cluster: Cluster, cluster: Cluster) -> None:
+    own_cluster.admin.create("/api/v1/namespaces", {"metadata": {"name": desk.namespace}})
+    for each, role in ((cluster, ROLE), (own_cluster, OTHER_ROLE)):
+        each.admin.create(service_accounts(desk.namespace), service_account("app", role))
+    first, second = (json.loads(each.kubeconfig.read_text()) for each in (cluster, own_cluster))
+    for member, key in (("clusters", "cluster"), ("users", "user")):
+        first[member].append({"name": "second", key: second[member][0][key]})
+    first["contexts"].append({"name": "second", "context": {"cluster": "second", "user": "second"}})
+    desk.kubeconfig = desk.folder / "kubeconfig"
+    desk.kubeconfig.write_text(json.dumps(first))
+    desk.manifest(_pod("app", "app"))
+    assert desk.roles() == [ROLE]
+    assert desk.roles("--context=second") == [OTHER_ROLE]
+    assert desk.roles(f"--kube-api={cluster.url}") == [ROLE]
+
+    unknown = desk.replay("--context=third")
+    assert (unknown.returncode, unknown.stdout, unknown.stderr.count("\n")) == (1, "", 1)
+    assert str(desk.kubeconfig) in unknown.stderr
+    assert "third" in unknown.stderr
+
+
+def test_role_mappings_come_from_the_config_map_in_the_webhooks_namespace(desk: _Desk) -> None:
+    webhooks = desk.cluster.namespace("mappings")
+    desk.cluster.admin.create(service_accounts(desk.namespace), service_account("mapped"))
+    desk.cluster.admin.create(service_accounts(desk.namespace), service_account("annotated", ROLE))
+    mapping = {f"{desk.namespace}/{name}": {"RoleARN": OTHER_ROLE} for name in ("mapped", "absent")}
+    desk.manifest(*(_pod(name, name) for name in ("mapped", "annotated", "absent")))
+    assert desk.roles("--watch-config-map", f"--config-map-namespace={webhooks}") == [None, ROLE, None]
+    desk.cluster.admin.create(
+        config_maps(webhooks),
+        {"metadata": {"name": "pod-identity-webhook"}, "data": {"config": json.dumps(mapping)}},
+    )
+    assert desk.roles() == [None, ROLE, None]
+    assert desk.roles("--watch-config-map", f"--config-map-namespace={webhooks}") == [OTHER_ROLE, ROLE, OTHER_ROLE]
+
+
+@pytest.mark.parametrize("refused", ["serviceaccounts", "configmaps"])
+def test_where_rbac_refuses_a_line_names_the_rule_that_is_missing(desk: _Desk, refused: str) -> None:
+    rules: list[Object] = [{"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get"]}]
+    account = account_with(
+        desk.cluster,
+        desk.namespace,
+        "desk",
+        cluster_rules=[] if refused == "serviceaccounts" else rules,
+        namespace_rules=[] if refused == "configmaps" else NAMESPACE_RULES,
+    )
+    desk.kubeconfig = desk.cluster.write_kubeconfig(f"{desk.namespace}-desk", account.token)
+    desk.manifest(_pod("app", "desk"))
+    done = desk.replay("--watch-config-map", f"--config-map-namespace={desk.namespace}")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    place = {
+        "serviceaccounts": "in a ClusterRole",
+        "configmaps": f', resourceNames: ["pod-identity-webhook"] in a Role in namespace {desk.namespace}',
+    }
+    rule = f'grant apiGroups: [""], resources: ["{refused}"], verbs: ["get"]'
+    assert rule in done.stderr
+    assert place[refused] in done.stderr
+
+
+def test_a_token_that_the_cluster_does_not_know_is_said_in_a_line(desk: _Desk) -> None:
+    desk.kubeconfig = desk.cluster.write_kubeconfig(f"{desk.namespace}-nobody", "not-a-token")
+    desk.manifest(_pod("app", "app"))
+    done = desk.replay()
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "401" in done.stderr
+    assert "credentials" in done.stderr
+
+
+def test_an_api_server_that_is_away_is_said_in_a_line(desk: _Desk, own_cluster: Cluster) -> None:
+    desk.kubeconfig = own_cluster.kubeconfig
+    desk.manifest(_pod("app", "app"))
+    own_cluster.stop_api_server()
+    done = desk.replay()
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert f"the API server at {own_cluster.url} cannot be reached" in done.stderr
