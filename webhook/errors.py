@@ -7,7 +7,10 @@ WebhookError
 ├── CredentialsConfigError    the container credentials file is malformed
 ├── ManifestError             a manifest cannot be read
 ├── LookupFailed              a ServiceAccount could not be looked up
-└── (server, commands)        ListenError, TlsError, MetadataError: beside what raises them
+├── ClusterError              the API server cannot be asked, or says no: webhook/cluster/api_errors.py has its tree
+├── ListenError               an address cannot be listened at: webhook/server/listener.py
+├── TlsError                  a certificate cannot be served: webhook/server/tls.py
+└── MetadataError             the instance metadata service did not say what account this is: webhook/server/imds.py
 """
 
 
