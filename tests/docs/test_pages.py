@@ -3,11 +3,14 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.commands.manifests import Object, pod, service_account, stream
 from tests.commands.outcome import run
 from tests.docs.pages import PAGES, ROOT, quoted, table
+from tests.e2e.rbac import CLUSTER_RULES, NAMESPACE_RULES
 from webhook.admission.decision import REASONS
+from webhook.cluster import watch
 
 LINK = re.compile(r"\]\(([^)]+)\)")
 EVERY_PAGE = (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md")
@@ -44,6 +47,21 @@ def test_the_reasons_of_decisions_are_those_that_the_code_has() -> None:
     rows = table("admission.md", "Decisions and their reasons")
 
     assert [reason for row in rows for reason in quoted(row[0])] == list(REASONS)
+
+
+def test_the_rules_are_those_that_the_end_to_end_tests_run_under() -> None:
+    page = (ROOT / "docs/operation.md").read_text(encoding="utf-8")
+    (manifests,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+    rules = {manifest["kind"]: manifest["rules"] for manifest in yaml.safe_load_all(manifests)}
+
+    assert rules == {"ClusterRole": CLUSTER_RULES, "Role": NAMESPACE_RULES}
+
+
+def test_the_reasons_for_which_watches_start_again_are_those_that_the_code_has() -> None:
+    (row,) = [row for row in table("operation.md", "Metrics") if "watch_restarts_total" in row[0]]
+
+    assert quoted(row[1]) == list(watch.REASONS)
 
 
 def container(**members: object) -> Object:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
+from tests.commands.live import api_server, kubeconfig, path_of
 from tests.commands.outcome import run, without_settings
 from tests.commands.servers import serving
 from tests.docs.metrics import assert_documented
@@ -18,10 +20,11 @@ MAKE = [command for command in COMMANDS if command.startswith("make ")]
 PIPES = [command for command in COMMANDS if " | " in command]
 SERVE = [command for command in COMMANDS if command.startswith("pod-identity-webhook serve ")]
 ASKING = [command for command in COMMANDS if "--url" in command]
+LIVE = [command for command in COMMANDS if "--live" in command]
 REPLAY = [
     command
     for command in COMMANDS
-    if command.startswith("pod-identity-webhook replay ") and command not in [*PIPES, *ASKING]
+    if command.startswith("pod-identity-webhook replay ") and command not in [*PIPES, *ASKING, *LIVE]
 ]
 
 HELM = """#!/bin/sh
@@ -56,7 +59,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_every_command_that_is_shown_is_of_a_kind_that_is_tested() -> None:
-    kinds = (MAKE, PIPES, SERVE, ASKING, REPLAY)
+    kinds = (MAKE, PIPES, SERVE, ASKING, LIVE, REPLAY)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(COMMANDS)
     assert all(kinds)
@@ -85,6 +88,22 @@ def test_replaying_as_shown_in_the_order_shown_shows_what_is_injected(
             assert outcome.out.count("\n# patched: injected\n") == 2
             assert outcome.out.count("\n# unchanged: no_role") == 1
     assert len(list((tree / "golden").iterdir())) == 3
+
+
+@pytest.mark.parametrize("command", LIVE)
+def test_replaying_with_a_clusters_service_accounts_as_shown_shows_what_is_injected(
+    command: str, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    accounts = yaml.safe_load_all((tree / "examples/service-accounts.yaml").read_text())
+    with api_server({path_of(account): account for account in accounts}) as server:
+        monkeypatch.setenv("KUBECONFIG", kubeconfig(tree / "config", production=server.url, staging=server.url))
+        outcome = run(*shlex.split(command)[1:])
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.count("\n# patched: injected\n") == 2
+    assert outcome.out.count("\n# unchanged: no_role") == 1
 
 
 @pytest.mark.parametrize("command", PIPES)
