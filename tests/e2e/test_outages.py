@@ -19,6 +19,7 @@ _CUT = 'pod_identity_webhook_watch_restarts_total{reason="cut"}'
 # After so many refusals the next wait is four seconds at least.
 _REFUSALS = 4
 _AT_ONCE = 2.0
+_CUTS = 12
 # More than two pages of the webhook's lists.
 _MANY = 1200
 
@@ -105,6 +106,33 @@ def test_it_catches_up_after_its_watch_was_cut(own_webhook: Webhook, own_proxy: 
     lists = [asked for asked in own_proxy.requests[seen:] if "limit=" in asked]
     assert lists == [], "a watch that was cut goes on from where it was"
     assert own_webhook.metrics()[_CUT] >= 1
+
+
+def test_no_cut_in_the_middle_of_many_changes_loses_one_or_brings_an_old_one_back(
+    own_webhook: Webhook, own_proxy: Proxy, accounts: _Accounts
+) -> None:
+    names = [f"app-{number}" for number in range(10)]
+    for name in names:
+        accounts.create(name, f"{ROLE}-0")
+    own_webhook.start()
+    seen = dict.fromkeys(names, 0)
+
+    def look(name: str, newest: int) -> None:
+        role = accounts.role(name)
+        assert role is not None
+        number = int(role.removeprefix(f"{ROLE}-"))
+        assert seen[name] <= number <= newest
+        seen[name] = number
+
+    for turn in range(1, _CUTS + 1):
+        for index, name in enumerate(names):
+            accounts.change(name, f"{ROLE}-{turn}")
+            if index == turn % len(names):
+                own_proxy.cut()
+            look(name, turn)
+    accounts.become(dict.fromkeys(names, f"{ROLE}-{_CUTS}"))
+    assert own_webhook.metrics()[_CUT] > 0
+    assert [asked for asked in own_proxy.requests if "limit=" in asked][1:] == [], "one list, and watches from there"
 
 
 def test_it_lists_again_without_a_gap_when_its_watch_is_410_gone(
