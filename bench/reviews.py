@@ -34,17 +34,26 @@ def review(pod: dict[str, Any]) -> bytes:
 
 def small() -> bytes:
     """One container, nothing else."""
-    return review({"metadata": {"generateName": "checkout-"}, "spec": _spec([{"name": "app", "image": "app:1"}])})
+    return review(_managed({"metadata": {"generateName": "checkout-"}, "spec": _spec([_bare("app")])}))
 
 
 def typical() -> bytes:
-    """A Deployment's pod with a sidecar and an init container, managed fields included: 8.5 kB."""
-    containers = [_container("app", 24), _container("proxy", 8)]
+    """A Deployment's pod with a sidecar and an init container, as the API server sends it: 8.5 kB."""
+    containers = [_container("app", 8), _container("proxy", 2)]
     metadata = {
         "generateName": "checkout-7d4b9c6f5d-",
         "creationTimestamp": None,
-        "labels": {f"app.kubernetes.io/label-{n}": f"value-{n}" for n in range(8)},
-        "annotations": {f"example.com/annotation-{n}": f"some longer annotation text {n}" for n in range(8)},
+        "labels": {
+            "app.kubernetes.io/name": "checkout",
+            "app.kubernetes.io/instance": "shop",
+            "app.kubernetes.io/version": "1.2.3",
+            "pod-template-hash": "7d4b9c6f5d",
+        },
+        "annotations": {
+            "checksum/config": "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9",
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": "8080",
+        },
         "ownerReferences": [
             {
                 "apiVersion": "apps/v1",
@@ -55,29 +64,38 @@ def typical() -> bytes:
                 "blockOwnerDeletion": True,
             }
         ],
-        "managedFields": [
-            {
-                "manager": "kube-controller-manager",
-                "operation": "Update",
-                "apiVersion": "v1",
-                "time": "2026-01-01T00:00:00Z",
-                "fieldsType": "FieldsV1",
-                "fieldsV1": {
-                    "f:spec": {
-                        f'k:{{"name":"{container["name"]}"}}': {f"f:{field}": {} for field in container}
-                        for container in containers
-                    }
-                },
-            }
-        ],
     }
-    return review({"metadata": metadata, "spec": _spec(containers, [_container("migrate", 6)])})
+    return review(_managed({"metadata": metadata, "spec": _spec(containers, [_bare("migrate")])}))
 
 
 def huge() -> bytes:
     """300 containers."""
     containers = [_container(f"worker-{n}", 10) for n in range(300)]
-    return review({"metadata": {"generateName": "checkout-"}, "spec": _spec(containers)})
+    return review(_managed({"metadata": {"generateName": "checkout-"}, "spec": _spec(containers)}))
+
+
+def _managed(pod: dict[str, Any]) -> dict[str, Any]:
+    """The pod with the managed fields that the API server adds before it calls webhooks (structured-merge-diff)."""
+    manager = {
+        "manager": "kube-controller-manager",
+        "operation": "Update",
+        "apiVersion": "v1",
+        "time": "2026-01-01T00:00:00Z",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": _fields(pod),
+    }
+    return {**pod, "metadata": {**pod["metadata"], "managedFields": [manager]}}
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Every member by its name, list entries by their key."""
+    if isinstance(value, dict):
+        return {f"f:{name}": _fields(member) for name, member in value.items() if member is not None}
+    keyed = isinstance(value, list) and value and isinstance(value[0], dict)
+    if not keyed or not isinstance(value, list):
+        return {}
+    key = next((key for key in ("mountPath", "name", "uid", "key") if key in value[0]), "")
+    return {f'k:{{"{key}":"{item[key]}"}}': {".": {}, **_fields(item)} for item in value if key}
 
 
 def _spec(containers: list[dict[str, Any]], init_containers: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -114,6 +132,10 @@ def _spec(containers: list[dict[str, Any]], init_containers: list[dict[str, Any]
     if init_containers:
         spec["initContainers"] = init_containers
     return spec
+
+
+def _bare(name: str) -> dict[str, Any]:
+    return {"name": name, "image": f"registry.example.com/shop/{name}:1.2.3"}
 
 
 def _container(name: str, variables: int) -> dict[str, Any]:

@@ -9,6 +9,8 @@ SKIP_CONTAINERS = "skip-containers"
 ONLY_CONTAINERS = "only-containers"
 ROLE_SESSION_NAME = "role-session-name"
 
+POD_ANNOTATIONS = (TOKEN_EXPIRATION, SKIP_CONTAINERS, ONLY_CONTAINERS, ROLE_SESSION_NAME)
+
 # Below the annotation prefix, Pod labels.
 SKIP_LABEL = "skip-pod-identity-webhook"
 REQUIRE_LABEL = "require-pod-identity"

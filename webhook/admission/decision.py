@@ -1,7 +1,8 @@
 """The whole decision: from a review and what is known of its ServiceAccount to the answer, and the reason for it."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -9,9 +10,9 @@ import msgspec
 from webhook.admission import jsonpatch
 from webhook.admission.annotations import (
     ONLY_CONTAINERS,
-    ROLE_SESSION_NAME,
     SKIP_CONTAINERS,
 )
+from webhook.admission.container_credentials import ContainerCredentials
 from webhook.admission.identity import (
     Identity,
     Method,
@@ -21,7 +22,8 @@ from webhook.admission.identity import (
     own_annotations,
     resolve,
 )
-from webhook.admission.injection import injection_of, session_name_of
+from webhook.admission.injection import SESSION_NAME_MAX, Injection, injection_of, session_name_of
+from webhook.admission.mapping import RoleMapping
 from webhook.admission.mutate import Mutation, mutate
 from webhook.admission.pod import Pod
 from webhook.admission.review import Response, Review, Status, encode
@@ -29,6 +31,7 @@ from webhook.admission.settings import DEFAULT_TOKEN_EXPIRATION, Settings
 from webhook.admission.warning import bounded, quoted
 
 _JITTERED_FROM: Final = 79200
+_INJECTED: Final = {"decision": "injected"}
 
 # Every reason that a decision can have; the metric counts them apart.
 REASONS: Final = (
@@ -86,29 +89,20 @@ def decide(review: Review, account: ServiceAccount | None, sources: Sources, set
         why = f"its label {settings.skip_label} keeps the webhook away"
         return _checked(pod, Decision("skip_label", why=why), why, settings)
 
-    key = (review.namespace, review.service_account)
-    pod_annotations = own_annotations(pod.meta.annotations, settings)
-    identity, warnings = resolve(account, key, pod_annotations, sources, settings)
-    audit = {"service-account": f"{key[0]}/{key[1]}"}
+    plan = _plan_for(pod, review, account, sources, settings)
+    identity, audit = plan.identity, plan.audit
     if isinstance(identity, NoIdentity):
-        audit["decision"] = identity.reason
-        decision = Decision(identity.reason, warnings=bounded(warnings), audit=audit, why=identity.message)
+        decision = Decision(identity.reason, warnings=bounded(plan.warnings), audit=audit, why=identity.message)
         return _checked(pod, decision, identity.message, settings)
 
-    if identity.role_arn:
-        audit["role-arn"] = identity.role_arn
-    account_annotations = account.annotations if account is not None else {}
-    mutation = _mutation(review, pod, identity, pod_annotations, account_annotations, settings, warnings)
+    assert plan.injection is not None  # noqa: S101 - each identity has one
+    expiration = _jittered(identity, review.uid)
+    mutation = mutate(pod, plan.injection, expiration, is_skipped=plan.is_skipped, volume_kind=review.volume_kind)
     if mutation.injected:
         # Said of what the pod has in the end, not of this patch: a reinvocation must not say otherwise.
-        audit["decision"] = "injected"
-    decision = Decision(
-        mutation.reason,
-        mutation.operations,
-        bounded([*warnings, *mutation.warnings]) if warnings or mutation.warnings else [],
-        audit,
-        method=identity.method,
-    )
+        audit = audit | _INJECTED
+    warnings = bounded([*plan.warnings, *mutation.warnings]) if plan.warnings or mutation.warnings else []
+    decision = Decision(mutation.reason, mutation.operations, warnings, audit, method=identity.method)
     return _checked(pod, decision, _lacking(mutation), settings)
 
 
@@ -128,28 +122,69 @@ def answer(review: Review, decision: Decision) -> bytes:
     return encode(review, response)
 
 
-def _mutation(
-    review: Review,
-    pod: Pod,
-    identity: Identity,
-    pod_annotations: Mapping[str, str],
-    account_annotations: Mapping[str, str],
+class _Plan(msgspec.Struct, frozen=True):
+    """What a pod gets by its ServiceAccount and its annotations, before its containers are looked at.
+
+    `injection` is there where `identity` is one; `is_skipped` says of a container's name whether it is left alone
+    (None: none is).
+    """
+
+    identity: Identity | NoIdentity
+    warnings: tuple[str, ...]
+    audit: dict[str, str]
+    injection: Injection | None = None
+    is_skipped: Callable[[str], bool] | None = None
+
+
+def _plan_for(pod: Pod, review: Review, account: ServiceAccount | None, sources: Sources, settings: Settings) -> _Plan:
+    key = (review.namespace, review.service_account)
+    annotations, name = pod.meta.annotations, pod.meta.name or ""
+    is_plain = annotations is None or settings.pod_annotations.isdisjoint(annotations)
+    if is_plain and not pod.is_windows and len(name) <= SESSION_NAME_MAX:
+        return _plain_plan(account, key, sources.mapping, sources.container_credentials, settings)
+    return _plan(account, key, sources, settings, own_annotations(annotations, settings), name, windows=pod.is_windows)
+
+
+# Most pods have no annotations of ours, and run as few ServiceAccounts, over and over.
+@lru_cache(maxsize=2048)
+def _plain_plan(
+    account: ServiceAccount | None,
+    key: tuple[str, str],
+    mapping: RoleMapping,
+    container_credentials: ContainerCredentials,
     settings: Settings,
-    warnings: list[str],
-) -> Mutation:
-    session_name = None
-    if ROLE_SESSION_NAME in pod_annotations or ROLE_SESSION_NAME in account_annotations:
-        name = pod.meta.name or ""
-        session_name = session_name_of(pod_annotations, account_annotations, name, settings, warnings)
+) -> _Plan:
+    return _plan(account, key, Sources(mapping, container_credentials), settings, {}, "", windows=False)
+
+
+def _plan(
+    account: ServiceAccount | None,
+    key: tuple[str, str],
+    sources: Sources,
+    settings: Settings,
+    pod_annotations: Mapping[str, str],
+    pod_name: str,
+    *,
+    windows: bool,
+) -> _Plan:
+    identity, warnings = resolve(account, key, pod_annotations, sources, settings)
+    audit = {"service-account": f"{key[0]}/{key[1]}"}
+    if isinstance(identity, NoIdentity):
+        return _Plan(identity, tuple(warnings), {**audit, "decision": identity.reason})
+    if identity.role_arn:
+        audit["role-arn"] = identity.role_arn
+    account_annotations = account.annotations if account is not None else {}
+    session_name = session_name_of(pod_annotations, account_annotations, pod_name, settings, warnings)
+    injection = injection_of(identity, settings, windows=windows, session_name=session_name)
     skipped = _names(SKIP_CONTAINERS, pod_annotations, account_annotations)
     only = _names(ONLY_CONTAINERS, pod_annotations, account_annotations)
-    return mutate(
-        pod,
-        injection_of(identity, settings, windows=pod.is_windows, session_name=session_name),
-        _jittered(identity, review.uid),
-        is_skipped=lambda name: name in skipped or (bool(only) and name not in only),
-        volume_kind=review.volume_kind,
-    )
+    is_skipped = None
+    if skipped or only:
+
+        def is_skipped(name: str) -> bool:
+            return name in skipped or (bool(only) and name not in only)
+
+    return _Plan(identity, tuple(warnings), audit, injection, is_skipped)
 
 
 def _jittered(identity: Identity, uid: str) -> int:
@@ -188,7 +223,7 @@ def _lacking(mutation: Mutation) -> str:
 def _checked(pod: Pod, decision: Decision, lacking: str, settings: Settings) -> Decision:
     """`decision`, or the refusal of a pod that requires its identity and would lack it."""
     labels = pod.meta.labels
-    if not lacking or not labels or labels.get(settings.require_label) != "true":
+    if not lacking or labels is None or labels.get(settings.require_label) != "true":
         return decision
     label = settings.require_label
     return Decision(

@@ -25,6 +25,10 @@ class ServiceAccount(msgspec.Struct, frozen=True, gc=False):
     name: str
     annotations: dict[str, str] = {}
 
+    def __hash__(self) -> int:
+        """Of the name alone: the annotations are a dict, and are compared."""
+        return hash((self.namespace, self.name))
+
 
 def own_annotations(annotations: Mapping[str, str] | None, settings: Settings) -> dict[str, str]:
     """The annotations below our prefix, the prefix taken off."""

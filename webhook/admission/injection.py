@@ -32,7 +32,7 @@ _REGIONS: Final = (ENV_DEFAULT_REGION, ENV_REGION)
 
 # STS AssumeRoleWithWebIdentity, parameter RoleSessionName.
 _SESSION_NAME: Final = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}", re.ASCII)
-_SESSION_NAME_MAX: Final = 64
+SESSION_NAME_MAX: Final = 64
 _POD_NAME: Final = "pod-name"
 
 _MAX_CACHED: Final = 1024
@@ -41,9 +41,9 @@ _MAX_CACHED: Final = 1024
 class Injection(msgspec.Struct, frozen=True, eq=False):
     """What to add. `credentials` are the two variables that name the credentials; `env` all variables, in their order.
 
-    `mount` is a core/v1 VolumeMount. `token_path` is relative to `mount_path`, which `clean_mount_path` spells plainly;
-    `label` is for the pod. An injection is shared by all pods that get the same: nothing in it is ever changed, and what
-    is derived from it is cached by its identity.
+    `mount` is a core/v1 VolumeMount. `token_path` is relative to `mount_path`, spelled plainly in
+    `clean_mount_path`, with `mount_folder` its last part; `label` is for the pod. An injection is shared by all pods
+    that get the same: nothing in it is ever changed, and what is derived from it is cached by its identity.
     """
 
     credentials: dict[str, str]
@@ -52,6 +52,7 @@ class Injection(msgspec.Struct, frozen=True, eq=False):
     volume_name: str
     mount_path: str
     clean_mount_path: str
+    mount_folder: str
     token_path: str
     audience: str
     windows: bool
@@ -81,15 +82,13 @@ def appended(pointer: str, items: list[dict[str, Any]], exists: bool) -> list[by
 
 # Containers are few and stand in the same places in every pod: their operations are encoded once.
 @lru_cache(maxsize=8192)
-def env_additions(injection: Injection, container: str, exists: bool) -> list[bytes]:
-    """The operations that add all variables to the container at a JSON Pointer; `exists`: it has a list of them."""
-    return appended(f"{container}/env", injection.env, exists) if injection.env else []
+def additions(injection: Injection, container: str, has_env: bool, has_mounts: bool) -> list[bytes]:
+    """The operations for the container at a JSON Pointer that has nothing of ours: its mount, and all variables.
 
-
-@lru_cache(maxsize=8192)
-def mount_addition(injection: Injection, container: str, exists: bool) -> bytes:
-    """The operation that adds the mount to the container at a JSON Pointer; `exists`: it has a list of them."""
-    return appended(f"{container}/volumeMounts", [injection.mount], exists)[0]
+    `has_env` and `has_mounts` say whether it has a list of them.
+    """
+    mount = appended(f"{container}/volumeMounts", [injection.mount], has_mounts)
+    return mount + (appended(f"{container}/env", injection.env, has_env) if injection.env else [])
 
 
 def injection_of(identity: Identity, settings: Settings, *, windows: bool, session_name: str | None) -> Injection:
@@ -138,6 +137,7 @@ def _injection(
         volume_name=volume_name,
         mount_path=mount_path,
         clean_mount_path=posixpath.normpath(mount_path),
+        mount_folder=posixpath.basename(posixpath.normpath(mount_path)),
         token_path=path,
         audience=audience,
         windows=windows,
@@ -162,7 +162,7 @@ def session_name_of(
     if value is None:
         return None
     if value == _POD_NAME:
-        return _POD_NAME if len(pod_name) <= _SESSION_NAME_MAX else pod_name[:_SESSION_NAME_MAX]
+        return _POD_NAME if len(pod_name) <= SESSION_NAME_MAX else pod_name[:SESSION_NAME_MAX]
     if not _SESSION_NAME.fullmatch(value):
         key = f"{settings.own_prefix}{ROLE_SESSION_NAME}"
         warnings.append(f"{kind} annotation {key} not added: {quoted(value)} is no session name")

@@ -29,9 +29,9 @@ class MappedRole:
     token_expiration: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RoleMapping:
-    """All entries: exact ones, and those with globs, most specific first."""
+    """All entries: exact ones, and those with globs, most specific first. Compares by identity."""
 
     exact: dict[str, MappedRole] = field(default_factory=dict)
     globs: tuple[tuple[re.Pattern[str], MappedRole], ...] = ()

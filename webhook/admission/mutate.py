@@ -5,30 +5,30 @@ the patched pod adds nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 from webhook.admission import jsonpatch
 from webhook.admission.annotations import ENV_DEFAULT_REGION, ENV_REGION, ENV_STS_REGIONAL_ENDPOINTS, OUR_VARIABLES
-from webhook.admission.injection import Injection, appended, env_additions, mount_addition
+from webhook.admission.injection import Injection, additions, appended
 from webhook.admission.pod import Container, Pod, Volume, same_mount_path
 from webhook.admission.warning import quoted
 
 
-@dataclass(slots=True)
-class Mutation:
+class Mutation(msgspec.Struct):
     """The operations that a pod needs, encoded, with warnings.
 
-    `considered` counts the containers that were not skipped, `credentialled` those of them that have credentials once
-    patched (ours or their own), `lacking` names the rest. `injected` says whether any uses what we inject, now or from
-    an earlier invocation.
+    `considered` counts the containers that were not skipped; `lacking` names those of them that have no credentials
+    once patched, neither ours nor their own. `injected` says whether any uses what we inject, now or from an earlier
+    invocation.
     """
 
-    operations: list[bytes] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    operations: list[bytes] = []
+    warnings: list[str] = []
     considered: int = 0
     injected: bool = False
-    lacking: list[str] = field(default_factory=list)
+    lacking: list[str] = []
 
     @property
     def reason(self) -> Literal["injected", "already_injected", "containers_left_alone", "all_containers_skipped"]:
@@ -45,28 +45,53 @@ def mutate(
     injection: Injection,
     expiration: int,
     *,
-    is_skipped: Callable[[str], bool],
+    is_skipped: Callable[[str], bool] | None,
     volume_kind: Callable[[int], str],
 ) -> Mutation:
     """The mutation that gives `pod` what `injection` says, with a token that lives for `expiration` seconds.
 
-    `is_skipped` says of a container's name whether it is left alone; `volume_kind` names the kind of the volume at an
-    index (`emptyDir`), asked only where a warning needs it.
+    `is_skipped` says of a container's name whether it is left alone (None: none is); `volume_kind` names the kind of
+    the volume at an index (`emptyDir`), asked only where a warning needs it.
     """
     result = Mutation()
-    volumes = {volume.name: index for index, volume in enumerate(pod.spec.volumes or ())}
-    run = _Run(pod, injection, result, volumes, volume_kind)
+    run = _Run(pod, injection, result, volume_kind)
     for group, containers in (("initContainers", pod.spec.initContainers), ("containers", pod.spec.containers)):
         for index, container in enumerate(containers or ()):
-            if not is_skipped(container.name):
-                result.considered += 1
-                if not run.container(f"/spec/{group}/{index}", container):
-                    result.lacking.append(container.name)
+            if is_skipped is not None and is_skipped(container.name):
+                continue
+            result.considered += 1
+            pointer = f"/spec/{group}/{index}"
+            if _has_nothing_of_ours(container, injection):
+                has_env, has_mounts = container.env is not None, container.volumeMounts is not None
+                result.operations += additions(injection, pointer, has_env, has_mounts)
+                result.injected = run.volume_used = True
+                has_credentials = run.unsuitable is None
+            else:
+                has_credentials = run.container(pointer, container)
+            if not has_credentials:
+                result.lacking.append(container.name)
     if run.volume_used:
         run.volume(expiration)
     if result.injected and injection.label is not None:
         run.label(*injection.label)
     return result
+
+
+def _has_nothing_of_ours(container: Container, injection: Injection) -> bool:
+    """Whether a container can get everything without a closer look, as nearly all can."""
+    for variable in container.env or ():
+        if variable.name in OUR_VARIABLES:
+            return False
+    name, path, folder = injection.volume_name, injection.clean_mount_path, injection.mount_folder
+    for mount in container.volumeMounts or ():
+        if mount.name == name:
+            return False
+        # However a path is spelled that means ours, the name of our folder is in it.
+        if (injection.windows or folder in mount.mountPath) and same_mount_path(
+            mount.mountPath, path, windows=injection.windows
+        ):
+            return False
+    return True
 
 
 class _Run:
@@ -77,15 +102,14 @@ class _Run:
         pod: Pod,
         injection: Injection,
         result: Mutation,
-        volumes: dict[str, int],
         volume_kind: Callable[[int], str],
     ) -> None:
         self._pod = pod
         self._injection = injection
         self._result = result
-        self._volumes = volumes
+        self._volumes = {volume.name: index for index, volume in enumerate(pod.spec.volumes or ())}
         self._volume_kind = volume_kind
-        self._unsuitable = self._unsuitable_volume()
+        self.unsuitable = self._unsuitable_volume() if injection.volume_name in self._volumes else None
         self.volume_used = False
 
     def container(self, pointer: str, container: Container) -> bool:
@@ -116,9 +140,8 @@ class _Run:
             self._result.warnings.append(f"{where}: its token is used")
             reachable = token == injection.audience
 
-        if not env:
-            self._result.operations += env_additions(injection, pointer, container.env is not None)
-        elif variables := injection.env_beside(env):
+        variables = injection.env_beside(env)
+        if variables:
             self._append(f"{pointer}/env", container.env, variables)
         self._result.injected |= ours
         return own_credentials or (ours and reachable)
@@ -126,8 +149,8 @@ class _Run:
     def volume(self, expiration: int) -> None:
         """Adds the volume, unless the pod has one of that name."""
         if self._injection.volume_name in self._volumes:
-            if self._unsuitable is not None:
-                self._result.warnings.append(self._unsuitable)
+            if self.unsuitable is not None:
+                self._result.warnings.append(self.unsuitable)
             return
         self._append("/spec/volumes", self._pod.spec.volumes, [self._injection.volume(expiration)])
 
@@ -148,13 +171,12 @@ class _Run:
         """Adds the mount, unless one of our volume is there; says whether the token is where its variable points."""
         self.volume_used = True
         if not mounted:
-            addition = mount_addition(self._injection, pointer, container.volumeMounts is not None)
-            self._result.operations.append(addition)
+            self._append(f"{pointer}/volumeMounts", container.volumeMounts, [self._injection.mount])
         elif mounted == "elsewhere":
             name, path = self._injection.volume_name, self._injection.mount_path
             self._result.warnings.append(f"container {container.name}: mounts {name} elsewhere than at {path}")
             return False
-        return self._unsuitable is None
+        return self.unsuitable is None
 
     def _append(self, pointer: str, existing: list[Any] | None, items: list[dict[str, Any]]) -> None:
         self._result.operations += appended(pointer, items, existing is not None)
@@ -185,7 +207,7 @@ class _Run:
         mounted, foreign = self._mounts(container)
         if foreign is not None:
             return self._token_in(foreign) == self._injection.audience
-        return mounted == "here" and self._injection.volume_name in self._volumes and self._unsuitable is None
+        return mounted == "here" and self._injection.volume_name in self._volumes and self.unsuitable is None
 
     def _token_in(self, volume_name: str) -> str | None:
         """The audience of the token that a volume projects to our token path; None where it does not."""

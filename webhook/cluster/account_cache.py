@@ -94,6 +94,10 @@ class AccountCache:
         names[meta.name] = account
         return account
 
+    def known_in(self, namespace: str) -> dict[str, ServiceAccount | None] | None:
+        """What serves of a namespace, not to be changed; None where nothing is known."""
+        return self._accounts.get(namespace)
+
     def replace(self, accounts: _Accounts, recent: Sequence[tuple[str, str]]) -> None:
         """Takes up a new state as a whole; `recent` are those without a role that have just been created."""
         self._accounts = accounts
@@ -120,13 +124,16 @@ class AccountListing:
         self._cache = cache
         self._recent_since = recent_since.strftime("%Y-%m-%dT%H:%M:%SZ")
         self._accounts: _Accounts = {}
+        self._namespace = ""
         self._recent: list[tuple[str, str]] = []
 
     def add(self, items: Sequence[PartialObject]) -> None:
         """Takes one page."""
         for item in items:
-            account = self._cache.record(item, self._accounts)
             meta = item.metadata
+            if meta.namespace != self._namespace:
+                self._enter(meta.namespace)
+            account = self._cache.record(item, self._accounts)
             if (
                 meta.creationTimestamp is not None
                 and meta.creationTimestamp >= self._recent_since
@@ -136,7 +143,21 @@ class AccountListing:
 
     def commit(self) -> None:
         """The list is whole."""
+        self._leave()
         self._cache.replace(self._accounts, self._recent)
+
+    def _enter(self, namespace: str) -> None:
+        self._leave()
+        self._namespace = namespace
+        if namespace in self._accounts:
+            # Lists are in the order of namespaces; if one is not, what serves must not change.
+            self._accounts[namespace] = dict(self._accounts[namespace])
+
+    def _leave(self) -> None:
+        """Takes the serving state's own dict of a namespace where nothing has changed in it: one copy, not two."""
+        known = self._cache.known_in(self._namespace)
+        if known is not None and known == self._accounts.get(self._namespace):
+            self._accounts[self._namespace] = known
 
 
 def service_account(item: PartialObject, settings: Settings) -> ServiceAccount:

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from webhook.server.exposition import CONTENT_TYPE
 from webhook.server.metrics import Metrics
-from webhook.server.mutate_endpoint import MutateEndpoint
+from webhook.server.mutate_endpoint import PATH, MutateEndpoint
 
 # Nobody calls us by hand: no interactive documentation to attack, and no redirect to what the Host header says.
 _BARE: Final[dict[str, Any]] = {"docs_url": None, "redoc_url": None, "openapi_url": None, "redirect_slashes": False}
@@ -25,7 +25,7 @@ class WebhookApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI 3 call."""
-        if scope["type"] == "http" and scope["path"] == "/mutate":
+        if scope["type"] == "http" and scope["path"] == PATH:
             await self._mutate(scope, receive, send)
         else:
             await self._rest(scope, receive, send)

@@ -6,7 +6,7 @@ addition to a slot that the caller holds.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -100,29 +100,66 @@ class Distribution:
     """A histogram, or with no bounds a summary without quantiles."""
 
     def __init__(self, name: str, help_text: str, labels: tuple[str, ...] = (), bounds: tuple[float, ...] = ()) -> None:
-        self._name, self._help, self._labels, self._bounds = name, help_text, labels, bounds
-        self._observations: dict[tuple[str, ...], Observations] = {}
+        self._name, self._help = name, help_text
+        self.labels, self.bounds = labels, bounds
+        self.observations: dict[tuple[str, ...], Observations] = {}
 
     def slot(self, *values: str) -> Observations:
         """The observations with these label values, made where they are new."""
-        found = self._observations.get(values)
+        found = self.observations.get(values)
         if found is None:
-            found = self._observations[values] = Observations(self._bounds)
+            found = self.observations[values] = Observations(self.bounds)
         return found
 
     def lines(self) -> Iterator[str]:
         """HELP, TYPE and the samples."""
+        yield from View(self, self._name, self._help, self.bounds).lines()
+
+
+class View:
+    """A distribution under another name: its observations multiplied by `factor`, in those of its buckets at `bounds`.
+
+    `bounds` are of the view (the factor applied); without any it is a summary. `merged` takes all its label values
+    together, and shows none.
+    """
+
+    def __init__(
+        self,
+        source: Distribution,
+        name: str,
+        help_text: str,
+        bounds: tuple[float, ...] = (),
+        *,
+        factor: float = 1,
+        merged: bool = False,
+    ) -> None:
+        self._source, self._name, self._help, self._bounds = source, name, help_text, bounds
+        self._factor, self._merged = factor, merged
+        self._ends = [source.bounds.index(bound / factor) + 1 for bound in bounds]
+
+    def lines(self) -> Iterator[str]:
+        """HELP, TYPE and the samples."""
         yield from _head("histogram" if self._bounds else "summary", self._name, self._help)
-        for values, seen in self._observations.items():
-            total = 0
-            for bound, count in zip(self._bounds, seen.counts, strict=False):
-                total += count
-                yield f"{self._name}_bucket{_labels((*self._labels, 'le'), (*values, _number(bound)))} {total}"
+        labels, source = self._source.labels, self._source.observations
+        if self._merged:
+            labels, source = (), {(): _merged(self._source.bounds, source.values())}
+        for values, seen in source.items():
+            for bound, end in zip(self._bounds, self._ends, strict=True):
+                bucket = _labels((*labels, "le"), (*values, _number(bound)))
+                yield f"{self._name}_bucket{bucket} {sum(seen.counts[:end])}"
             total = sum(seen.counts)
             if self._bounds:
-                yield f"{self._name}_bucket{_labels((*self._labels, 'le'), (*values, '+Inf'))} {total}"
-            yield f"{self._name}_sum{_labels(self._labels, values)} {_number(seen.sum)}"
-            yield f"{self._name}_count{_labels(self._labels, values)} {total}"
+                yield f"{self._name}_bucket{_labels((*labels, 'le'), (*values, '+Inf'))} {total}"
+            yield f"{self._name}_sum{_labels(labels, values)} {_number(seen.sum * self._factor)}"
+            yield f"{self._name}_count{_labels(labels, values)} {total}"
+
+
+def _merged(bounds: tuple[float, ...], parts: Iterable[Observations]) -> Observations:
+    whole = Observations(bounds)
+    for part in parts:
+        whole.counts = [mine + its for mine, its in zip(whole.counts, part.counts, strict=True)]
+        whole.sum += part.sum
+    return whole
 
 
 def expose(metrics: list[Metric]) -> str:

@@ -23,7 +23,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from webhook.errors import WebhookError
-from webhook.server.protocol import BoundedProtocol, Limits
+from webhook.server.protocol import AtOnce, BoundedProtocol, Limits
 
 if TYPE_CHECKING:
     import ssl
@@ -55,7 +55,8 @@ class Listener:
     """Serves an ASGI application over HTTP/1.1, with TLS where `tls` is given, on one address and port.
 
     `address` is an IPv4 or IPv6 literal; `""` and `"::"` mean every address of both families, `"0.0.0.0"` every IPv4
-    address. Port 0 takes any free one. Several listeners may share an event loop: nothing here is process-wide.
+    address. Port 0 takes any free one. `at_once` may answer requests whose body is there in place of the application.
+    Several listeners may share an event loop: nothing here is process-wide.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Listener:
         port: int,
         tls: ssl.SSLContext | None,
         limits: Limits = DEFAULT_LIMITS,
+        at_once: AtOnce | None = None,
     ) -> None:
         self.refused_connections = 0
         self.failed_handshakes = 0
@@ -73,6 +75,7 @@ class Listener:
         self._port = port
         self._tls = tls
         self._limits = limits
+        self._at_once = at_once
         # log_config and workers are given so that neither uvicorn's logging setup nor WEB_CONCURRENCY has a say.
         self._config = Config(
             cast("ASGIApplication", app),
@@ -195,7 +198,7 @@ class Listener:
             timeouts["ssl_shutdown_timeout"] = self._limits.stall_timeout
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: BoundedProtocol(self._config, self._state, self._limits, conn, on_made),
+                lambda: BoundedProtocol(self._config, self._state, self._limits, conn, on_made, self._at_once),
                 conn,
                 ssl=self._tls,
                 **timeouts,

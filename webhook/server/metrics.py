@@ -6,14 +6,15 @@ from typing import Final
 
 from webhook import __version__
 from webhook.admission.decision import REASONS, Decision
-from webhook.server.exposition import Computed, Distribution, Family, Metric, Observations, Slot, expose
+from webhook.server.exposition import Computed, Distribution, Family, Metric, Observations, Slot, View, expose
 
 _MICROSECONDS: Final = 1e6
 _PATH: Final = "/mutate"
 
 # Go's prometheus.ExponentialBuckets(125000, 2, 7).
 _GO_BOUNDS: Final = tuple(125000.0 * 2**n for n in range(7))
-_SECONDS_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# Those of Go's are among them.
+_SECONDS_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 _LOOKUP_RESULTS: Final = ("found", "not_found", "failed")
@@ -25,17 +26,9 @@ class Metrics:
     def __init__(self) -> None:
         labels = ("verb", "path")
         self._requests = Family("counter", "http_request_count", "Requests to /mutate.", (*labels, "code"))
-        self._latencies = Distribution(
-            "http_request_latencies", "Time to answer requests to /mutate, in microseconds.", labels, _GO_BOUNDS
-        )
-        self._durations = Distribution(
-            "http_request_duration_microseconds", "Time to answer requests to /mutate, in microseconds.", labels
-        )
-        self._seconds = Distribution(
-            "pod_identity_webhook_request_duration_seconds",
-            "Time to answer requests to /mutate, in seconds.",
-            bounds=_SECONDS_BOUNDS,
-        )
+        # Observed once for each answer: the Go webhook's two metrics and ours are views of it.
+        self._seconds = Distribution("", "", labels, _SECONDS_BOUNDS)
+        microseconds = "Time to answer requests to /mutate, in microseconds."
         self._pods = Family(
             "counter", "pod_identity_webhook_pod_count", "Pods that were given an identity.", ("method",)
         )
@@ -63,12 +56,18 @@ class Metrics:
         build.slot(__version__, platform.python_version()).value = 1
         self._metrics: list[Metric] = [
             self._requests,
-            self._latencies,
-            self._durations,
+            View(self._seconds, "http_request_latencies", microseconds, _GO_BOUNDS, factor=_MICROSECONDS),
+            View(self._seconds, "http_request_duration_microseconds", microseconds, factor=_MICROSECONDS),
             self._pods,
             self._missing,
             self._used,
-            self._seconds,
+            View(
+                self._seconds,
+                "pod_identity_webhook_request_duration_seconds",
+                "Time to answer requests to /mutate, in seconds.",
+                _SECONDS_BOUNDS,
+                merged=True,
+            ),
             self._decisions,
             self._lookups,
             self._lookup_seconds,
@@ -76,12 +75,12 @@ class Metrics:
         ]
         self._by_reason = {reason: self._decisions.slot(reason) for reason in REASONS}
         self._by_method = {method: self._pods.slot(method) for method in ("sts_web_identity", "container_credentials")}
+        self._is_used = self._used.slot()
         self._cached = self._lookups.slot("cache", "found")
         self._live = {result: self._lookups.slot("live", result) for result in _LOOKUP_RESULTS}
-        self._by_request: dict[tuple[str, int], tuple[Slot, Observations, Observations]] = {}
-        self._answered = self._seconds.slot()
+        self._by_request: dict[tuple[str, int], tuple[Slot, Observations]] = {}
         self._waited = self._lookup_seconds.slot()
-        self.request("POST", 200)
+        self._request("POST", 200)
 
     def add(self, metric: Metric) -> None:
         """Exposes one more metric."""
@@ -97,35 +96,27 @@ class Metrics:
         """The page, in text format 0.0.4."""
         return expose(self._metrics)
 
-    def request(self, verb: str, code: int) -> tuple[Slot, Observations, Observations]:
-        """The Go webhook's samples for requests to /mutate that were answered alike."""
-        key = (verb, code)
-        found = self._by_request.get(key)
-        if found is None:
-            # Anything may be sent as a method: what is not one would let a caller grow our memory.
-            verb = verb if verb in _METHODS else "OTHER"
-            found = self._by_request[verb, code] = (
-                self._requests.slot(verb, _PATH, str(code)),
-                self._latencies.slot(verb, _PATH),
-                self._durations.slot(verb, _PATH),
-            )
-        return found
+    def _request(self, verb: str, code: int) -> tuple[Slot, Observations]:
+        """The samples for requests to /mutate that were answered alike."""
+        # Anything may be sent as a method: what is not one would let a caller grow our memory.
+        verb = verb if verb in _METHODS else "OTHER"
+        if (verb, code) not in self._by_request:
+            slots = self._requests.slot(verb, _PATH, str(code)), self._seconds.slot(verb, _PATH)
+            self._by_request[verb, code] = slots
+        return self._by_request[verb, code]
 
     def answered(self, verb: str, code: int, seconds: float) -> None:
         """Counts an answer of /mutate, whatever it was, and the time that it took."""
-        count, latencies, durations = self.request(verb, code)
+        count, times = self._by_request.get((verb, code)) or self._request(verb, code)
         count.value += 1
-        microseconds = seconds * _MICROSECONDS
-        latencies.observe(microseconds)
-        durations.observe(microseconds)
-        self._answered.observe(seconds)
+        times.observe(seconds)
 
     def decided(self, decision: Decision) -> None:
         """Counts a decision by its reason."""
         self._by_reason[decision.reason].value += 1
         if decision.operations and decision.method is not None:
             self._by_method[decision.method].value += 1
-            self._used.slot().value = 1
+            self._is_used.value = 1
         elif decision.reason == "service_account_not_found":
             self._missing.slot().value += 1
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -22,10 +22,17 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
+    from webhook.server.http_answer import HttpAnswer
+
 logger = logging.getLogger(__name__)
+
+# The answer to a request (ASGI's scope, and the body) that has not to be waited for; None: ask the application.
+AtOnce: TypeAlias = "Callable[[Any, bytes], HttpAnswer | None]"
 
 PIPELINED_REQUESTS = 8  # may wait behind the one being answered; the API server, kubelet and Prometheus send none
 
@@ -74,6 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
         limits: Limits,
         conn: socket.socket,
         on_made: Callable[[], None],
+        at_once: AtOnce | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state={})
         # Off here: uvicorn's Config would do it by changing the logger of the whole process.
@@ -81,6 +89,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.limits = limits
         self.conn = conn
         self.on_made = on_made
+        self.at_once = at_once
+        # Waits for the end of its body, which may come in the same read, before the application is started.
+        self.unstarted: tuple[RequestResponseCycle, ASGI3Application] | None = None
         self.receiving: Literal["nothing", "headers", "body"] = "nothing"
         # Start of the wait whose length is limited, and of the wait for the client to read; in the loop's time.
         self.since = 0.0
@@ -140,6 +151,8 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             if self.overhead > self.limits.header_bytes and self.receiving != "nothing":
                 self._reject(431, b"Request headers are too large.")
+        if self.unstarted is not None:
+            self._start_application(*self.unstarted)
 
     # The parser's calls
 
@@ -176,8 +189,44 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self.receiving = "nothing"
         self.overhead = 0
-        if self.cycle.response_complete:
+        if self.unstarted is not None:
+            self._answer_at_once(*self.unstarted)
+        elif self.cycle.response_complete:
             self.since = self.loop.time()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Starts the application, or answers at once: a task and its turns take longer than most answers."""
+        if self.at_once is None:
+            super()._start_asgi_task(cycle, app)
+        elif cycle.more_body:
+            self.unstarted = (cycle, app)
+        else:
+            self._answer_at_once(cycle, app)
+
+    def _start_application(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.unstarted = None
+        super()._start_asgi_task(cycle, app)
+
+    def _answer_at_once(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        answer = None
+        if self.at_once is not None and not self.flow.write_paused:
+            answer = self.at_once(cycle.scope, bytes(cycle.body))
+        if answer is None:
+            self._start_application(cycle, app)
+            return
+        self.unstarted = None
+        headers = [*self.server_state.default_headers, *answer.headers]
+        cycle.keep_alive &= not answer.closes and (b"connection", b"close") not in headers
+        if not cycle.keep_alive and (b"connection", b"close") not in headers:
+            headers.append((b"connection", b"close"))
+        head = b"".join([b"%s: %s\r\n" % header for header in headers])
+        length = b"content-length: %d\r\n\r\n" % len(answer.body)
+        body = b"" if cycle.scope["method"] == "HEAD" else answer.body
+        self.transport.write(b"".join((STATUS_LINE[answer.code], head, length, body)))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     # The request cycle's call
 
@@ -257,6 +306,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.receiving = "nothing"
         self.since = self.loop.time()
         if in_body:
+            self.unstarted = None
             if self.cycle.response_started or self.pipeline:
                 self.transport.close()
                 return

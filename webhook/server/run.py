@@ -70,7 +70,11 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
         endpoint = MutateEndpoint(store, knowledge.container_credentials, admission, metrics)
         address = settings.bind_address
         webhook = Listener(
-            WebhookApplication(endpoint), address=address, port=settings.port, tls=certificate.serving.outer
+            WebhookApplication(endpoint),
+            address=address,
+            port=settings.port,
+            tls=certificate.serving.outer,
+            at_once=endpoint.answer_at_once,
         )
         application = metrics_application(
             metrics,
