@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from webhook.server.http_answer import HttpAnswer
 from webhook.server.listener import Listener, ListenError
 from webhook.server.protocol import PIPELINED_REQUESTS, Limits
 
@@ -26,6 +27,10 @@ GET = b"GET / HTTP/1.1\r\nHost: webhook\r\n\r\n"
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
+# Whether the application's `at_once` answers what needs no waiting.
+ANSWERS_AT_ONCE = False
+
+
 class App:
     """Answers with the body's length; `/held` only after `release`, `/endless` without end, `/early` unread."""
 
@@ -33,6 +38,13 @@ class App:
         self.calls = 0
         self.entered = asyncio.Event()
         self.release = asyncio.Event()
+
+    def at_once(self, scope: Any, body: bytes) -> HttpAnswer | None:
+        if not ANSWERS_AT_ONCE or scope["path"] in {"/held", "/endless", "/early"}:
+            return None
+        self.calls += 1
+        self.entered.set()
+        return HttpAnswer(200, (), b"%d" % len(body))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.calls += 1
@@ -56,10 +68,16 @@ class App:
         await send({"type": "http.response.body", "body": body})
 
 
-@pytest.fixture(params=[uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
-def run(request: pytest.FixtureRequest) -> Run:
+@pytest.fixture(
+    params=[(uvloop.new_event_loop, False), (asyncio.new_event_loop, False), (uvloop.new_event_loop, True)],
+    ids=["uvloop", "asyncio", "at-once"],
+)
+def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
+    new_event_loop, at_once = request.param
+    monkeypatch.setitem(globals(), "ANSWERS_AT_ONCE", at_once)
+
     def run(test: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=request.param) as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(asyncio.wait_for(test, DEADLINE))
 
     return run
@@ -140,7 +158,9 @@ async def connect(port: int, tls: ssl.SSLContext | None = None, host: str = "127
 async def serving(
     app: App, *, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None, **limits: Any
 ) -> AsyncIterator[tuple[Listener, int]]:
-    listener = Listener(app, address=address, port=0, tls=tls, limits=Limits(**limits))
+    listener = Listener(
+        app, address=address, port=0, tls=tls, limits=Limits(**limits), at_once=getattr(app, "at_once", None)
+    )
     port = await listener.start()
     try:
         yield listener, port
@@ -685,3 +705,96 @@ def test_an_answer_sent_before_the_body_keeps_the_connection_usable(run: Run) ->
             assert (await client.ask(POST))[1] == b"4"
 
     run(test())
+
+
+@asynccontextmanager
+async def answering(answer: Callable[[Any, bytes], HttpAnswer | None]) -> AsyncIterator[tuple[Any, Any, App]]:
+    """A connection to a listener that answers so at once, and the application behind it."""
+    app = App()
+    listener = Listener(app, address="127.0.0.1", port=0, tls=None, at_once=answer)
+    reader, writer = await asyncio.open_connection("127.0.0.1", await listener.start())
+    try:
+        yield reader, writer, app
+    finally:
+        writer.close()
+        await listener.stop(1)
+
+
+def test_an_answer_at_once_is_one_whole_message_and_the_application_is_not_asked() -> None:
+    async def test() -> None:
+        headers = ((b"content-type", b"application/json"),)
+        async with answering(lambda _scope, body: HttpAnswer(200, headers, body * 2)) as (reader, writer, app):
+            writer.write(POST + POST)
+            for _ in range(2):
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+                assert head.endswith(b"\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n")
+                assert await reader.readexactly(8) == b"bodybody"
+            assert app.calls == 0
+
+    asyncio.run(asyncio.wait_for(test(), DEADLINE))
+
+
+def test_without_an_answer_at_once_the_application_gets_the_whole_request() -> None:
+    async def test() -> None:
+        asked = []
+        async with answering(lambda scope, body: asked.append((scope["path"], body))) as (reader, writer, app):
+            writer.write(POST)
+            await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(1) == b"4"
+            assert (asked, app.calls) == ([("/mutate", b"body")], 1)
+
+    asyncio.run(asyncio.wait_for(test(), DEADLINE))
+
+
+def test_a_body_that_comes_later_is_for_the_application() -> None:
+    async def test() -> None:
+        asked: list[bytes] = []
+        async with answering(lambda _scope, body: asked.append(body)) as (reader, writer, app):
+            writer.write(POST[:-2])
+            await app.entered.wait()
+            writer.write(POST[-2:])
+            await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(1) == b"4"
+            assert (asked, app.calls) == ([], 1)
+
+    asyncio.run(asyncio.wait_for(test(), DEADLINE))
+
+
+def test_an_answer_at_once_that_closes_says_so_and_is_the_last() -> None:
+    async def test() -> None:
+        async with answering(lambda _scope, _body: HttpAnswer(413, (), b"no", closes=True)) as (reader, writer, _):
+            writer.write(POST + POST)
+            answer = await reader.read()
+            assert answer.count(b"HTTP/1.1 413") == 1
+            assert b"\r\nconnection: close\r\n" in answer
+            assert answer.endswith(b"\r\n\r\nno")
+
+    asyncio.run(asyncio.wait_for(test(), DEADLINE))
+
+
+def test_an_answer_at_once_to_head_has_no_body() -> None:
+    async def test() -> None:
+        async with answering(lambda _scope, _body: HttpAnswer(200, (), b"text")) as (reader, writer, _):
+            writer.write(b"HEAD / HTTP/1.1\r\nHost: webhook\r\nConnection: close\r\n\r\n")
+            answer = await reader.read()
+            assert answer.endswith(b"content-length: 4\r\n\r\n")
+
+    asyncio.run(asyncio.wait_for(test(), DEADLINE))
+
+
+def test_answers_at_once_wait_for_the_application_that_is_asked_before_them() -> None:
+    async def test() -> None:
+        def answer(scope: Any, _body: bytes) -> HttpAnswer | None:
+            return None if scope["path"] == "/held" else HttpAnswer(200, (), b"at once")
+
+        async with answering(answer) as (reader, writer, app):
+            writer.write(b"GET /held HTTP/1.1\r\nHost: webhook\r\n\r\n" + POST)
+            await app.entered.wait()
+            app.release.set()
+            await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(1) == b"0"
+            await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(7) == b"at once"
+
+    asyncio.run(asyncio.wait_for(test(), DEADLINE))
