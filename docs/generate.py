@@ -1,4 +1,8 @@
-"""Writes the parts of the documentation that come from the code: docs/flags.md. `--check` only compares, for the tests."""
+# ruff: noqa: INP001 - a script
+"""Writes the parts of the documentation that come from the code: docs/flags.md.
+
+`--check` only compares, for the tests.
+"""
 
 import sys
 from pathlib import Path
