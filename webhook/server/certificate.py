@@ -7,7 +7,7 @@ from certs.errors import CertificateError
 from certs.files import ephemeral
 from webhook.errors import WebhookError
 from webhook.server.settings import ServerSettings
-from webhook.server.tls import CertificateFiles, TlsSettings, parse_cipher_suites, parse_min_version
+from webhook.server.tls import CertificateFiles, TlsError, TlsSettings, parse_cipher_suites, parse_min_version
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,10 @@ def certificate_of(settings: ServerSettings) -> CertificateFiles:
         except CertificateError as error:
             raise WebhookError(f"--ephemeral-certificate: {error}") from error
         cert, key = files.certificate, files.private_key
-    return CertificateFiles(cert, key, tls)
+    try:
+        return CertificateFiles(cert, key, tls)
+    except TlsError as error:
+        raise WebhookError(f"{error}; name others with --tls-cert and --tls-key, or --ephemeral-certificate") from error
 
 
 def _tls_settings(settings: ServerSettings) -> TlsSettings:

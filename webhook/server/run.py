@@ -16,10 +16,12 @@ from webhook.admission.mapping import CONFIG_MAP_NAME
 from webhook.admission.settings import Settings
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.accounts import ClusterAccounts
+from webhook.cluster.api_errors import ClusterConfigError
 from webhook.cluster.client import KubernetesClient
 from webhook.cluster.config_map import MappingConfigMap
 from webhook.cluster.credentials_file import CredentialsFile
 from webhook.cluster.manifests import ManifestAccounts
+from webhook.errors import WebhookError
 from webhook.server import gauges
 from webhook.server.app import WebhookApplication, metrics_application
 from webhook.server.certificate import certificate_of
@@ -130,7 +132,10 @@ async def _cluster(
     settings: ServerSettings, admission: Settings, metrics: Metrics, stack: AsyncExitStack
 ) -> ClusterAccounts:
     access = AccessSettings(kubeconfig=settings.kubeconfig, kube_api=settings.kube_api)
-    client = await stack.enter_async_context(KubernetesClient(access))
+    try:
+        client = await stack.enter_async_context(KubernetesClient(access))
+    except ClusterConfigError as error:
+        raise WebhookError(f"{error}; without a cluster, give --service-accounts") from error
     mappings = MappingConfigMap(client, settings.namespace) if settings.watch_config_map else None
     store = ClusterAccounts(
         client,
