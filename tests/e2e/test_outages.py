@@ -1,12 +1,16 @@
 """The API server goes away and comes back: nothing wrong is ever injected, and the webhook catches up by itself."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from tests.e2e.api import Object
 from tests.e2e.cluster import Cluster
-from tests.e2e.objects import OTHER_ROLE, ROLE, ROLE_ANNOTATION, pod, service_account, service_accounts
+from tests.e2e.objects import OTHER_ROLE, ROLE, ROLE_ANNOTATION, config_maps, pod, service_account, service_accounts
 from tests.e2e.proxy import Proxy
+from tests.e2e.rbac import account_with
 from tests.e2e.waiting import wait_until
 from tests.e2e.webhook_process import Webhook
 
@@ -197,6 +201,33 @@ def test_a_continue_token_that_expires_in_mid_list_is_no_gap_and_no_early_readin
     assert (samples[_SYNCED], samples[_EXPIRED]) == (1, 1)
     own_cluster.stop_api_server()
     assert [name for name in names if accounts.role(name) != ROLE] == []
+
+
+def test_role_mappings_serve_on_and_catch_up_too(own_cluster: Cluster, own_proxy: Proxy, tmp_path: Path) -> None:
+    account = account_with(own_cluster, own_cluster.namespace("webhook"))
+    own = Webhook(own_cluster, tmp_path, account, "--watch-config-map", api_url=own_proxy.url)
+    accounts = _Accounts(own_cluster, own)
+
+    def data(role: str) -> Object:
+        return {"data": {"config": json.dumps({f"{accounts.namespace}/mapped": {"RoleARN": role}})}}
+
+    path = config_maps(own.namespace)
+    own_cluster.admin.create(path, {"metadata": {"name": "pod-identity-webhook"}, **data(ROLE)})
+    accounts.create("mapped", None)
+    try:
+        own.start()
+        assert accounts.role("mapped") == ROLE
+        own_proxy.refuse()
+        own_cluster.admin.patch(f"{path}/pod-identity-webhook", data(OTHER_ROLE))
+        _expire(own_cluster)
+        # For some seconds after it was created without a role it may have one by now: it is looked up.
+        wait_until(lambda: accounts.role("mapped") == ROLE, "the last mappings to serve on", within=20)
+        assert own.probe("/readyz") == 200
+        own_proxy.accept()
+        accounts.become({"mapped": OTHER_ROLE})
+        wait_until(lambda: own.metrics()[_EXPIRED] == 2, "both watches to have listed again", within=_CAUGHT_UP)
+    finally:
+        own.remove()
 
 
 def test_it_is_not_ready_and_injects_nothing_wrong_before_its_first_list(
