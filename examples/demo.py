@@ -27,8 +27,12 @@ def main() -> int:
                 str(certificate / "ca.crt"),
             ]
             reviews = sorted((HERE / "reviews").glob("*.json"))
-            print(f"\nSending {len(reviews)} reviews to https://localhost:{port}/mutate\n", flush=True)
-            return subprocess.run([*replay, *map(str, reviews)], check=False).returncode
+            print("\n$ pod-identity-webhook", *replay[3:], "examples/reviews\n", flush=True)
+            code = subprocess.run([*replay, *map(str, reviews)], check=False).returncode
+    if code == 0:
+        print("\nThe container `proxy` is left alone: an annotation of its pod says so (skip-containers).")
+        print("Next: pod-identity-webhook replay --help, in .venv-demo/bin, and docs/replay.md")
+    return code
 
 
 @contextlib.contextmanager

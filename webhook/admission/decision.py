@@ -101,7 +101,9 @@ def decide(review: Review, account: ServiceAccount | None, sources: Sources, set
     if mutation.injected:
         # Said of what the pod has in the end, not of this patch: a reinvocation must not say otherwise.
         audit = audit | _INJECTED
-    warnings = bounded([*plan.warnings, *mutation.warnings]) if plan.warnings or mutation.warnings else []
+    # Where all containers are skipped, nothing is done that a warning could be about.
+    said = plan.warnings if mutation.considered else ()
+    warnings = bounded([*said, *mutation.warnings]) if said or mutation.warnings else []
     decision = Decision(mutation.reason, mutation.operations, warnings, audit, method=identity.method)
     return _checked(pod, decision, _lacking(mutation), settings)
 

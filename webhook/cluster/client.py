@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 from urllib.parse import urlencode
 
 import aiohttp
@@ -37,6 +37,15 @@ _MAX_ERROR_BODY: Final = 64 * 1024
 _READ_AHEAD: Final = 64 * 1024
 
 _CONNECT_TIMEOUT: Final = 10.0
+
+Verb: TypeAlias = Literal["create", "update", "patch"]
+
+# HTTP method and content type of the verbs that write, by RBAC's names.
+_METHODS: Final = {
+    "create": ("POST", JSON),
+    "update": ("PUT", JSON),
+    "patch": ("PATCH", "application/strategic-merge-patch+json"),
+}
 _RENEW_BEFORE: Final = timedelta(minutes=1)
 _SECONDS_BETWEEN_RELOADS: Final = 10.0
 
@@ -86,6 +95,19 @@ class KubernetesClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
 
+    async def write(self, verb: Verb, resource: Resource, body: Mapping[str, Any], seconds: float = 10.0) -> bytes:
+        """The object as it is after `body` was written to `resource`, within `seconds`. Raises ClusterError.
+
+        `create` takes the collection, `update` and `patch` (a strategic merge) take the object.
+        """
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT)
+        try:
+            async with await self._request(verb, resource, {}, JSON, timeout, body) as response:
+                written: bytes = await response.read()
+                return written
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
     @asynccontextmanager
     async def stream(
         self, resource: Resource, params: Mapping[str, str], accept: str, *, seconds: float, silence: float
@@ -109,35 +131,39 @@ class KubernetesClient:
         params: Mapping[str, str],
         accept: str,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - all of aiohttp's deadlines
+        body: Mapping[str, Any] | None = None,
     ) -> aiohttp.ClientResponse:
         """The answer, of which only the head was read. Raises ApiError and what aiohttp raises."""
         access = await self._current_access()
         sent_at = monotonic()
-        response = await self._send(access, resource, params, accept, timeout)
+        response = await self._send(verb, access, resource, params, accept, timeout, body)
         if response.status == 401 and await self._reload(sent_at):
             response.release()
             assert self._access is not None  # noqa: S101 - it was loaded again just now
-            response = await self._send(self._access, resource, params, accept, timeout)
+            response = await self._send(verb, self._access, resource, params, accept, timeout, body)
         if response.status < 300:
             return response
         async with response:
-            body = await response.content.read(_MAX_ERROR_BODY)
-            raise _api_error(response, body, verb, resource, params)
+            text = await response.content.read(_MAX_ERROR_BODY)
+            raise _api_error(response, text, verb, resource, params)
 
     async def _send(
         self,
+        verb: str,
         access: Access,
         resource: Resource,
         params: Mapping[str, str],
         accept: str,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as above
+        body: Mapping[str, Any] | None,
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": accept, "User-Agent": f"pod-identity-webhook/{__version__}"}
         authorization = await access.authorization()
         if authorization:
             headers["Authorization"] = authorization
         url = access.host + resource.path + (f"?{urlencode(params)}" if params else "")
-        answer = await self._rest.request("GET", url, headers=headers, _request_timeout=timeout)
+        method, headers["Content-Type"] = _METHODS.get(verb, ("GET", JSON))
+        answer = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
         response: aiohttp.ClientResponse = answer.response
         return response
 

@@ -89,7 +89,8 @@ def read_documents(text: bytes, source: str) -> list[Document]:
     try:
         values = list(_values(_decoded(text, source), source))
     except MalformedText as error:
-        raise ManifestError(f"{source}, line {error.line}: {error.problem}") from error
+        hint = " (a Helm template? 'helm template' renders it)" if b"{{" in text else ""
+        raise ManifestError(f"{source}, line {error.line}: {error.problem}{hint}") from error
     found: list[Document] = []
     for line, value in values:
         if isinstance(value, dict):

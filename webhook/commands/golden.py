@@ -14,7 +14,7 @@ def compare(folder: Path, results: dict[str, str]) -> list[str]:
     A file with the ending of `results` that belongs to no result is one of them. Raises WebhookError.
     """
     if not folder.is_dir():
-        raise WebhookError(f"--expect: {folder} is no folder; --update makes it")
+        raise WebhookError(f"--expect: {folder} is no folder; with --update it is made where nothing is there")
     differences = []
     for name, content in results.items():
         try:
@@ -27,7 +27,9 @@ def compare(folder: Path, results: dict[str, str]) -> list[str]:
         if expected != content:
             before, after = expected.splitlines(keepends=True), content.splitlines(keepends=True)
             differences.append("".join(difflib.unified_diff(before, after, str(folder / name), "now")))
-    return differences + [f"{path}: belongs to nothing in the input any more\n" for path in _left_over(folder, results)]
+    return differences + [
+        f"{path}: belongs to nothing in the input any more: delete it\n" for path in _left_over(folder, results)
+    ]
 
 
 def update(folder: Path, results: dict[str, str]) -> list[Path]:

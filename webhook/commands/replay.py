@@ -1,6 +1,7 @@
 """`replay`: shows what the webhook would do to reviews, pods and workloads, at a desk."""
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -73,8 +74,10 @@ def _check_usage(parsed: Parsed) -> None:
         parsed.problems.append(f"--namespace: {values['namespace']!r} is not a namespace's name (DNS label)")
     if values["ca"] and not values["url"]:
         parsed.problems.append("--ca: only --url takes a CA")
-    if values["url"] and not values["url"].startswith("https://"):
-        parsed.problems.append(f"--url: {values['url']!r} does not start with https://")
+    if values["url"] and not re.fullmatch(r"https://[^/]+/.+", values["url"]):
+        parsed.problems.append(f"--url: {values['url']!r} is not like https://HOST:PORT/mutate")
+    if values["url"] and values["service_accounts"]:
+        parsed.problems.append("--service-accounts: a running webhook (--url) has its own")
     if values["live"] and values["url"]:
         parsed.problems.append("--live: a running webhook (--url) knows the cluster by itself")
     if not is_dns_label(values["config_map_namespace"]):
@@ -184,7 +187,7 @@ def _expected(parsed: Parsed, results: list[tuple[Case, Answer]]) -> int:
         _notice(line)
     if parsed.values["update"]:
         for left_over in update(folder, texts):
-            _notice(f"{left_over}: belongs to nothing in the input any more")
+            _notice(f"{left_over}: belongs to nothing in the input any more: delete it")
         _notice(f"{folder}: {len(texts)} {'file' if len(texts) == 1 else 'files'} written")
         return 1 if bad else 0
     differences = compare(folder, texts)

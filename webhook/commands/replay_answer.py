@@ -80,7 +80,7 @@ def webhook_at(url: str, ca: str) -> Iterator[Callable[[bytes], Answer]]:
             try:
                 response = client.post(url, content=body, headers={"content-type": "application/json"})
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-                raise WebhookError(f"{url}: {error or type(error).__name__}") from error
+                raise WebhookError(f"{url}: {error or type(error).__name__}{_hint(error, ca)}") from error
             if response.status_code != 200:
                 return Answer(error=f"HTTP {response.status_code}: {response.text.strip()[:500]}")
             return _read(response.content, "", "")
@@ -108,6 +108,12 @@ class _Response(msgspec.Struct):
 
 class _Review(msgspec.Struct):
     response: _Response
+
+
+def _hint(error: Exception, ca: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+        return ""
+    return f" (is {ca} the CA of that webhook?)" if ca else " (--ca names the CA that verifies it)"
 
 
 def _read(body: bytes, reason: str, why: str) -> Answer:

@@ -17,15 +17,22 @@ from webhook.cluster.workloads import pods_of
 class Case:
     """One thing to replay.
 
-    `title` is for a person, `slug` for a file's name; `pod` is the object before, None where the review's is no Pod;
-    `not_called` says why the API server would not call the webhook at all, empty where it would.
+    `label` names it (`Deployment shop/web`), `place` says where it came from, `slug` is for a file's name. `pod` is the
+    object before, None where the review's is no Pod; `not_called` says why the API server would not call the webhook at
+    all, empty where it would.
     """
 
-    title: str
+    label: str
+    place: str
     slug: str
     body: bytes
     pod: dict[str, Any] | None
     not_called: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it is and where it came from."""
+        return f"{self.label} ({self.place})"
 
 
 def cases_of(documents: Iterable[Document], namespace: str, settings: Settings) -> list[Case]:
@@ -45,7 +52,7 @@ def cases_of(documents: Iterable[Document], namespace: str, settings: Settings) 
         else:
             continue
         slug = _unique(_slug(label), slugs)
-        cases.append(Case(f"{label} ({document.place})", slug, body, pod, _not_called(pod, settings)))
+        cases.append(Case(label, document.place, slug, body, pod, _not_called(pod, settings)))
     return cases
 
 

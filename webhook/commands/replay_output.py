@@ -19,8 +19,11 @@ def is_bad(answer: Answer) -> bool:
 
 
 def diff(case: Case, answer: Answer) -> str:
-    """The decision, its warnings, and a unified diff of the pod before and after."""
-    lines = [f"# {case.title}", f"# {_verdict(case, answer)}"]
+    """The decision, its warnings, and a unified diff of the pod before and after.
+
+    Says nothing of where the case came from: a golden file is the same wherever its input lies.
+    """
+    lines = [f"# {case.label}", f"# {_verdict(case, answer)}"]
     lines += [f"# warning: {warning}" for warning in answer.warnings]
     lines = [_printable(line) for line in lines]
     if case.pod is not None:
@@ -35,8 +38,8 @@ def patch(_case: Case, answer: Answer) -> str:
 
 
 def pod(_case: Case, answer: Answer) -> str:
-    """The patched pod as a YAML document; null where there is none."""
-    return "---\n" + ("null\n" if answer.after is None else to_yaml(answer.after))
+    """The patched pod as a YAML document; nothing where it would not be created, or is none."""
+    return "" if is_bad(answer) or answer.after is None else "---\n" + to_yaml(answer.after)
 
 
 def review(_case: Case, answer: Answer) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from certs.errors import CertificateError
 from certs.files import ephemeral
 from webhook.errors import WebhookError
+from webhook.server.listener import check_port
 from webhook.server.settings import ServerSettings
 from webhook.server.tls import CertificateFiles, TlsError, TlsSettings, parse_cipher_suites, parse_min_version
 
@@ -20,6 +21,9 @@ def certificate_of(settings: ServerSettings) -> CertificateFiles:
     tls = _tls_settings(settings)
     cert, key = settings.tls_cert, settings.tls_key
     if settings.ephemeral_certificate is not None:
+        # Before anything is written: whoever serves there already may serve from the same folder.
+        check_port(settings.bind_address, settings.port)
+        check_port(settings.bind_address, settings.metrics_port)
         try:
             files = ephemeral(settings.ephemeral_certificate, settings.certificate_names, datetime.now(UTC))
         except CertificateError as error:

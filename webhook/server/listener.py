@@ -227,6 +227,11 @@ class Listener:
         self._state.default_headers[:] = headers
 
 
+def check_port(address: str, port: int) -> None:
+    """Whether a listener could start there now. Raises `ListenError`."""
+    _listen(address, port, backlog=1).close()
+
+
 def _listen(address: str, port: int, backlog: int) -> socket.socket:
     """A listening socket. Raises `ListenError`."""
     every = address in {"", "::"}
