@@ -23,8 +23,7 @@ def main() -> int:
                 "replay",
                 "--url",
                 f"https://localhost:{port}/mutate",
-                "--ca",
-                str(certificate / "ca.crt"),
+                f"--ca={certificate / 'ca.crt'}",
             ]
             reviews = sorted((HERE / "reviews").glob("*.json"))
             print("\n$ pod-identity-webhook", *replay[3:], "examples/reviews\n", flush=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from webhook import __version__
-from webhook.errors import ManifestError, SettingsError, WebhookError
+from webhook.errors import SettingsError, UnusableInput, WebhookError
 
 _VERBS: Final = {
     "serve": "run the webhook",
@@ -32,7 +32,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             print(f"{name}: {problem}", file=sys.stderr)  # noqa: T201
         print(f"See '{name} --help'.", file=sys.stderr)  # noqa: T201
         return 2
-    except ManifestError as error:
+    except UnusableInput as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         return 2
     except WebhookError as error:

@@ -5,6 +5,7 @@ WebhookError
 ├── ReviewError               the HTTP body is not an AdmissionReview that can be answered
 ├── MappingError              the role mapping document is bad as a whole
 ├── CredentialsConfigError    the container credentials file is malformed
+├── UnusableInput             a command's input cannot be used: exit code 2
 ├── ManifestError             a manifest cannot be read
 ├── LookupFailed              a ServiceAccount could not be looked up
 ├── ClusterError              the API server cannot be asked, or says no: webhook/cluster/api_errors.py has its tree
@@ -36,6 +37,10 @@ class MappingError(WebhookError):
 
 class CredentialsConfigError(WebhookError):
     """The container credentials configuration is malformed."""
+
+
+class UnusableInput(WebhookError):
+    """What a command was given to work on cannot be read or makes no sense: the exit code is that of wrong usage."""
 
 
 class ManifestError(WebhookError):

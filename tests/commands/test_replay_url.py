@@ -237,7 +237,7 @@ def test_another_name_than_the_certificates_ends_with_1(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://", "https://[::1", "https://localhost:x/", "https://127.0.0.1:1/\x7f", "https://a..b/"]
+    "url", ["https://[::1/mutate", "https://localhost:x/mutate", "https://127.0.0.1:1/\x7f", "https://a..b/mutate"]
 )
 def test_a_url_that_makes_no_sense_is_said_in_a_line(url: str) -> None:
     outcome = run("replay", "-", "--url", url, stdin=stream(pod()))
@@ -250,12 +250,20 @@ def test_usage_of_url_and_ca_is_checked_at_once(tmp_path: Path) -> None:
     plain = run("replay", "-", "--url", "http://localhost/mutate", stdin=stream(pod()))
     alone = run("replay", "-", "--ca", "ca.crt", stdin=stream(pod()))
     (tmp_path / "empty.crt").write_text("")
-    empty = run("replay", "-", "--url", "https://localhost/", "--ca", str(tmp_path / "empty.crt"), stdin=stream(pod()))
-    missing = run("replay", "-", "--url", "https://localhost/", "--ca", str(tmp_path / "x"), stdin=stream(pod()))
+    empty = run(
+        "replay", "-", "--url", "https://localhost/mutate", "--ca", str(tmp_path / "empty.crt"), stdin=stream(pod())
+    )
+    missing = run("replay", "-", "--url", "https://localhost/mutate", "--ca", str(tmp_path / "x"), stdin=stream(pod()))
 
-    assert [outcome.code for outcome in (plain, alone, empty, missing)] == [2, 2, 2, 2]
+    rootless = run("replay", "-", "--url", "https://localhost:8443", stdin=stream(pod()))
+    local = run("replay", "-", "--url", "https://localhost/mutate", "--service-accounts", "x", stdin=stream(pod()))
+
+    outcomes = (plain, alone, empty, missing, rootless, local)
+    assert [outcome.code for outcome in outcomes] == [2, 2, 2, 2, 2, 2]
     start = "pod-identity-webhook replay:"
-    assert plain.err.startswith(f"{start} --url: 'http://localhost/mutate' does not start with https://\n")
+    assert plain.err.startswith(f"{start} --url: 'http://localhost/mutate' is not like https://HOST:PORT/mutate\n")
     assert alone.err.startswith(f"{start} --ca: only --url takes a CA\n")
     assert empty.err.startswith(f"{start} --ca: '{tmp_path}/empty.crt': ")
     assert missing.err.startswith(f"{start} --ca: '{tmp_path}/x': No such file or directory\n")
+    assert rootless.err.startswith(f"{start} --url: 'https://localhost:8443' is not like https://HOST:PORT/mutate\n")
+    assert local.err.startswith(f"{start} --service-accounts: a running webhook (--url) has its own\n")

@@ -10,10 +10,14 @@ from tests.commands.outcome import run
 from tests.docs.pages import PAGES, ROOT, quoted, table
 from tests.e2e.rbac import CLUSTER_RULES, NAMESPACE_RULES
 from webhook.admission.decision import REASONS
+from webhook.admission.settings import Settings
 from webhook.cluster import watch
+from webhook.server.mutate_endpoint import PATH
+from webhook.server.settings import ServerSettings
 
 LINK = re.compile(r"\]\(([^)]+)\)")
 EVERY_PAGE = (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md")
+DEFAULTS = ServerSettings()
 MOUNT_PATH = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
 
 
@@ -50,12 +54,29 @@ def test_the_reasons_of_decisions_are_those_that_the_code_has() -> None:
 
 
 def test_the_rules_are_those_that_the_end_to_end_tests_run_under() -> None:
-    page = (ROOT / "docs/operation.md").read_text(encoding="utf-8")
-    (manifests,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-
-    rules = {manifest["kind"]: manifest["rules"] for manifest in yaml.safe_load_all(manifests)}
+    rules = {manifest["kind"]: manifest["rules"] for manifest in _manifests() if "rules" in manifest}
 
     assert rules == {"ClusterRole": CLUSTER_RULES, "Role": NAMESPACE_RULES}
+
+
+def test_the_configuration_shown_keeps_pods_with_the_skip_label_away() -> None:
+    (configuration,) = [manifest for manifest in _manifests() if "webhooks" in manifest]
+    (webhook,) = configuration["webhooks"]
+
+    assert configuration["kind"] == "MutatingWebhookConfiguration"
+    assert webhook["clientConfig"]["service"] == {
+        "name": DEFAULTS.service_name,
+        "namespace": DEFAULTS.namespace,
+        "path": PATH,
+    }
+    (skipped,) = webhook["objectSelector"]["matchExpressions"]
+    assert skipped == {"key": Settings().skip_label, "operator": "DoesNotExist"}
+
+
+def _manifests() -> list[Object]:
+    page = (ROOT / "docs/operation.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return [manifest for block in blocks for manifest in yaml.safe_load_all(block)]
 
 
 def test_the_reasons_for_which_watches_start_again_are_those_that_the_code_has() -> None:

@@ -31,8 +31,8 @@ class Case:
 
     @property
     def title(self) -> str:
-        """What it is and where it came from."""
-        return f"{self.label} ({self.place})"
+        """What it is, and where it came from if that is to be said."""
+        return f"{self.label} ({self.place})" if self.place else self.label
 
 
 def cases_of(documents: Iterable[Document], namespace: str, settings: Settings) -> list[Case]:

@@ -19,11 +19,8 @@ def is_bad(answer: Answer) -> bool:
 
 
 def diff(case: Case, answer: Answer) -> str:
-    """The decision, its warnings, and a unified diff of the pod before and after.
-
-    Says nothing of where the case came from: a golden file is the same wherever its input lies.
-    """
-    lines = [f"# {case.label}", f"# {_verdict(case, answer)}"]
+    """The decision, its warnings, and a unified diff of the pod before and after."""
+    lines = [f"# {case.title}", f"# {_verdict(case, answer)}"]
     lines += [f"# warning: {warning}" for warning in answer.warnings]
     lines = [_printable(line) for line in lines]
     if case.pod is not None:
