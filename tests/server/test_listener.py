@@ -2,10 +2,12 @@
 
 import asyncio
 import datetime as dt
+import gc
 import ipaddress
 import logging
 import socket
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from email.utils import parsedate_to_datetime
@@ -798,3 +800,24 @@ def test_answers_at_once_wait_for_the_application_that_is_asked_before_them() ->
             assert await reader.readexactly(7) == b"at once"
 
     asyncio.run(asyncio.wait_for(test(), DEADLINE))
+
+
+def test_a_closed_connection_that_was_answered_at_once_is_gone_without_the_collector() -> None:
+    async def test() -> None:
+        listener = Listener(
+            App(), address="127.0.0.1", port=0, tls=None, at_once=lambda _scope, body: HttpAnswer(200, (), body)
+        )
+        reader, writer = await asyncio.open_connection("127.0.0.1", await listener.start())
+        writer.write(POST)
+        await reader.readuntil(b"\r\n\r\nbody")
+        connection = weakref.ref(next(iter(listener._connections)))
+        writer.close()
+        await until(lambda: connection() is None)
+        await listener.stop(1)
+
+    gc.disable()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(asyncio.wait_for(test(), DEADLINE))
+    finally:
+        gc.enable()

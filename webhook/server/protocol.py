@@ -67,6 +67,10 @@ class Limits:
     """Connections the kernel holds until they are accepted (it caps this at net.core.somaxconn)."""
 
 
+def _nothing() -> None:
+    """Stands in for a callback that is not needed any more."""
+
+
 class _StopParsing(Exception):
     """Leaves the parser from one of its callbacks; never leaves `data_received`."""
 
@@ -224,6 +228,8 @@ class BoundedProtocol(HttpToolsProtocol):
         body = b"" if cycle.scope["method"] == "HEAD" else answer.body
         self.transport.write(b"".join((STATUS_LINE[answer.code], head, length, body)))
         cycle.response_started = cycle.response_complete = True
+        # As uvicorn does at its end: the two hold each other, and a closed connection would wait for the collector.
+        cycle.on_response = _nothing
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
