@@ -4,7 +4,9 @@ CertificateError
 ├── InvalidName      a name that no certificate of ours can carry
 ├── InvalidPair      a certificate or private key that cannot be read, or the two do not belong together
 ├── CannotIssue      the CA or the lifetime does not allow the certificate that was asked for
-└── CannotWrite      the files cannot be written
+├── CannotWrite      the files cannot be written
+└── StoreError       the Secret or the webhook configuration cannot be read or written
+    └── Conflict     somebody else has changed it since it was read
 """
 
 
@@ -26,3 +28,11 @@ class CannotIssue(CertificateError):
 
 class CannotWrite(CertificateError):
     """The files cannot be written."""
+
+
+class StoreError(CertificateError):
+    """The Secret or the webhook configuration cannot be read or written."""
+
+
+class Conflict(StoreError):
+    """Somebody else has changed it since it was read: read it again and decide anew."""

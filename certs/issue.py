@@ -12,7 +12,6 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certs.errors import CannotIssue, InvalidName, InvalidPair
+from certs.pem import UNREADABLE
 
 CA_LIFETIME: Final = timedelta(days=3650)
 LEAF_LIFETIME: Final = timedelta(days=90)
@@ -33,15 +33,6 @@ LONGEST_COMMON_NAME: Final = 64  # RFC 5280, ub-common-name
 
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _LOOKS_LIKE_IPV4: Final = re.compile(r"[0-9]+(\.[0-9]+){3}", re.ASCII)
-
-# What cryptography raises for bytes it cannot take; TypeError is an encrypted key.
-_UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
 
 
 @dataclass(frozen=True)
@@ -218,13 +209,13 @@ def _open_ca(ca: Pair) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey, x5
         public_key = certificate.public_key()
     except x509.ExtensionNotFound as error:
         raise CannotIssue("this is not the certificate of a CA of ours") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidPair("the certificate of the CA cannot be read") from error
     if not constraints.ca:
         raise CannotIssue("this is the certificate of a leaf, not of a CA")
     try:
         key = load_pem_private_key(ca.private_key, password=None)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidPair("the private key of the CA cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != public_key:
         raise InvalidPair("the private key of the CA does not belong to its certificate")

@@ -1,0 +1,164 @@
+"""What the Secret holds: the CA, the leaf, the CA to come and the CAs that were. Read tolerantly, written strictly.
+
+`ca.crt`, `tls.crt` and `tls.key` are named as in cert-manager's Secrets, so that tools for certificates understand it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+
+from certs.errors import InvalidPair
+from certs.issue import Pair
+from certs.pem import canonical, canonical_key, is_issued_by, read_certificate, read_certificates, read_private_key
+from certs.renewal import is_current
+
+ROTATE_LEAF_AFTER: Final = "pod-identity-webhook/rotate-leaf-after"
+ROTATE_CA_AFTER: Final = "pod-identity-webhook/rotate-ca-after"
+
+_CA: Final = ("ca.crt", "ca.key")
+_LEAF: Final = ("tls.crt", "tls.key")
+_NEXT_CA: Final = ("next-ca.crt", "next-ca.key")
+_PREVIOUS: Final = "previous-ca.crt"
+_PREVIOUS_UNTIL: Final = "previous-ca-until"
+
+
+@dataclass(frozen=True)
+class PreviousCa:
+    """A CA that signs no more: its certificate, and when the last leaf it signed has expired (None: not recorded)."""
+
+    certificate: bytes
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class State:
+    """All that replicas share. Certificates are in `certs.pem.canonical` form; the pairs belong together.
+
+    `next_ca` is trusted already and signs nothing yet. The two times are requests: what was issued before is due.
+    """
+
+    ca: Pair | None = None
+    leaf: Pair | None = None
+    next_ca: Pair | None = None
+    previous: tuple[PreviousCa, ...] = ()
+    rotate_leaf_after: datetime | None = None
+    rotate_ca_after: datetime | None = None
+
+    def authorities(self) -> tuple[bytes, ...]:
+        """The certificates of all CAs, each once: the one that signs, the next, then the previous ones."""
+        pairs = [pair.certificate for pair in (self.ca, self.next_ca) if pair is not None]
+        return tuple(dict.fromkeys([*pairs, *(previous.certificate for previous in self.previous)]))
+
+    def trusted(self, now: datetime) -> tuple[bytes, ...]:
+        """The certificates of all CAs that have not expired and have begun."""
+        return tuple(ca for ca in self.authorities() if is_current(ca, now))
+
+    def bundle(self, now: datetime) -> bytes:
+        """What a client must trust, as PEM."""
+        return b"".join(self.trusted(now))
+
+    def issuer_of(self, leaf: Pair) -> bytes | None:
+        """The CA of ours that signed a leaf."""
+        return next((ca for ca in self.authorities() if is_issued_by(leaf.certificate, ca)), None)
+
+    def data(self) -> dict[str, bytes]:
+        """The `data` of the Secret: always every key, empty where there is nothing."""
+        data: dict[str, bytes] = {}
+        for (certificate, key), pair in ((_CA, self.ca), (_LEAF, self.leaf), (_NEXT_CA, self.next_ca)):
+            data[certificate] = pair.certificate if pair else b""
+            data[key] = pair.private_key if pair else b""
+        dated = [(fingerprint(ca.certificate), ca.until) for ca in self.previous if ca.until is not None]
+        data[_PREVIOUS] = b"".join(ca.certificate for ca in self.previous)
+        data[_PREVIOUS_UNTIL] = "".join(f"{name} {format_time(until)}\n" for name, until in dated).encode()
+        return data
+
+
+def read_state(data: Mapping[str, bytes], annotations: Mapping[str, str]) -> tuple[State, tuple[str, ...]]:
+    """What a Secret holds, and what is wrong with it, one line each; nothing is raised.
+
+    A damaged piece is left out. A CA whose private key is damaged or missing can sign no more, but goes on being
+    trusted as a previous one if it signed the leaf.
+    """
+    problems: list[str] = []
+    ca = _read_pair(data, _CA, problems)
+    leaf = _read_pair(data, _LEAF, problems)
+    next_ca = _read_pair(data, _NEXT_CA, problems)
+    previous = _read_previous(data, problems)
+    if ca is None and leaf is not None:
+        for certificate in read_certificates(data.get(_CA[0], b""))[0][:1]:
+            if is_issued_by(leaf.certificate, certificate) and all(certificate != one.certificate for one in previous):
+                previous.append(PreviousCa(certificate, None))
+    state = State(
+        ca=ca,
+        leaf=leaf,
+        next_ca=next_ca,
+        previous=tuple(previous),
+        rotate_leaf_after=_read_request(annotations, ROTATE_LEAF_AFTER, problems),
+        rotate_ca_after=_read_request(annotations, ROTATE_CA_AFTER, problems),
+    )
+    return state, tuple(problems)
+
+
+def fingerprint(certificate: bytes) -> str:
+    """The SHA-256 of the PEM in `canonical` form, in hex: a name for one certificate within the Secret."""
+    return sha256(certificate).hexdigest()
+
+
+def format_time(time: datetime) -> str:
+    """RFC 3339, in UTC, whole seconds."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> datetime:
+    """RFC 3339, with a time zone. Raises ValueError."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("no time zone")
+    return time.astimezone(UTC)
+
+
+def _read_pair(data: Mapping[str, bytes], keys: tuple[str, str], problems: list[str]) -> Pair | None:
+    certificate, key = (data.get(name, b"") for name in keys)
+    if not certificate.strip() and not key.strip():
+        return None
+    for name, value in zip(keys, (certificate, key), strict=True):
+        if not value.strip():
+            problems.append(f"{name} is empty")
+            return None
+    try:
+        pair = Pair(canonical(certificate), canonical_key(key))
+    except InvalidPair as error:
+        problems.append(f"{keys[0]} and {keys[1]}: {error}")
+        return None
+    if read_certificate(certificate).public_key() != read_private_key(key).public_key():
+        problems.append(f"{keys[1]} does not belong to {keys[0]}")
+        return None
+    return pair
+
+
+def _read_previous(data: Mapping[str, bytes], problems: list[str]) -> list[PreviousCa]:
+    text = data.get(_PREVIOUS, b"")
+    certificates, unreadable = read_certificates(text)
+    if unreadable or (text.strip() and not certificates):
+        problems.append(f"{_PREVIOUS} has certificates that cannot be read")
+    until: dict[str, datetime] = {}
+    for line in data.get(_PREVIOUS_UNTIL, b"").decode(errors="replace").splitlines():
+        name, _, time = line.strip().partition(" ")
+        try:
+            until[name] = parse_time(time)
+        except ValueError:
+            problems.append(f"{_PREVIOUS_UNTIL} has a line that is not a fingerprint and a time")
+    return [PreviousCa(certificate, until.get(fingerprint(certificate))) for certificate in certificates]
+
+
+def _read_request(annotations: Mapping[str, str], name: str, problems: list[str]) -> datetime | None:
+    text = annotations.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError:
+        problems.append(f"the annotation {name} is not a time such as 2026-03-01T12:00:00Z")
+        return None
