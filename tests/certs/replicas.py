@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -151,7 +150,8 @@ class Cluster:
     def _record(self) -> None:
         now_published = frozenset(published(self.bundles._configuration, SERVICE))
         self._history = [(b, until) for b, until in self._history if until >= self.now - TRUST_LAGS]
-        self._history.append((self._published, self.now)) if self._published else None
+        if self._published:
+            self._history.append((self._published, self.now))
         self._published = now_published
         self.largest_bundle = max(self.largest_bundle, len(now_published))
 
@@ -166,7 +166,3 @@ class Cluster:
     async def _check(self, n: int) -> timedelta:
         self._due[n] = datetime.max.replace(tzinfo=UTC)
         return timedelta(seconds=await self.replicas[n].check())
-
-
-def certificate_text(bundle: bytes) -> str:
-    return b64encode(bundle).decode()
