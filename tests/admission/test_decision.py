@@ -1,16 +1,23 @@
 """Decisions beside their answers: when the ServiceAccount is needed, what is said in a sentence, and the jitter."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
 
+from webhook.admission import decision as decision_module
+from webhook.admission import injection as injection_module
 from webhook.admission.decision import decide, needs_account
 from webhook.admission.identity import ServiceAccount, Sources
+from webhook.admission.mapping import parse_mapping
 from webhook.admission.review import Review, parse
 from webhook.admission.settings import Settings
 
 ACCOUNT = ServiceAccount("shop", "app", {"role-arn": "arn:aws:iam::111122223333:role/app"})
+
+
+CACHES = (decision_module._plain_plan, injection_module._injection, injection_module._additions)
 
 
 def _review(uid: str = "1", labels: dict[str, str] | None = None, **request: Any) -> Review:
@@ -109,3 +116,31 @@ def test_a_review_that_is_decided_again_gets_the_same_expiration() -> None:
     sources = Sources(container_credentials=frozenset({("shop", "app")}))
     first, second = (decide(_review("7"), ACCOUNT, sources, Settings()).operations for _ in range(2))
     assert first == second
+
+
+def test_a_pod_whose_patch_no_cluster_could_store_is_refused_before_it_is_made() -> None:
+    containers = [{"name": "a"}] * 20_000
+    pod = {"spec": {"serviceAccountName": "app", "containers": containers}}
+
+    decision = decide(_review(object=pod), ACCOUNT, Sources(), Settings())
+
+    assert (decision.reason, decision.code, decision.operations) == ("invalid_pod", 400, [])
+    assert decision.denied.startswith("spec.containers: 20000 take a patch of more than ")
+
+
+def test_what_is_kept_for_later_pods_is_bounded_whatever_annotations_say() -> None:
+    for number in range(20):
+        role = f"arn:aws:iam::111122223333:role/{number:02}{'y' * 100_000}"
+        large = ServiceAccount("shop", "app", {"role-arn": role})
+        before = [cache.cache_info().currsize for cache in CACHES]
+        decide(_review(), large, Sources(), Settings())
+        assert [cache.cache_info().currsize for cache in CACHES] == before
+
+
+def test_a_mapping_that_is_no_longer_in_force_is_let_go() -> None:
+    mapping, _ = parse_mapping(json.dumps({"shop/app": {"RoleARN": "arn:aws:iam::111122223333:role/app"}}))
+    decide(_review(), None, Sources(mapping), Settings())
+    kept = sys.getrefcount(mapping)
+    decide(_review(), None, Sources(mapping), Settings())
+
+    assert sys.getrefcount(mapping) == kept == 2

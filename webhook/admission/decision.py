@@ -12,8 +12,8 @@ from webhook.admission.annotations import (
     ONLY_CONTAINERS,
     SKIP_CONTAINERS,
 )
-from webhook.admission.container_credentials import ContainerCredentials
 from webhook.admission.identity import (
+    Granted,
     Identity,
     Method,
     NoIdentity,
@@ -23,7 +23,6 @@ from webhook.admission.identity import (
     resolve,
 )
 from webhook.admission.injection import SESSION_NAME_MAX, Injection, injection_of, session_name_of
-from webhook.admission.mapping import RoleMapping
 from webhook.admission.mutate import Mutation, mutate
 from webhook.admission.pod import Pod
 from webhook.admission.review import Response, Review, Status, encode
@@ -31,7 +30,11 @@ from webhook.admission.settings import DEFAULT_TOKEN_EXPIRATION, Settings
 from webhook.admission.warning import bounded, quoted
 
 _JITTERED_FROM: Final = 79200
+_MAX_CACHED: Final = 4096
 _INJECTED: Final = {"decision": "injected"}
+
+# Etcd takes objects of 1.5 MiB by default.
+MAX_PATCH: Final = 3 * 1024 * 1024
 
 # Every reason that a decision can have; the metric counts them apart.
 REASONS: Final = (
@@ -96,6 +99,10 @@ def decide(review: Review, account: ServiceAccount | None, sources: Sources, set
         return _checked(pod, decision, identity.message, settings)
 
     assert plan.injection is not None  # noqa: S101 - each identity has one
+    count = len(pod.spec.containers or ()) + len(pod.spec.initContainers or ())
+    if count * plan.injection.size > MAX_PATCH:
+        denied = f"spec.containers: {count} take a patch of more than {MAX_PATCH} bytes: more than a cluster stores"
+        return Decision("invalid_pod", denied=denied, code=400)
     expiration = _jittered(identity, review.uid)
     mutation = mutate(pod, plan.injection, expiration, is_skipped=plan.is_skipped, volume_kind=review.volume_kind)
     if mutation.injected:
@@ -140,36 +147,36 @@ class _Plan(msgspec.Struct, frozen=True):
 
 def _plan_for(pod: Pod, review: Review, account: ServiceAccount | None, sources: Sources, settings: Settings) -> _Plan:
     key = (review.namespace, review.service_account)
+    granted = sources.granted(*key)
     annotations, name = pod.meta.annotations, pod.meta.name or ""
     is_plain = annotations is None or settings.pod_annotations.isdisjoint(annotations)
-    if is_plain and not pod.is_windows and len(name) <= SESSION_NAME_MAX:
-        return _plain_plan(account, key, sources.mapping, sources.container_credentials, settings)
-    return _plan(account, key, sources, settings, own_annotations(annotations, settings), name, windows=pod.is_windows)
+    if is_plain and not pod.is_windows and len(name) <= SESSION_NAME_MAX and _is_small(account):
+        return _plain_plan(account, key, granted, settings)
+    return _plan(account, key, granted, settings, own_annotations(annotations, settings), name, windows=pod.is_windows)
+
+
+def _is_small(account: ServiceAccount | None) -> bool:
+    """Whether a ServiceAccount may be kept here after the cluster has changed it: not whatever its author wrote."""
+    return account is None or sum(map(len, account.annotations.values())) <= _MAX_CACHED
 
 
 # Most pods have no annotations of ours, and run as few ServiceAccounts, over and over.
 @lru_cache(maxsize=2048)
-def _plain_plan(
-    account: ServiceAccount | None,
-    key: tuple[str, str],
-    mapping: RoleMapping,
-    container_credentials: ContainerCredentials,
-    settings: Settings,
-) -> _Plan:
-    return _plan(account, key, Sources(mapping, container_credentials), settings, {}, "", windows=False)
+def _plain_plan(account: ServiceAccount | None, key: tuple[str, str], granted: Granted, settings: Settings) -> _Plan:
+    return _plan(account, key, granted, settings, {}, "", windows=False)
 
 
 def _plan(
     account: ServiceAccount | None,
     key: tuple[str, str],
-    sources: Sources,
+    granted: Granted,
     settings: Settings,
     pod_annotations: Mapping[str, str],
     pod_name: str,
     *,
     windows: bool,
 ) -> _Plan:
-    identity, warnings = resolve(account, key, pod_annotations, sources, settings)
+    identity, warnings = resolve(account, key, pod_annotations, granted, settings)
     audit = {"service-account": f"{key[0]}/{key[1]}"}
     if isinstance(identity, NoIdentity):
         return _Plan(identity, tuple(warnings), {**audit, "decision": identity.reason})

@@ -42,6 +42,17 @@ class Sources(msgspec.Struct, frozen=True):
     mapping: RoleMapping = NO_MAPPING
     container_credentials: ContainerCredentials = frozenset()
 
+    def granted(self, namespace: str, name: str) -> "Granted":
+        """What they have for a ServiceAccount."""
+        return Granted(self.mapping.find(namespace, name), (namespace, name) in self.container_credentials)
+
+
+class Granted(msgspec.Struct, frozen=True, gc=False):
+    """What the sources beside the annotation have for one ServiceAccount."""
+
+    mapped: MappedRole | None = None
+    container_credentials: bool = False
+
 
 class Identity(msgspec.Struct, frozen=True, gc=False):
     """What a pod's containers get.
@@ -67,22 +78,23 @@ def resolve(
     account: ServiceAccount | None,
     key: tuple[str, str],
     pod_annotations: Mapping[str, str],
-    sources: Sources,
+    granted: Granted,
     settings: Settings,
 ) -> tuple[Identity | NoIdentity, list[str]]:
     """The identity of a pod that runs as the ServiceAccount `key` (namespace, name), and warnings.
 
-    `account` is None where there is no such ServiceAccount; `pod_annotations` are the pod's below our prefix. First
-    match wins: container credentials, the ServiceAccount's annotation, an exact mapping, a mapping with globs.
+    `account` is None where there is no such ServiceAccount; `pod_annotations` are the pod's below our prefix; `granted`
+    is what other sources have for it. First match wins: container credentials, the ServiceAccount's annotation, an exact
+    mapping, a mapping with globs.
     """
     warnings: list[str] = []
     annotations = account.annotations if account is not None else {}
     annotated = annotations.get(ROLE_ARN)
-    mapped = sources.mapping.find(*key) if not annotated else None
+    mapped = granted.mapped if not annotated else None
     regional = _regional_sts(annotations, mapped, settings, warnings)
     expiration = _expiration(pod_annotations, annotations, mapped, settings, warnings)
 
-    if key in sources.container_credentials:
+    if granted.container_credentials:
         audience = settings.container_credentials_audience
         return Identity("container_credentials", "", audience, expiration, regional), warnings
 

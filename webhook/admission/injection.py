@@ -56,6 +56,8 @@ class Injection(msgspec.Struct, frozen=True, eq=False):
     token_path: str
     audience: str
     windows: bool
+    size: int
+    is_shared: bool
     label: tuple[str, str] | None = None
 
     def env_beside(self, preset: Container[str]) -> list[dict[str, Any]]:
@@ -80,25 +82,33 @@ def appended(pointer: str, items: list[dict[str, Any]], exists: bool) -> list[by
     return [jsonpatch.add(f"{pointer}/-", item) for item in items]
 
 
-# Containers are few and stand in the same places in every pod: their operations are encoded once.
-@lru_cache(maxsize=8192)
 def additions(injection: Injection, container: str, has_env: bool, has_mounts: bool) -> list[bytes]:
     """The operations for the container at a JSON Pointer that has nothing of ours: its mount, and all variables.
 
     `has_env` and `has_mounts` say whether it has a list of them.
     """
+    make = _additions if injection.is_shared else _additions.__wrapped__
+    return make(injection, container, has_env, has_mounts)
+
+
+# Containers are few and stand in the same places in every pod: their operations are encoded once.
+@lru_cache(maxsize=4096)
+def _additions(injection: Injection, container: str, has_env: bool, has_mounts: bool) -> list[bytes]:
     mount = appended(f"{container}/volumeMounts", [injection.mount], has_mounts)
     return mount + (appended(f"{container}/env", injection.env, has_env) if injection.env else [])
 
 
 def injection_of(identity: Identity, settings: Settings, *, windows: bool, session_name: str | None) -> Injection:
     """What `identity` adds to a pod; `session_name` is what `session_name_of` says."""
-    # Whoever may write annotations must not fill our memory with them.
-    is_cached = len(identity.role_arn) + len(identity.audience) <= _MAX_CACHED
-    make = _injection if is_cached else _injection.__wrapped__
+    make = _injection if _is_small(identity.role_arn, identity.audience) else _injection.__wrapped__
     return make(
         identity.method, identity.role_arn, identity.audience, identity.regional_sts, session_name, windows, settings
     )
+
+
+def _is_small(role_arn: str, audience: str) -> bool:
+    """Whether what is made of them may be kept: whoever may write annotations must not fill our memory."""
+    return len(role_arn) + len(audience) <= _MAX_CACHED
 
 
 # The pods of a cluster run as few ServiceAccounts, over and over.
@@ -130,10 +140,15 @@ def _injection(
     if settings.aws_default_region:
         env += [{"name": name, "value": settings.aws_default_region} for name in _REGIONS]
     env += [{"name": name, "value": value} for name, value in credentials.items()]
+    if session_name:
+        env.append(_session_name_variable(session_name))
+    mount = {"name": volume_name, "readOnly": True, "mountPath": mount_path}
     return Injection(
         credentials=credentials,
-        env=[*env, _session_name_variable(session_name)] if session_name else env,
-        mount={"name": volume_name, "readOnly": True, "mountPath": mount_path},
+        env=env,
+        mount=mount,
+        size=len(msgspec.json.encode([*env, mount])),
+        is_shared=_is_small(role_arn, audience),
         volume_name=volume_name,
         mount_path=mount_path,
         clean_mount_path=posixpath.normpath(mount_path),

@@ -12,7 +12,7 @@ _MAX_QUOTED: Final = 40
 
 def quoted(text: str) -> str:
     """`text` in quotes, cut to what fits in a warning, with nothing that a header could not carry."""
-    return f'"{_clipped(_printable(text), _MAX_QUOTED)}"'
+    return '"' + _clipped(_printable(text), _MAX_QUOTED).replace('"', '\\"') + '"'
 
 
 def bounded(warnings: Iterable[str]) -> list[str]:

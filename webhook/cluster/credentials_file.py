@@ -55,6 +55,9 @@ class CredentialsFile:
     def _read(self) -> bytes | str:
         """The content, empty where there is no file; or in words why nothing can be said of it."""
         try:
+            if self._path.is_fifo():
+                # Reading it could wait for ever.
+                return "is a pipe"
             with self._path.open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)
         except FileNotFoundError:

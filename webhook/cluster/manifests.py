@@ -193,6 +193,9 @@ class ManifestAccounts:
     def _documents(self) -> list[Document]:
         documents: list[Document] = []
         for file in manifest_files(self._path):
+            if file.is_fifo():
+                # Reading it could wait for ever.
+                raise ManifestError(f"{file}: is a pipe")
             content = read_file(file)
             if not content and file.is_file():
                 # `kubectl get ... > FILE` leaves it empty until the API server has answered.

@@ -27,6 +27,7 @@ MAX_BODY: Final = 7 * 1024 * 1024
 # A body beyond this is rare: few at a time are taken into memory, the others wait in their sockets.
 _LARGE_BODY: Final = 64 * 1024
 _LARGE_BODIES_AT_ONCE: Final = 16
+_LARGE_BODY_TIMEOUT: Final = 1.0
 
 _JSON: Final = ((b"content-type", b"application/json"),)
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
@@ -133,8 +134,7 @@ class MutateEndpoint:
             message = await receive()
         if message.get("more_body"):
             async with self._large_bodies:
-                while _take(await receive(), received):
-                    pass
+                await _take_rest(receive, received)
         return bytes(received)
 
 
@@ -143,7 +143,7 @@ def _failure(error: Exception) -> HttpAnswer:
     if isinstance(error, _HttpError):
         headers = (_TEXT, (b"allow", b"POST")) if error.code == 405 else (_TEXT,)
         # What is left of a body that is too large would be taken for the next request.
-        return HttpAnswer(error.code, headers, f"{error}\n".encode(), closes=error.code == 413)
+        return HttpAnswer(error.code, headers, f"{error}\n".encode(), closes=error.code in {408, 413})
     if isinstance(error, ReviewError):
         return HttpAnswer(400, (_TEXT,), f"{error}\n".encode())
     if isinstance(error, LookupFailed):
@@ -161,6 +161,16 @@ def _take(message: Message, received: bytearray) -> bool:
     _check_size(len(received))
     more_body: bool = message["more_body"]
     return more_body
+
+
+async def _take_rest(receive: Receive, received: bytearray) -> None:
+    """The rest of a large body, which has to come at once: others wait for its place."""
+    try:
+        async with asyncio.timeout(_LARGE_BODY_TIMEOUT):
+            while _take(await receive(), received):
+                pass
+    except TimeoutError as error:
+        raise _HttpError(408, f"the body did not come within {_LARGE_BODY_TIMEOUT:g} s") from error
 
 
 def _check_size(size: int) -> None:

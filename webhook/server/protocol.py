@@ -10,8 +10,11 @@ request, and that pays for the bookkeeping here.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import socket
+import sys
+import termios
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -67,6 +70,14 @@ class Limits:
     """Connections the kernel holds until they are accepted (it caps this at net.core.somaxconn)."""
 
 
+def _unsent(conn: socket.socket) -> int:
+    """Bytes in the kernel that the peer has not acknowledged (tcp(7), SIOCOUTQ)."""
+    try:
+        return int.from_bytes(fcntl.ioctl(conn, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):
+        return 0
+
+
 def _nothing() -> None:
     """Stands in for a callback that is not needed any more."""
 
@@ -104,6 +115,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.overhead = 0
         # What else arrives is discarded: the connection closes after what it owes.
         self.deaf = False
+        self.stuck_bytes = 0
 
     @property
     def unused(self) -> bool:
@@ -162,6 +174,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request's first byte."""
+        if self.deaf:
+            raise _StopParsing
         super().on_message_begin()
         self.receiving = "headers"
         if not self.unused:
@@ -213,7 +227,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _answer_at_once(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         answer = None
-        if self.at_once is not None and not self.flow.write_paused:
+        if self.at_once is not None and not self.flow.write_paused and not self.parser.should_upgrade():
             answer = self.at_once(cycle.scope, bytes(cycle.body))
         if answer is None:
             self._start_application(cycle, app)
@@ -231,6 +245,8 @@ class BoundedProtocol(HttpToolsProtocol):
         # As uvicorn does at its end: the two hold each other, and a closed connection would wait for the collector.
         cycle.on_response = _nothing
         if not cycle.keep_alive:
+            self.deaf = True
+            self.pipeline.clear()
             self.transport.close()
         self.on_response_complete()
 
@@ -245,6 +261,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+            if self.unstarted is not None:
+                self._start_application(*self.unstarted)
 
     # The listener's calls
 
@@ -253,8 +271,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
         `now` is the loop's time. Aborts where the client does not even read: a close would wait for that.
         """
-        if self.stalled_since is None and self.transport.is_closing():
+        if self.stalled_since is None and (self.transport.is_closing() or self._is_stuck()):
             self.stalled_since = now
+        elif self.stuck_bytes == 0 and not self.transport.is_closing() and not self.flow.write_paused:
+            self.stalled_since = None
         if self.stalled_since is not None:
             if now - self.stalled_since > self.limits.stall_timeout:
                 self.transport.abort()
@@ -264,6 +284,14 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._close_unless_request_waits()
         elif self._waits_for_client() and now - self.since > self.limits.request_timeout:
             self.transport.close()
+
+    def _is_stuck(self) -> bool:
+        """Whether the client has taken nothing of what the kernel holds for it since the last look.
+
+        The transport says so too late: it may have written all of an answer to a TLS layer with room for much of it.
+        """
+        before, self.stuck_bytes = self.stuck_bytes, _unsent(self.conn)
+        return before != 0 and before == self.stuck_bytes
 
     def close_if_idle(self, now: float) -> None:
         """Closes the connection, when stopping, unless a request is being received or answered or is about to come."""
@@ -319,7 +347,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             self.flow.resume_reading()
-        headers = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
+        defaults = self.server_state.default_headers
+        headers = b"".join(b"%s: %s\r\n" % header for header in defaults if header[0] != b"connection")
         entity = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(reason)
         self.transport.write(STATUS_LINE[status] + headers + entity + b"connection: close\r\n\r\n" + reason)
         # Not closed yet: a close with bytes unread is a reset, and that may destroy the answer on its way.

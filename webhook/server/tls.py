@@ -179,6 +179,9 @@ def _load_files(cert_file: Path, key_file: Path, settings: TlsSettings) -> Loade
 
 def _read(path: Path) -> bytes:
     try:
+        if path.is_fifo():
+            # Reading it could wait for ever.
+            raise TlsError(f"cannot read {path}: is a pipe")
         return path.read_bytes()
     except OSError as error:
         raise TlsError(f"cannot read {path}: {error.strerror}") from error
