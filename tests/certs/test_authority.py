@@ -2,7 +2,7 @@ import asyncio
 import contextlib
 import logging
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,10 +24,13 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 class Secrets(InMemorySecretStore):
     error: Exception | None = None
     overtaken = 0
+    meanwhile: Callable[[], None] | None = None
 
     async def read(self) -> StoredSecret | None:
         if self.error:
             raise self.error
+        if self.meanwhile:
+            self.meanwhile()
         return await super().read()
 
     async def write(self, data: Mapping[str, bytes], over: StoredSecret | None) -> None:
@@ -129,6 +132,17 @@ def test_who_is_overtaken_adopts_what_the_other_wrote() -> None:
     assert setting.authority.renewals == {}
 
 
+def test_a_ca_bundle_that_somebody_published_meanwhile_is_not_replaced_by_an_older_one() -> None:
+    setting = Setting()
+    setting.secrets.meanwhile = lambda: setting.bundles.put(setting.bundles._configuration)
+    assert setting.check() == pytest.approx(0.1)
+    assert setting.authority.failures == {"conflict": 1}
+    assert setting.ca_bundle() == ()
+    setting.secrets.meanwhile = None
+    assert setting.check() == 60
+    assert setting.authority.in_sync
+
+
 def test_while_the_api_server_is_away_the_old_certificate_goes_on_and_tries_are_spaced() -> None:
     setting = Setting()
     setting.check()
@@ -184,7 +198,7 @@ def test_a_refused_leaf_is_offered_again_and_the_old_one_goes_on() -> None:
 def test_a_foreign_ca_bundle_is_put_right_at_once_and_then_after_growing_pauses() -> None:
     setting = Setting()
     setting.check()
-    pauses = []
+    pauses: list[float] = []
     for _ in range(4):
         setting.break_ca_bundle()
         pause = setting.check(timedelta(minutes=11) if not pauses else timedelta())

@@ -1,4 +1,5 @@
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,10 @@ def test_a_folder_swapped_by_its_link_as_kubelet_does_is_noticed(tmp_path: Path)
     (tmp_path / "next").symlink_to("new")
     (tmp_path / "next").replace(link)
     assert settled(file) == 2
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "credentials.json"
+    os.mkfifo(path)
+
+    assert CredentialsFile(path).identities == frozenset()

@@ -821,3 +821,85 @@ def test_a_closed_connection_that_was_answered_at_once_is_gone_without_the_colle
             runner.run(asyncio.wait_for(test(), DEADLINE))
     finally:
         gc.enable()
+
+
+def test_a_request_for_an_upgrade_is_for_the_application_and_its_connection_ends() -> None:
+    async def test() -> None:
+        async with answering(lambda _scope, body: HttpAnswer(200, (), body)) as (reader, writer, app):
+            writer.write(b"GET / HTTP/1.1\r\nHost: webhook\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+            answer = await reader.read()
+            assert b"\r\nconnection: close\r\n" in answer
+            assert app.calls == 1
+
+    asyncio.run(asyncio.wait_for(test(), DEADLINE))
+
+
+def test_while_draining_what_is_pipelined_behind_the_last_answer_is_not_decided() -> None:
+    async def test() -> None:
+        bodies: list[bytes] = []
+
+        def answer(_scope: Any, body: bytes) -> HttpAnswer:
+            bodies.append(body)
+            return HttpAnswer(200, (), body)
+
+        listener = Listener(App(), address="127.0.0.1", port=0, tls=None, at_once=answer)
+        reader, writer = await asyncio.open_connection("127.0.0.1", await listener.start())
+        listener.drain()
+        writer.write(POST * 20)
+        answers = await reader.read()
+        assert (answers.count(b"HTTP/1.1 200"), len(bodies)) == (1, 1)
+        assert answers.count(b"connection: close\r\n") == 1
+        writer.close()
+        await listener.stop(1)
+
+    asyncio.run(asyncio.wait_for(test(), DEADLINE))
+
+
+def test_a_request_that_asks_before_its_body_is_told_to_go_on_behind_another() -> None:
+    async def test() -> None:
+        def answer(scope: Any, body: bytes) -> HttpAnswer | None:
+            return None if scope["path"] == "/held" else HttpAnswer(200, (), body)
+
+        async with answering(answer) as (reader, writer, app):
+            expecting = POST.replace(b"\r\n\r\nbody", b"\r\nExpect: 100-continue\r\n\r\n")
+            writer.write(b"GET /held HTTP/1.1\r\nHost: webhook\r\n\r\n" + expecting)
+            await app.entered.wait()
+            app.release.set()
+            await reader.readuntil(b"\r\n\r\n0")
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"body")
+            await reader.readuntil(b"\r\n\r\n4")
+
+    asyncio.run(asyncio.wait_for(test(), DEADLINE))
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "application"])
+def test_a_client_that_never_reads_a_large_answer_is_cut_off(certificate: str, *, at_once: bool) -> None:
+    large = HttpAnswer(200, (), bytes(300_000))
+
+    async def application(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"300000")]})
+        await send({"type": "http.response.body", "body": large.body})
+
+    async def test() -> None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        limits = Limits(stall_timeout=0.2, idle_timeout=600)
+        answer = (lambda _scope, _body: large) if at_once else None
+        listener = Listener(application, address="127.0.0.1", port=0, tls=tls, limits=limits, at_once=answer)
+        port = await listener.start()
+        client = ssl._create_unverified_context()
+        conn = socket.socket()
+        conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with closing(conn):
+            await asyncio.to_thread(conn.connect, ("127.0.0.1", port))
+            secure = await asyncio.to_thread(client.wrap_socket, conn)
+            with closing(secure):
+                secure.sendall(POST)
+                await until(lambda: listener.open_connections == 1)
+                await until(lambda: listener.open_connections == 0)
+        await listener.stop(1)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(test(), DEADLINE))

@@ -84,8 +84,8 @@ def resolve(
     """The identity of a pod that runs as the ServiceAccount `key` (namespace, name), and warnings.
 
     `account` is None where there is no such ServiceAccount; `pod_annotations` are the pod's below our prefix; `granted`
-    is what other sources have for it. First match wins: container credentials, the ServiceAccount's annotation, an exact
-    mapping, a mapping with globs.
+    is what other sources have for it. First match wins: container credentials, the ServiceAccount's annotation, an
+    exact mapping, a mapping with globs.
     """
     warnings: list[str] = []
     annotations = account.annotations if account is not None else {}
