@@ -15,10 +15,10 @@ from webhook.server.mutate_endpoint import MutateEndpoint
 class NoAccounts:
     mapping: RoleMapping = NO_MAPPING
 
-    def get(self, namespace: str, name: str) -> None:
+    def get(self, namespace: str, name: str) -> None:  # noqa: ARG002 - the store's
         return None
 
-    async def lookup(self, namespace: str, name: str) -> None:
+    async def lookup(self, namespace: str, name: str) -> None:  # noqa: ARG002 - the store's
         return None
 
 
