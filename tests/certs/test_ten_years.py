@@ -124,3 +124,21 @@ async def disturb(cluster: Cluster) -> None:
             if cluster.rng.random() < 0.5:
                 cluster.restart(cluster.rng.randrange(len(cluster.replicas)))
             await cluster.advance(timedelta(seconds=cluster.rng.choice((20, 90, 200))))
+
+
+@pytest.mark.parametrize("event", [ca_requested, other_ca, other_ca_and_leaf])
+def test_a_replica_may_restart_at_any_time_while_a_ca_takes_over(event: Callable[[Cluster], None]) -> None:
+    async def rotate() -> None:
+        for seconds in range(0, 420, 30):
+            cluster = Cluster(2, seed=seconds)
+            await cluster.settle_down()
+            ca = cluster.replicas[0].state.ca
+            event(cluster)
+            await cluster.advance(timedelta(seconds=seconds))
+            cluster.restart(seconds % 2)
+            await cluster.settle_down()
+            await cluster.settle_down()
+            assert cluster.replicas[0].state.ca != ca
+            assert cluster.served() == {cluster.replicas[0].state.leaf}
+
+    asyncio.run(rotate())
