@@ -98,6 +98,17 @@ def _additions(injection: Injection, container: str, has_env: bool, has_mounts: 
     return mount + (appended(f"{container}/env", injection.env, has_env) if injection.env else [])
 
 
+def volume_addition(injection: Injection, expiration: int, has_volumes: bool) -> list[bytes]:
+    """The operation that adds the volume to a pod; `has_volumes`: it has a list of them."""
+    make = _volume_addition if injection.is_shared else _volume_addition.__wrapped__
+    return make(injection, expiration, has_volumes)
+
+
+@lru_cache(maxsize=1024)
+def _volume_addition(injection: Injection, expiration: int, has_volumes: bool) -> list[bytes]:
+    return appended("/spec/volumes", [injection.volume(expiration)], has_volumes)
+
+
 def injection_of(identity: Identity, settings: Settings, *, windows: bool, session_name: str | None) -> Injection:
     """What `identity` adds to a pod; `session_name` is what `session_name_of` says."""
     make = _injection if _is_small(identity.role_arn, identity.audience) else _injection.__wrapped__

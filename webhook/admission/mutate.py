@@ -11,7 +11,7 @@ import msgspec
 
 from webhook.admission import jsonpatch
 from webhook.admission.annotations import ENV_DEFAULT_REGION, ENV_REGION, ENV_STS_REGIONAL_ENDPOINTS, OUR_VARIABLES
-from webhook.admission.injection import Injection, additions, appended
+from webhook.admission.injection import Injection, additions, appended, volume_addition
 from webhook.admission.pod import Container, Pod, Volume, same_mount_path
 from webhook.admission.warning import quoted
 
@@ -152,7 +152,7 @@ class _Run:
             if self.unsuitable is not None:
                 self._result.warnings.append(self.unsuitable)
             return
-        self._append("/spec/volumes", self._pod.spec.volumes, [self._injection.volume(expiration)])
+        self._result.operations += volume_addition(self._injection, expiration, self._pod.spec.volumes is not None)
 
     def label(self, name: str, value: str) -> None:
         """Adds a label to the pod, unless it is there; a foreign value stays."""

@@ -20,10 +20,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 from webhook.errors import WebhookError
-from webhook.server.protocol import AtOnce, BoundedProtocol, Limits
+from webhook.server.protocol import AtOnce, BoundedProtocol, Limits, SharedState
 
 if TYPE_CHECKING:
     import ssl
@@ -86,7 +85,7 @@ class Listener:
             log_config=None,
             workers=1,
         )
-        self._state = ServerState()
+        self._state = SharedState()
         self._connections = cast("set[BoundedProtocol]", self._state.connections)
         self._handshakes: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -220,6 +219,8 @@ class Listener:
 
     def _set_headers(self) -> None:
         headers = [(b"date", formatdate(usegmt=True).encode())]
+        self._state.date_line = b"date: %s\r\n" % headers[0][1]
+        self._state.is_draining = self._draining
         if self._draining:
             # uvicorn closes a connection after an answer with this header, whoever put it there.
             headers.append((b"connection", b"close"))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-    from uvicorn.server import ServerState
 
     from webhook.server.http_answer import HttpAnswer
 
@@ -86,13 +86,22 @@ class _StopParsing(Exception):
     """Leaves the parser from one of its callbacks; never leaves `data_received`."""
 
 
+class SharedState(ServerState):
+    """What the connections of one listener share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_draining = False
+        self.date_line = b""
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. Its transport owns `conn`, which is only peeked at here; `on_made` follows the TLS handshake."""
 
     def __init__(
         self,
         config: Config,
-        server_state: ServerState,
+        server_state: SharedState,
         limits: Limits,
         conn: socket.socket,
         on_made: Callable[[], None],
@@ -101,6 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state={})
         # Off here: uvicorn's Config would do it by changing the logger of the whole process.
         self.access_log = False
+        self.server_state: SharedState = server_state
         self.limits = limits
         self.conn = conn
         self.on_made = on_made
@@ -233,14 +243,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self._start_application(cycle, app)
             return
         self.unstarted = None
-        headers = [*self.server_state.default_headers, *answer.headers]
-        cycle.keep_alive &= not answer.closes and (b"connection", b"close") not in headers
-        if not cycle.keep_alive and (b"connection", b"close") not in headers:
-            headers.append((b"connection", b"close"))
-        head = b"".join([b"%s: %s\r\n" % header for header in headers])
-        length = b"content-length: %d\r\n\r\n" % len(answer.body)
-        body = b"" if cycle.scope["method"] == "HEAD" else answer.body
-        self.transport.write(b"".join((STATUS_LINE[answer.code], head, length, body)))
+        cycle.keep_alive = cycle.keep_alive and not answer.closes and not self.server_state.is_draining
+        parts = [STATUS_LINE[answer.code], self.server_state.date_line]
+        parts += [b"%s: %s\r\n" % header for header in answer.headers]
+        if not cycle.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"content-length: %d\r\n\r\n" % len(answer.body))
+        if cycle.scope["method"] != "HEAD":
+            parts.append(answer.body)
+        self.transport.write(b"".join(parts))
         cycle.response_started = cycle.response_complete = True
         # As uvicorn does at its end: the two hold each other, and a closed connection would wait for the collector.
         cycle.on_response = _nothing
