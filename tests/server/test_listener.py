@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from webhook.server.http_answer import HttpAnswer
+from webhook.server.limits import Limits
 from webhook.server.listener import Listener, ListenError
-from webhook.server.protocol import PIPELINED_REQUESTS, Limits
+from webhook.server.protocol import PIPELINED_REQUESTS
 
 DEADLINE = 20.0
 POST = b"POST /mutate HTTP/1.1\r\nHost: webhook\r\nContent-Length: 4\r\n\r\nbody"

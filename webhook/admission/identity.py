@@ -42,9 +42,10 @@ class Sources(msgspec.Struct, frozen=True):
     mapping: RoleMapping = NO_MAPPING
     container_credentials: ContainerCredentials = frozenset()
 
-    def granted(self, namespace: str, name: str) -> "Granted":
-        """What they have for a ServiceAccount."""
-        return Granted(self.mapping.find(namespace, name), (namespace, name) in self.container_credentials)
+    def granted(self, account: "ServiceAccount | None", key: tuple[str, str]) -> "Granted":
+        """What they have for the ServiceAccount `key` (namespace, name): a mapping only where it has no annotation."""
+        is_annotated = account is not None and account.annotations.get(ROLE_ARN)
+        return Granted(None if is_annotated else self.mapping.find(*key), key in self.container_credentials)
 
 
 class Granted(msgspec.Struct, frozen=True, gc=False):
@@ -89,8 +90,7 @@ def resolve(
     """
     warnings: list[str] = []
     annotations = account.annotations if account is not None else {}
-    annotated = annotations.get(ROLE_ARN)
-    mapped = granted.mapped if not annotated else None
+    annotated, mapped = annotations.get(ROLE_ARN), granted.mapped
     regional = _regional_sts(annotations, mapped, settings, warnings)
     expiration = _expiration(pod_annotations, annotations, mapped, settings, warnings)
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final, cast
 from uvicorn.config import Config
 
 from webhook.errors import WebhookError
-from webhook.server.protocol import AtOnce, BoundedProtocol, Limits, SharedState
+from webhook.server.limits import Limits
+from webhook.server.protocol import AtOnce, BoundedProtocol, SharedState
 
 if TYPE_CHECKING:
     import ssl
