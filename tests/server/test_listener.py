@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from webhook.server import protocol
 from webhook.server.http_answer import HttpAnswer
 from webhook.server.limits import Limits
 from webhook.server.listener import Listener, ListenError
@@ -900,6 +901,42 @@ def test_a_client_that_never_reads_a_large_answer_is_cut_off(certificate: str, *
                 secure.sendall(POST)
                 await until(lambda: listener.open_connections == 1)
                 await until(lambda: listener.open_connections == 0)
+        await listener.stop(1)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(test(), DEADLINE))
+
+
+@pytest.mark.parametrize(("step", "lives"), [(1, True), (0, False)], ids=["something", "nothing"])
+def test_a_client_is_cut_off_only_where_it_acknowledges_nothing(
+    monkeypatch: pytest.MonkeyPatch, *, step: int, lives: bool
+) -> None:
+    looks: list[int] = []
+
+    def acknowledged(_conn: socket.socket) -> int:
+        looks.append(len(looks) * step)
+        return looks[-1]
+
+    monkeypatch.setattr(protocol, "_unsent", lambda _conn: 100)
+    monkeypatch.setattr(protocol, "_acknowledged", acknowledged)
+
+    async def test() -> None:
+        limits = Limits(stall_timeout=0.1, idle_timeout=600)
+        listener = Listener(
+            App(), address="127.0.0.1", port=0, tls=None, limits=limits, at_once=lambda *_: HttpAnswer(200, (), b"")
+        )
+        reader, writer = await asyncio.open_connection("127.0.0.1", await listener.start())
+        writer.write(POST)
+        await reader.readuntil(b"\r\n\r\n")
+        if lives:
+            # Ticks come every quarter of the stall timeout.
+            await until(lambda: len(looks) > 20)
+            assert listener.open_connections == 1
+        else:
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+            assert len(looks) < 20
+        writer.close()
         await listener.stop(1)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

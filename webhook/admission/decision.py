@@ -150,14 +150,17 @@ def _plan_for(pod: Pod, review: Review, account: ServiceAccount | None, sources:
     granted = sources.granted(account, key)
     annotations, name = pod.meta.annotations, pod.meta.name or ""
     is_plain = annotations is None or settings.pod_annotations.isdisjoint(annotations)
-    if is_plain and not pod.is_windows and len(name) <= SESSION_NAME_MAX and _is_small(account):
+    if is_plain and not pod.is_windows and len(name) <= SESSION_NAME_MAX and _is_small(account, granted):
         return _plain_plan(account, key, granted, settings)
     return _plan(account, key, granted, settings, own_annotations(annotations, settings), name, windows=pod.is_windows)
 
 
-def _is_small(account: ServiceAccount | None) -> bool:
-    """Whether a ServiceAccount may be kept here after the cluster has changed it: not whatever its author wrote."""
-    return account is None or sum(map(len, account.annotations.values())) <= _MAX_CACHED
+def _is_small(account: ServiceAccount | None, granted: Granted) -> bool:
+    """Whether these may be kept here after the cluster has changed them: not whatever their authors wrote."""
+    size = sum(map(len, account.annotations.values())) if account is not None else 0
+    if granted.mapped is not None:
+        size += len(granted.mapped.role_arn) + len(granted.mapped.audience or "")
+    return size <= _MAX_CACHED
 
 
 # Most pods have no annotations of ours, and run as few ServiceAccounts, over and over.

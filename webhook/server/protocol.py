@@ -15,7 +15,7 @@ import logging
 import socket
 import sys
 import termios
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 # The answer to a request (ASGI's scope, and the body) that has not to be waited for; None: ask the application.
 AtOnce: TypeAlias = "Callable[[Any, bytes], HttpAnswer | None]"
 
+# Of struct tcp_info, in Linux since 4.1.
+_BYTES_ACKED: Final = slice(120, 128)
+
 PIPELINED_REQUESTS = 8  # may wait behind the one being answered; the API server, kubelet and Prometheus send none
 
 
@@ -46,6 +49,16 @@ def _unsent(conn: socket.socket) -> int:
         return int.from_bytes(fcntl.ioctl(conn, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     except (OSError, ValueError):
         return 0
+
+
+def _acknowledged(conn: socket.socket) -> int | None:
+    """Bytes that the peer has acknowledged so far (tcp(7), TCP_INFO: tcpi_bytes_acked); None where nothing says so."""
+    try:
+        info = conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.stop)
+    except (OSError, AttributeError):
+        return None
+    field = info[_BYTES_ACKED]
+    return int.from_bytes(field, sys.byteorder) if len(field) == 8 else None
 
 
 def _nothing() -> None:
@@ -95,7 +108,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.overhead = 0
         # What else arrives is discarded: the connection closes after what it owes.
         self.deaf = False
-        self.stuck_bytes = 0
+        # What the client had acknowledged at the last tick where it had not all, and since when that is so.
+        self.acknowledged: int | None = None
+        self.waiting_since = 0.0
 
     @property
     def unused(self) -> bool:
@@ -138,7 +153,8 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # Answered as if it had asked for no upgrade. The bytes behind it may be of that other protocol.
+            # Its head is answered (the parser keeps its body back), then the connection ends: what comes behind it may
+            # be of that other protocol.
             self._finish()
         except httptools.HttpParserError as error:
             if not self.deaf:
@@ -252,10 +268,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
         `now` is the loop's time. Aborts where the client does not even read: a close would wait for that.
         """
-        if self.stalled_since is None and (self.transport.is_closing() or self._is_stuck()):
+        if self._takes_nothing(now):
+            self.transport.abort()
+            return
+        if self.stalled_since is None and self.transport.is_closing():
             self.stalled_since = now
-        elif self.stuck_bytes == 0 and not self.transport.is_closing() and not self.flow.write_paused:
-            self.stalled_since = None
         if self.stalled_since is not None:
             if now - self.stalled_since > self.limits.stall_timeout:
                 self.transport.abort()
@@ -266,13 +283,15 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._waits_for_client() and now - self.since > self.limits.request_timeout:
             self.transport.close()
 
-    def _is_stuck(self) -> bool:
-        """Whether the client has taken nothing of what the kernel holds for it since the last look.
+    def _takes_nothing(self, now: float) -> bool:
+        """Whether the client has for too long acknowledged none of the bytes that the kernel holds for it.
 
-        The transport says so too late: it may have written all of an answer to a TLS layer with room for much of it.
+        The transport says so too late: it may have given all of an answer to a TLS layer with room for much of it.
         """
-        before, self.stuck_bytes = self.stuck_bytes, _unsent(self.conn)
-        return before != 0 and before == self.stuck_bytes
+        acknowledged = _acknowledged(self.conn) if _unsent(self.conn) else None
+        if acknowledged is None or acknowledged != self.acknowledged:
+            self.acknowledged, self.waiting_since = acknowledged, now
+        return now - self.waiting_since > self.limits.stall_timeout and acknowledged is not None
 
     def close_if_idle(self, now: float) -> None:
         """Closes the connection, when stopping, unless a request is being received or answered or is about to come."""
