@@ -11,8 +11,10 @@ from typing import Any
 
 import uvloop
 
+from webhook.server.certificate_files import CertificateFiles
 from webhook.server.listener import Listener
-from webhook.server.tls import CertificateFiles, TlsSettings
+from webhook.server.tls import ServingContext
+from webhook.server.tls_settings import TlsSettings
 
 ANSWER = b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"0","allowed":true}}'
 START = {
@@ -33,7 +35,7 @@ async def application(_scope: dict[str, Any], receive: Callable[[], Any], send: 
 
 async def main(certificate: Path, key: Path) -> None:
     """Serves until it is killed."""
-    files = CertificateFiles(certificate, key, TlsSettings())
+    files = CertificateFiles(certificate, key, ServingContext(TlsSettings()))
     listener = Listener(application, address="127.0.0.1", port=0, tls=files.serving.outer)  # type: ignore[arg-type]
     print(await listener.start(), flush=True)
     await asyncio.Event().wait()

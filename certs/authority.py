@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from certs.bundle import Service, bundle_patch, published
+from certs.bundle import Service, bundle_patch, our_entries, published
 from certs.errors import CertificateError, Conflict, StoreError
 from certs.fight import Fight
 from certs.issue import Names, Pair
@@ -52,6 +52,7 @@ class Authority:
     """One replica's part in keeping the Secret and the caBundle right, and the leaf that it is to serve.
 
     `serve` is called with each new leaf and raises CertificateError to refuse it; it is asked again in the next round.
+    `in_sync`: whether the caBundle was right when it was last looked at; `problem`: what failed in the last round.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Authority:
         self._bundle_fight = Fight()
         self._failed_rounds = 0
         self.in_sync = False
+        self.problem = ""
         self.renewals: Counter[Change] = Counter()
         self.failures: Counter[str] = Counter()
 
@@ -136,8 +138,10 @@ class Authority:
         except Exception:  # noqa: BLE001 - whatever it is, the certificate goes on
             _log.exception("looking after certificates failed; what is served goes on")
             self.failures["unexpected"] += 1
+            self.problem = "unexpected: a bug, see the log"
         if sum(self.failures.values()) == failed:
             self._failed_rounds = 0
+            self.problem = ""
             until = look_again - self._clock()
             return min(max(until, _SHORTEST_SLEEP), LONGEST_SLEEP).total_seconds()
         self._failed_rounds += 1
@@ -161,6 +165,11 @@ class Authority:
             self._failed("bundle", error)
             return None
         self._observe(configuration)
+        if not any(our_entries(configuration, self._service)):
+            self.in_sync = False
+            service = f"{self._service.namespace}/{self._service.name}"
+            self._failed("bundle", StoreError(f"the webhook configuration has no entry that calls Service {service}"))
+            return None
         return configuration
 
     async def _agree(self, stored: StoredSecret | None) -> Step:
@@ -231,4 +240,5 @@ class Authority:
 
     def _failed(self, what: str, error: CertificateError) -> None:
         self.failures[what] += 1
-        _log.warning("looking after certificates: %s: %s; what is served goes on", what, error)
+        self.problem = f"{what}: {error}"
+        _log.warning("looking after certificates: %s; what is served goes on", self.problem)

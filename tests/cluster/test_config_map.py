@@ -30,7 +30,7 @@ async def following(server: ApiServer) -> AsyncIterator[MappingConfigMap]:
     async with (
         server.running(),
         client_of(server) as client,
-        MappingConfigMap(client, "eks", Pace(first_delay=0.001, max_delay=0.002)) as config,
+        MappingConfigMap(client, "eks", "pod-identity-webhook", Pace(first_delay=0.001, max_delay=0.002)) as config,
     ):
         yield config
 

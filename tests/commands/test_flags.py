@@ -280,7 +280,6 @@ def test_serve_says_all_that_is_wrong_and_exits_2() -> None:
         "pod-identity-webhook serve: --in-cluster: 'maybe' is not a bool (true or false)",
         "pod-identity-webhook serve: 'manifests.yaml': serve takes flags only",
         "pod-identity-webhook serve: --namespace: 'Not_A_Name' is not a namespace's name (DNS label)",
-        "pod-identity-webhook serve: --certificate-names: only --ephemeral-certificate takes names",
         "pod-identity-webhook serve: --token-audience: '' is empty or has characters that are not printable ASCII",
         "See 'pod-identity-webhook serve --help'.",
     ]

@@ -21,17 +21,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from certs.issue import Names, Pair, issue_ca, issue_leaf
-from webhook.server import tls
-from webhook.server.tls import (
-    CertificateFiles,
-    ServingContext,
-    TlsError,
-    TlsSettings,
-    build_context,
-    load_pair,
-    parse_cipher_suites,
-    parse_min_version,
-)
+from webhook.server import watched_file
+from webhook.server.certificate_files import CertificateFiles
+from webhook.server.tls import ServingContext, load_pair
+from webhook.server.tls_settings import TlsError, TlsSettings, parse_cipher_suites, parse_min_version
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 CA = issue_ca(NOW, common_name="test CA")
@@ -88,7 +81,13 @@ def write(directory: Path, *, certificate: bytes | None = None, key: bytes | Non
 
 def files(directory: Path, settings: TlsSettings = SETTINGS) -> CertificateFiles:
     write(directory, certificate=OLD.certificate, key=OLD.private_key)
-    return CertificateFiles(directory / "tls.crt", directory / "tls.key", settings)
+    return CertificateFiles(directory / "tls.crt", directory / "tls.key", ServingContext(settings))
+
+
+def served(pair: Pair, settings: TlsSettings = SETTINGS) -> ServingContext:
+    serving = ServingContext(settings)
+    serving.serve(pair)
+    return serving
 
 
 def encrypted_key(pair: Pair) -> bytes:
@@ -183,7 +182,7 @@ def test_all_unknown_suites_are_named_at_once() -> None:
 def test_the_chosen_suite_is_what_a_tls_1_2_connection_uses() -> None:
     suites, _ = parse_cipher_suites("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA")
     settings = TlsSettings(cipher_suites=suites)
-    serving = ServingContext(settings, load_pair(OLD, settings).context)
+    serving = served(OLD, settings)
     client = client_context(newest=TLS12)
     client.set_ciphers("ALL")
     cipher = Connection(serving.outer, client).client.cipher()
@@ -197,7 +196,7 @@ def test_the_chosen_suite_is_what_a_tls_1_2_connection_uses() -> None:
     ids=["minimum version 1.3", "only suites of 1.3"],
 )
 def test_tls_1_2_is_refused_where_1_3_is_the_minimum(settings: TlsSettings) -> None:
-    serving = ServingContext(settings, load_pair(OLD, settings).context)
+    serving = served(OLD, settings)
     assert Connection(serving.outer).client.version() == "TLSv1.3"
     with pytest.raises(ssl.SSLError, match="UNSUPPORTED_PROTOCOL"):
         Connection(serving.outer, client_context(newest=TLS12))
@@ -205,7 +204,7 @@ def test_tls_1_2_is_refused_where_1_3_is_the_minimum(settings: TlsSettings) -> N
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1")
 def test_tls_1_1_is_refused() -> None:
-    serving = ServingContext(SETTINGS, load_pair(OLD, SETTINGS).context)
+    serving = served(OLD)
     client = client_context()
     client.minimum_version = client.maximum_version = ssl.TLSVersion.TLSv1_1
     client.set_ciphers("ALL:@SECLEVEL=0")
@@ -215,7 +214,7 @@ def test_tls_1_1_is_refused() -> None:
 
 
 def test_http_1_1_is_all_that_is_offered_and_nothing_of_a_session_is_kept() -> None:
-    serving = ServingContext(SETTINGS, load_pair(OLD, SETTINGS).context)
+    serving = served(OLD)
     for newest in (TLS12, TLS13):
         connection = Connection(serving.outer, client_context(newest=newest))
         assert connection.client.selected_alpn_protocol() == "http/1.1"
@@ -228,7 +227,7 @@ def test_http_1_1_is_all_that_is_offered_and_nothing_of_a_session_is_kept() -> N
 
 
 def test_renegotiation_and_compression_are_off_in_the_context_whose_options_count() -> None:
-    serving = ServingContext(SETTINGS, load_pair(OLD, SETTINGS).context)
+    serving = served(OLD)
     assert serving.outer.options & ssl.OP_NO_RENEGOTIATION
     assert serving.outer.options & ssl.OP_NO_COMPRESSION
 
@@ -241,10 +240,10 @@ def test_a_missing_or_unreadable_file_is_named(bad: str, tmp_path: Path) -> None
     write(tmp_path, certificate=OLD.certificate, key=OLD.private_key)
     (tmp_path / bad).unlink()
     with pytest.raises(TlsError, match=f"^cannot read {tmp_path / bad}: No such file or directory$"):
-        build_context(tmp_path / "tls.crt", tmp_path / "tls.key", SETTINGS)
+        CertificateFiles(tmp_path / "tls.crt", tmp_path / "tls.key", ServingContext(SETTINGS))
     (tmp_path / bad).mkdir()
     with pytest.raises(TlsError, match=f"^cannot read {tmp_path / bad}: Is a directory$"):
-        build_context(tmp_path / "tls.crt", tmp_path / "tls.key", SETTINGS)
+        CertificateFiles(tmp_path / "tls.crt", tmp_path / "tls.key", ServingContext(SETTINGS))
 
 
 @contextlib.contextmanager
@@ -267,7 +266,7 @@ def test_a_file_without_permission_is_named() -> None:
         (directory / "tls.key").chmod(0)
         directory.chmod(0o755)
         with unprivileged(), pytest.raises(TlsError, match=f"^cannot read {directory}/tls.key: Permission denied$"):
-            build_context(directory / "tls.crt", directory / "tls.key", SETTINGS)
+            CertificateFiles(directory / "tls.crt", directory / "tls.key", ServingContext(SETTINGS))
 
 
 def weak_key() -> bytes:
@@ -307,7 +306,7 @@ def test_a_pair_that_cannot_be_served_is_refused_in_one_line(
 ) -> None:
     write(tmp_path, certificate=certificate, key=key)
     with pytest.raises(TlsError) as refused:
-        build_context(tmp_path / "tls.crt", tmp_path / "tls.key", SETTINGS)
+        CertificateFiles(tmp_path / "tls.crt", tmp_path / "tls.key", ServingContext(SETTINGS))
     assert str(refused.value) == message.replace("CRT", f"{tmp_path}/tls.crt").replace("KEY", f"{tmp_path}/tls.key")
 
 
@@ -386,11 +385,11 @@ def test_a_pair_is_loaded_where_no_file_can_be_written(tmp_path: Path, monkeypat
 def test_new_connections_get_the_new_certificate_and_established_ones_go_on(
     newest: ssl.TLSVersion, hostname: str
 ) -> None:
-    serving = ServingContext(SETTINGS, load_pair(OLD, SETTINGS).context)
+    serving = served(OLD)
     before = Connection(serving.outer, client_context(newest=newest), hostname)
     assert before.certificate == OLD.certificate
 
-    serving.swap(load_pair(NEW, SETTINGS).context)
+    serving.serve(NEW)
     after = Connection(serving.outer, client_context(newest=newest), hostname)
     assert after.certificate == NEW.certificate
     assert after.client.selected_alpn_protocol() == "http/1.1"
@@ -413,13 +412,13 @@ def test_a_listener_changes_its_certificate_without_losing_a_connection(
         return certificate_of(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
 
     async def walk() -> list[bytes]:
-        serving = ServingContext(SETTINGS, load_pair(OLD, SETTINGS).context)
+        serving = served(OLD)
         server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=serving.outer)
         port = server.sockets[0].getsockname()[1]
         async with server:
             established = await asyncio.open_connection("127.0.0.1", port, ssl=client_context())
             seen = [await ask(*established, b"before\n")]
-            serving.swap(load_pair(NEW, SETTINGS).context)
+            serving.serve(NEW)
             fresh = await asyncio.open_connection("127.0.0.1", port, ssl=client_context())
             seen += [await ask(*fresh, b"new\n"), await ask(*established, b"after\n")]
             for _, writer in (established, fresh):
@@ -437,13 +436,13 @@ def test_a_listener_changes_its_certificate_without_losing_a_connection(
 def test_files_that_do_not_change_are_not_loaded_again(tmp_path: Path) -> None:
     watched = files(tmp_path)
     assert [watched.check() for _ in range(3)] == [False, False, False]
-    assert (watched.reloads, watched.failures, watched.not_after) == (0, 0, NOW + timedelta(days=10))
+    assert (watched.reloads, watched.failures, watched.serving.not_after) == (0, 0, NOW + timedelta(days=10))
     assert Connection(watched.serving.outer).certificate == OLD.certificate
 
 
 def test_files_that_cannot_be_served_at_the_start_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TlsError, match=r"tls\.crt: No such file or directory$"):
-        CertificateFiles(tmp_path / "tls.crt", tmp_path / "tls.key", SETTINGS)
+        CertificateFiles(tmp_path / "tls.crt", tmp_path / "tls.key", ServingContext(SETTINGS))
 
 
 def test_replaced_files_are_served_after_the_next_check(tmp_path: Path) -> None:
@@ -452,7 +451,7 @@ def test_replaced_files_are_served_after_the_next_check(tmp_path: Path) -> None:
     assert Connection(watched.serving.outer).certificate == OLD.certificate
     assert watched.check()
     assert not watched.check()
-    assert (watched.reloads, watched.failures, watched.not_after) == (1, 0, NOW + timedelta(days=20))
+    assert (watched.reloads, watched.failures, watched.serving.not_after) == (1, 0, NOW + timedelta(days=20))
     assert Connection(watched.serving.outer).certificate == NEW.certificate
 
 
@@ -465,7 +464,7 @@ def test_the_swap_of_a_mounted_secret_is_seen_through_its_symlinks(tmp_path: Pat
     (tmp_path / "..data").symlink_to("..old")
     for name in ("tls.crt", "tls.key"):
         (tmp_path / name).symlink_to(Path("..data", name))
-    watched = CertificateFiles(tmp_path / "tls.crt", tmp_path / "tls.key", SETTINGS)
+    watched = CertificateFiles(tmp_path / "tls.crt", tmp_path / "tls.key", ServingContext(SETTINGS))
     assert not watched.check()
 
     (tmp_path / "..data_tmp").symlink_to("..new")
@@ -482,7 +481,7 @@ def test_half_a_pair_is_refused_once_and_comes_right_with_its_other_half(
     end = (NOW + timedelta(days=10)).isoformat()
     write(tmp_path, certificate=NEW.certificate)
     assert [watched.check() for _ in range(3)] == [False, False, False]
-    assert (watched.reloads, watched.failures, watched.not_after) == (0, 1, NOW + timedelta(days=10))
+    assert (watched.reloads, watched.failures, watched.serving.not_after) == (0, 1, NOW + timedelta(days=10))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         (
             "ERROR",
@@ -493,7 +492,7 @@ def test_half_a_pair_is_refused_once_and_comes_right_with_its_other_half(
 
     write(tmp_path, key=NEW.private_key)
     assert watched.check()
-    assert (watched.reloads, watched.failures, watched.not_after) == (1, 1, NOW + timedelta(days=20))
+    assert (watched.reloads, watched.failures, watched.serving.not_after) == (1, 1, NOW + timedelta(days=20))
     assert Connection(watched.serving.outer).certificate == NEW.certificate
 
 
@@ -519,15 +518,15 @@ def test_a_pair_replaced_while_it_is_read_is_no_failure(
     watched = files(tmp_path)
     write(tmp_path, certificate=NEW.certificate, key=NEW.private_key)
     third = issue_leaf(CA, NAMES, NOW, lifetime=timedelta(days=30))
-    read = tls._read
+    read = watched_file.read
 
     def interrupted(path: Path) -> bytes:
         if path.name == replaced_before:
-            monkeypatch.setattr(tls, "_read", read)
+            monkeypatch.setattr(watched_file, "read", read)
             write(tmp_path, certificate=third.certificate, key=third.private_key)
         return read(path)
 
-    monkeypatch.setattr(tls, "_read", interrupted)
+    monkeypatch.setattr(watched_file, "read", interrupted)
     caplog.set_level(logging.ERROR)
     # Replaced before the first read, the pair is whole, though newer than what was seen to change.
     assert watched.check() == (replaced_before == "tls.crt")

@@ -1,4 +1,4 @@
-"""The ConfigMap `pod-identity-webhook` with role mappings, followed in one namespace."""
+"""The ConfigMap with role mappings, followed in one namespace."""
 
 import logging
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from webhook.admission.mapping import CONFIG_MAP_NAME, NO_MAPPING, RoleMapping, parse_mapping
+from webhook.admission.mapping import NO_MAPPING, RoleMapping, parse_mapping
 from webhook.cluster.api_errors import ApiError, MalformedAnswer
 from webhook.cluster.resource import JSON, Resource
 from webhook.cluster.running import running
@@ -29,12 +29,13 @@ class ConfigMap(PartialObject):
     data: dict[str, str] | None = None
 
 
-async def read_mapping(client: "KubernetesClient", namespace: str, *, seconds: float) -> tuple[RoleMapping, list[str]]:
-    """The role mappings in `namespace` and a line for each bad entry, within `seconds`; none without the ConfigMap.
+async def read_mapping(
+    client: "KubernetesClient", resource: Resource, *, seconds: float
+) -> tuple[RoleMapping, list[str]]:
+    """The role mappings in the ConfigMap `resource` and a line for each bad entry, within `seconds`; none without it.
 
     Raises ClusterError, or MappingError where the document as a whole makes no sense.
     """
-    resource = Resource("configmaps", namespace, CONFIG_MAP_NAME)
     try:
         found = msgspec.json.decode(await client.get(resource, seconds=seconds), type=ConfigMap)
     except ApiError as error:
@@ -54,9 +55,10 @@ class MappingConfigMap:
     those that could not be used.
     """
 
-    def __init__(self, client: "KubernetesClient", namespace: str, pace: Pace | None = None) -> None:
-        self._place = f"ConfigMap {namespace}/{CONFIG_MAP_NAME}"
-        selector = f"metadata.name={CONFIG_MAP_NAME}"
+    def __init__(self, client: "KubernetesClient", namespace: str, name: str, pace: Pace | None = None) -> None:
+        self.name = name
+        self._place = f"ConfigMap {namespace}/{name}"
+        selector = f"metadata.name={name}"
         collection = Collection(Resource("configmaps", namespace), ConfigMap, JSON, JSON, selector)
         self.watch = Watch(client, collection, self, pace)
         self.mapping: RoleMapping = NO_MAPPING
@@ -120,7 +122,7 @@ class ConfigMapListing:
     def add(self, items: Sequence[ConfigMap]) -> None:
         """Takes one page."""
         for item in items:
-            if item.metadata.name == CONFIG_MAP_NAME:
+            if item.metadata.name == self._owner.name:
                 self._found = item
 
     def commit(self) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from webhook.admission.mapping import CONFIG_MAP_NAME
 from webhook.admission.settings import INVALID_ROLE_ARN_CHOICES, Settings
 from webhook.commands.flags import Flag, Kind
 
@@ -68,9 +69,10 @@ ADMISSION_FLAGS: Final = (
         "watch-config-map",
         "bool",
         "false",
-        "takes role mappings from the ConfigMap pod-identity-webhook too",
+        "takes role mappings from a ConfigMap too",
         _SOURCES,
     ),
+    Flag("config-map-name", "string", CONFIG_MAP_NAME, "name of that ConfigMap", _SOURCES),
     Flag(
         "watch-container-credentials-config",
         "string",
@@ -169,21 +171,52 @@ SERVE_FLAGS: Final = (
         _TLS,
         metavar="DIR",
     ),
-    Flag("certificate-names", "string", "", "more DNS names and IP addresses for it, with commas between", _TLS),
+    Flag(
+        "certificate-names",
+        "string",
+        "",
+        "more DNS names and IP addresses for the certificates that we make, with commas between",
+        _TLS,
+    ),
+    Flag(
+        "in-cluster",
+        "bool",
+        "true",
+        "certificates that look after themselves, by a CA of our own; true in a cluster, unless --tls-cert or --tls-key"
+        " is given",
+        _TLS,
+    ),
+    Flag("tls-secret", "string", "pod-identity-webhook", "name of the Secret in which replicas share them", _TLS),
+    Flag(
+        "webhook-configuration",
+        "string",
+        "pod-identity-webhook",
+        "name of the MutatingWebhookConfiguration whose caBundle we keep right",
+        _TLS,
+    ),
+    Flag("ca-lifetime", "duration", "87600h", "how long our CA is valid; it is replaced after two thirds", _TLS),
+    Flag("certificate-lifetime", "duration", "2160h", "the same of the certificates that it signs", _TLS),
+    Flag(
+        "ca-settle",
+        "duration",
+        "6m0s",
+        "how long a new CA is in the caBundle before it signs: every API server must have seen it",
+        _TLS,
+    ),
+    Flag(
+        "client-ca",
+        "string",
+        "",
+        "CA certificates (PEM), read again when they change: only clients with a certificate of theirs may call",
+        _TLS,
+        metavar="FILE",
+    ),
     Flag("tls-min-version", "string", "1.2", "lowest TLS version, as 1.2 or VersionTLS12; 1.2 at least", _TLS),
     Flag(
         "tls-cipher-suites", "string", "", "TLS 1.2 cipher suites, Go's or OpenSSL's names, with commas between", _TLS
     ),
     Flag("namespace", "string", "eks", "namespace that the webhook runs in", _CLUSTER),
     Flag("service-name", "string", "pod-identity-webhook", "name of the webhook's Service", _CLUSTER),
-    Flag("tls-secret", "string", "pod-identity-webhook", "name of the Secret that holds the certificate", _CLUSTER),
-    Flag(
-        "in-cluster",
-        "bool",
-        "true",
-        "accepted for compatibility: the certificate is the one of --tls-cert and --tls-key",
-        _CLUSTER,
-    ),
     Flag("kubeconfig", "string", "", "kubeconfig file, where it does not run in the cluster", _CLUSTER, metavar="FILE"),
     Flag("kube-api", "string", "", "URL of the API server, over the kubeconfig's", _CLUSTER, metavar="URL"),
     Flag("resync-period", "duration", "1m0s", "accepted for compatibility: a watch needs no resync", _CLUSTER),

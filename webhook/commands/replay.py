@@ -10,13 +10,14 @@ from typing import Final
 
 from webhook.admission.container_credentials import ContainerCredentials, parse_container_credentials
 from webhook.admission.identity import ServiceAccount, Sources
-from webhook.admission.mapping import CONFIG_MAP_NAME, NO_MAPPING, RoleMapping
-from webhook.admission.names import is_dns_label
+from webhook.admission.mapping import NO_MAPPING, RoleMapping
+from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.admission.review import parse as parse_review
 from webhook.admission.settings import Settings
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.documents import MAX_BYTES, Document, read_documents, read_path
 from webhook.cluster.manifests import role_mapping, service_account
+from webhook.cluster.resource import Resource
 from webhook.cluster.workloads import pods_of
 from webhook.commands.flag_table import REPLAY_FLAGS, SERVE_FLAGS
 from webhook.commands.flags import Parsed, parse, unknown_variables
@@ -90,6 +91,8 @@ def _check_usage(parsed: Parsed) -> None:
         parsed.problems.append("--live: a running webhook (--url) knows the cluster by itself")
     if not is_dns_label(values["config_map_namespace"]):
         parsed.problems.append(f"--config-map-namespace: {values['config_map_namespace']!r} is not a namespace's name")
+    if not is_dns_subdomain(values["config_map_name"]):
+        parsed.problems.append(f"--config-map-name: {values['config_map_name']!r} is not a ConfigMap's name")
     if values["update"] and not values["expect"]:
         parsed.problems.append("--update: say with --expect where the files are")
 
@@ -112,7 +115,8 @@ def _answerer(
     if values["service_accounts"]:
         documents = [*read_path(Path(values["service_accounts"])), *documents]
     settings = with_account(settings)
-    accounts, mapping = _known(documents, values["namespace"], settings, mapped=values["watch_config_map"])
+    config_map = values["config_map_name"] if values["watch_config_map"] else ""
+    accounts, mapping = _known(documents, values["namespace"], settings, config_map)
     if values["live"]:
         live = _live(parsed, bodies, settings)
         # Of the same name, the one that pods would get now; the input's may be about to be created.
@@ -137,16 +141,19 @@ def _live(parsed: Parsed, bodies: list[bytes], settings: Settings) -> LiveState:
             review = parse_review(body)
             if review.pod is not None:
                 keys.append((review.namespace, review.service_account))
-    state = live_state(access, keys, settings, values["config_map_namespace"] if values["watch_config_map"] else "")
+    config_map = None
+    if values["watch_config_map"]:
+        config_map = Resource("configmaps", values["config_map_namespace"], values["config_map_name"])
+    state = live_state(access, keys, settings, config_map)
     for problem in state.problems:
         _notice(problem)
     return state
 
 
 def _known(
-    documents: list[Document], namespace: str, settings: Settings, *, mapped: bool
+    documents: list[Document], namespace: str, settings: Settings, config_map: str
 ) -> tuple[dict[tuple[str, str], ServiceAccount], RoleMapping]:
-    """The ServiceAccounts and, where asked for, the role mappings in `documents`; the last of a name wins."""
+    """The ServiceAccounts, and the role mappings of the ConfigMap so named, in `documents`; the last of a name wins."""
     accounts: dict[tuple[str, str], ServiceAccount] = {}
     mapping = NO_MAPPING
     for document in documents:
@@ -154,7 +161,7 @@ def _known(
         if role == "service_account":
             account = service_account(document, settings, namespace)
             accounts[account.namespace, account.name] = account
-        elif role == "config_map" and mapped and document.member("metadata.name", str) == CONFIG_MAP_NAME:
+        elif role == "config_map" and config_map and document.member("metadata.name", str) == config_map:
             mapping, problems = role_mapping(document)
             for problem in problems:
                 _notice(problem)

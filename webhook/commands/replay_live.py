@@ -12,6 +12,7 @@ from webhook.cluster.access import AccessSettings
 from webhook.cluster.accounts import read_account
 from webhook.cluster.client import KubernetesClient
 from webhook.cluster.config_map import read_mapping
+from webhook.cluster.resource import Resource
 
 _SECONDS: Final = 10.0
 
@@ -26,17 +27,17 @@ class LiveState:
 
 
 def live_state(
-    access: AccessSettings, keys: Iterable[tuple[str, str]], settings: Settings, mapping_namespace: str
+    access: AccessSettings, keys: Iterable[tuple[str, str]], settings: Settings, config_map: Resource | None
 ) -> LiveState:
-    """Those of the ServiceAccounts `keys` (namespace, name) that there are, and the mapping in `mapping_namespace`.
+    """Those of the ServiceAccounts `keys` (namespace, name) that there are, and the mapping in `config_map`.
 
     Each read takes 10 s at most. Raises ClusterError, or MappingError.
     """
-    return asyncio.run(_live_state(access, keys, settings, mapping_namespace))
+    return asyncio.run(_live_state(access, keys, settings, config_map))
 
 
 async def _live_state(
-    access: AccessSettings, keys: Iterable[tuple[str, str]], settings: Settings, mapping_namespace: str
+    access: AccessSettings, keys: Iterable[tuple[str, str]], settings: Settings, config_map: Resource | None
 ) -> LiveState:
     accounts = {}
     async with KubernetesClient(access) as client:
@@ -46,6 +47,6 @@ async def _live_state(
                 accounts[namespace, name] = account
         mapping = NO_MAPPING
         problems: list[str] = []
-        if mapping_namespace:
-            mapping, problems = await read_mapping(client, mapping_namespace, seconds=_SECONDS)
+        if config_map is not None:
+            mapping, problems = await read_mapping(client, config_map, seconds=_SECONDS)
     return LiveState(accounts, mapping, problems)

@@ -23,7 +23,11 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         print(help_text("serve [flags]", _ABOUT, SERVE_FLAGS))
         return 0
     parsed.problems += [f"{word!r}: serve takes flags only" for word in parsed.positionals]
-    settings, admission = checked(parsed, lambda: _server_settings(parsed), lambda: admission_settings(parsed))
+    settings, admission = checked(
+        parsed,
+        lambda: _server_settings(parsed, self_managed=_is_self_managed(parsed, environ)),
+        lambda: admission_settings(parsed),
+    )
     configure_logs(parsed.values["v"], parsed.values["log_format"])
     for notice in _notices(parsed, environ):
         logger.warning(notice)
@@ -34,7 +38,15 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _server_settings(parsed: Parsed) -> ServerSettings:
+def _is_self_managed(parsed: Parsed, environ: Mapping[str, str]) -> bool:
+    """Whether the certificate looks after itself: asked for, or in a cluster where nothing else was asked for."""
+    if "in_cluster" in parsed.given:
+        return bool(parsed.values["in_cluster"])
+    others = {"tls_cert", "tls_key", "ephemeral_certificate", "service_accounts"}
+    return bool(environ.get("KUBERNETES_SERVICE_HOST")) and others.isdisjoint(parsed.given)
+
+
+def _server_settings(parsed: Parsed, *, self_managed: bool) -> ServerSettings:
     values = parsed.values
 
     def path(field: str) -> Path | None:
@@ -57,12 +69,20 @@ def _server_settings(parsed: Parsed) -> ServerSettings:
                 "service_account_lookup_timeout",
                 "service_account_lookup_grace_period",
                 "watch_config_map",
+                "config_map_name",
+                "tls_secret",
+                "webhook_configuration",
+                "ca_lifetime",
+                "certificate_lifetime",
+                "ca_settle",
             )
         ),
         tls_cert=Path(values["tls_cert"]),
         tls_key=Path(values["tls_key"]),
         certificate_names=tuple(name for part in values["certificate_names"].split(",") if (name := part.strip())),
         service_accounts=path("service_accounts"),
+        self_managed=self_managed,
+        client_ca=path("client_ca"),
         ephemeral_certificate=path("ephemeral_certificate"),
         watch_container_credentials_config=path("watch_container_credentials_config"),
     )
@@ -74,6 +94,8 @@ def _notices(parsed: Parsed, environ: Mapping[str, str]) -> list[str]:
     ignored = [f"--{flag.name}" for flag in SERVE_FLAGS if is_ignored(flag) and flag.field in parsed.given]
     if ignored:
         notices.append(f"without meaning here, ignored: {', '.join(ignored)}")
+    if "in_cluster" in parsed.given and parsed.values["in_cluster"]:
+        notices.append("--in-cluster=true: the certificate comes from a CA of our own, not from the cluster's signer")
     unknown = unknown_variables(SERVE_FLAGS, environ)
     if unknown:
         notices.append(f"environment variables that are no flag, ignored: {', '.join(unknown)}")

@@ -1,17 +1,26 @@
 """The metrics whose values are asked for at each scrape: connections, certificate, cache, watches."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
+from certs.authority import Authority
 from webhook.cluster.accounts import ClusterAccounts
 from webhook.cluster.config_map import MappingConfigMap
 from webhook.cluster.credentials_file import CredentialsFile
 from webhook.cluster.manifests import ManifestAccounts
+from webhook.server.certificate import CertificateSource
+from webhook.server.certificate_files import CertificateFiles
+from webhook.server.client_ca import ClientCaFile
 from webhook.server.exposition import ComputedBy
 from webhook.server.listener import Listener
 from webhook.server.metrics import Metrics
-from webhook.server.tls import CertificateFiles
+from webhook.server.self_managed import SelfManagedCertificate
 
 _PREFIX: Final = "pod_identity_webhook_"
+# Shown from the start, so that an alert on an increase sees the first one.
+_CHANGES: Final = ("CA", "next CA", "previous CAs", "leaf")
+_FAILURES: Final = ("secret", "bundle", "issue", "serve", "conflict", "unexpected")
 
 
 def add_listener(metrics: Metrics, listener: Listener) -> None:
@@ -31,17 +40,80 @@ def add_listener(metrics: Metrics, listener: Listener) -> None:
     )
 
 
-def add_certificate(metrics: Metrics, certificate: CertificateFiles) -> None:
-    """The certificate that is served."""
+def add_certificate(metrics: Metrics, certificate: CertificateSource) -> None:
+    """The certificate that is served, and what becomes of it."""
+
+    def ends() -> dict[str, float]:
+        served = certificate.serving.not_after
+        times = {"serving": served} if served is not None else {}
+        if isinstance(certificate, SelfManagedCertificate):
+            times |= certificate.ends()
+        return {kind: time.timestamp() for kind, time in times.items()}
+
     metrics.add(
         ComputedBy(
             "gauge",
             f"{_PREFIX}certificate_expiry_timestamp_seconds",
-            "When a certificate ends, in seconds since 1970.",
+            "When a certificate ends, in seconds since 1970: the one served and, of the Secret, the leaf and the CA.",
             "kind",
-            lambda: {"serving": certificate.not_after.timestamp()},
+            ends,
         )
     )
+    if isinstance(certificate, SelfManagedCertificate):
+        _add_authority(metrics, certificate.authority)
+    elif isinstance(certificate, CertificateFiles):
+        _add_certificate_files(metrics, certificate)
+
+
+def _add_authority(metrics: Metrics, authority: Authority) -> None:
+    metrics.add_computed(
+        "ca_bundle_in_sync",
+        "Whether the caBundle of our entries was right when it was last looked at.",
+        lambda: int(authority.in_sync),
+    )
+    metrics.add_computed(
+        "certificate_fight",
+        "Whether somebody else keeps undoing what we write to the Secret or the caBundle.",
+        lambda: int(authority.is_fighting),
+    )
+    metrics.add(
+        ComputedBy(
+            "counter",
+            f"{_PREFIX}certificate_renewals_total",
+            "Changes that this replica wrote to the Secret, by what was changed.",
+            "what",
+            lambda: _sums((change.what, count) for change, count in authority.renewals.items()),
+        )
+    )
+    metrics.add(
+        ComputedBy(
+            "counter",
+            f"{_PREFIX}certificate_failures_total",
+            "What went wrong with looking after certificates; a conflict is another replica that was faster.",
+            "what",
+            lambda: {what: authority.failures[what] for what in _FAILURES},
+        )
+    )
+
+
+def _sums(counts: Iterable[tuple[str, int]]) -> dict[str, float]:
+    sums: Counter[str] = Counter(dict.fromkeys(_CHANGES, 0))
+    for what, count in counts:
+        sums[what] += count
+    return dict(sums)
+
+
+def add_client_ca(metrics: Metrics, client_ca: ClientCaFile) -> None:
+    """The CAs for clients."""
+    metrics.add_computed(
+        "client_ca_failures_total",
+        "Changes of the file with the CAs for clients that could not be used.",
+        lambda: client_ca.failures,
+        kind="counter",
+    )
+
+
+def _add_certificate_files(metrics: Metrics, certificate: CertificateFiles) -> None:
     metrics.add_computed(
         "certificate_reloads_total", "Changed certificates taken up.", lambda: certificate.reloads, kind="counter"
     )

@@ -12,7 +12,6 @@ import uvloop
 
 from webhook import __version__
 from webhook.admission.container_credentials import ContainerCredentials
-from webhook.admission.mapping import CONFIG_MAP_NAME
 from webhook.admission.settings import Settings
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.accounts import ClusterAccounts
@@ -21,10 +20,12 @@ from webhook.cluster.client import KubernetesClient
 from webhook.cluster.config_map import MappingConfigMap
 from webhook.cluster.credentials_file import CredentialsFile
 from webhook.cluster.manifests import ManifestAccounts
+from webhook.cluster.running import running
 from webhook.errors import WebhookError
 from webhook.server import gauges
 from webhook.server.app import WebhookApplication, metrics_application
 from webhook.server.certificate import certificate_of
+from webhook.server.client_ca import ClientCaFile
 from webhook.server.debug_cache import debug_cache
 from webhook.server.listener import Listener
 from webhook.server.metrics import Metrics
@@ -63,11 +64,12 @@ class _Knowledge:
 
 
 async def _serve(settings: ServerSettings, admission: Settings) -> None:
-    certificate = certificate_of(settings)
     metrics = Metrics()
     stopping = Stopping()
     async with AsyncExitStack() as stack:
-        knowledge = await _knowledge(settings, admission, metrics, stack)
+        client = await _client(settings, stack)
+        certificate = certificate_of(settings, client)
+        knowledge = await _knowledge(settings, admission, client, metrics, stack)
         store = knowledge.store
         endpoint = MutateEndpoint(store, knowledge.container_credentials, admission, metrics)
         address = settings.bind_address
@@ -80,15 +82,20 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
         )
         application = metrics_application(
             metrics,
-            lambda: "stopping" if stopping.asked else knowledge.awaited(),
+            lambda: "stopping" if stopping.asked else certificate.awaited() or knowledge.awaited(),
             (lambda: debug_cache(store.accounts(), admission)) if settings.enable_debugging_handlers else None,
         )
         monitoring = Listener(application, address=address, port=settings.metrics_port, tls=None)
         gauges.add_listener(metrics, webhook)
         gauges.add_certificate(metrics, certificate)
+        checks = list(knowledge.checks)
+        if settings.client_ca is not None:
+            client_ca = ClientCaFile(settings.client_ca, certificate.serving)
+            gauges.add_client_ca(metrics, client_ca)
+            checks.append(client_ca.check)
 
-        files = asyncio.create_task(_watch_files([certificate.check, *knowledge.checks]))
-        stack.callback(files.cancel)
+        await stack.enter_async_context(running(certificate.run()))
+        await stack.enter_async_context(running(_watch_files(checks)))
         # Both before either starts: where the metrics port is taken, the other listens already.
         stack.push_async_callback(monitoring.stop, 1.0)
         stack.push_async_callback(webhook.stop, 0.0)
@@ -107,17 +114,22 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
 
 
 async def _knowledge(
-    settings: ServerSettings, admission: Settings, metrics: Metrics, stack: AsyncExitStack
+    settings: ServerSettings,
+    admission: Settings,
+    client: KubernetesClient | None,
+    metrics: Metrics,
+    stack: AsyncExitStack,
 ) -> _Knowledge:
     checks: list[Callable[[], Any]] = []
     store: ManifestAccounts | ClusterAccounts
     if settings.service_accounts is not None:
-        config_map = (settings.namespace, CONFIG_MAP_NAME) if settings.watch_config_map else None
+        config_map = (settings.namespace, settings.config_map_name) if settings.watch_config_map else None
         store = ManifestAccounts(settings.service_accounts, admission, config_map)
         checks.append(store.check)
         gauges.add_manifests(metrics, store)
     else:
-        store = await _cluster(settings, admission, metrics, stack)
+        assert client is not None  # noqa: S101 - it is None where there are manifests only
+        store = await _cluster(settings, admission, client, metrics, stack)
 
     path = settings.watch_container_credentials_config
     if path is None:
@@ -128,15 +140,22 @@ async def _knowledge(
     return _Knowledge(store, lambda: credentials.identities, checks)
 
 
-async def _cluster(
-    settings: ServerSettings, admission: Settings, metrics: Metrics, stack: AsyncExitStack
-) -> ClusterAccounts:
+async def _client(settings: ServerSettings, stack: AsyncExitStack) -> KubernetesClient | None:
+    if settings.service_accounts is not None:
+        return None
     access = AccessSettings(kubeconfig=settings.kubeconfig, kube_api=settings.kube_api)
     try:
-        client = await stack.enter_async_context(KubernetesClient(access))
+        return await stack.enter_async_context(KubernetesClient(access))
     except ClusterConfigError as error:
         raise WebhookError(f"{error}; without a cluster, give --service-accounts") from error
-    mappings = MappingConfigMap(client, settings.namespace) if settings.watch_config_map else None
+
+
+async def _cluster(
+    settings: ServerSettings, admission: Settings, client: KubernetesClient, metrics: Metrics, stack: AsyncExitStack
+) -> ClusterAccounts:
+    mappings = None
+    if settings.watch_config_map:
+        mappings = MappingConfigMap(client, settings.namespace, settings.config_map_name)
     store = ClusterAccounts(
         client,
         admission,

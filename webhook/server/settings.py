@@ -3,10 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from certs.errors import InvalidName
+from certs.issue import CA_LIFETIME, LEAF_LIFETIME, Names
+from certs.memory import Policy
+from webhook.admission.mapping import CONFIG_MAP_NAME
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.errors import SettingsError
-from webhook.server.tls import TlsError, parse_cipher_suites, parse_min_version
+from webhook.server.tls_settings import TlsError, parse_cipher_suites, parse_min_version
+
+# In seconds. Below, there is no time for all replicas to see what one of them wrote.
+MIN_LIFETIME: Final = 10.0
+MAX_LIFETIME: Final = 876_000 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +35,13 @@ class ServerSettings:
     tls_key: Path = Path("/etc/webhook/certs/tls.key")
     ephemeral_certificate: Path | None = None
     certificate_names: tuple[str, ...] = ()
+    client_ca: Path | None = None
+    self_managed: bool = False
+    tls_secret: str = "pod-identity-webhook"
+    webhook_configuration: str = "pod-identity-webhook"
+    ca_lifetime: float = CA_LIFETIME.total_seconds()
+    certificate_lifetime: float = LEAF_LIFETIME.total_seconds()
+    ca_settle: float = Policy().settle.total_seconds()
     tls_min_version: str = "1.2"
     tls_cipher_suites: str = ""
     namespace: str = "eks"
@@ -35,6 +51,7 @@ class ServerSettings:
     service_account_lookup_timeout: float = 1.0
     service_account_lookup_grace_period: float = 0.0
     watch_config_map: bool = False
+    config_map_name: str = CONFIG_MAP_NAME
     watch_container_credentials_config: Path | None = None
 
     def __post_init__(self) -> None:
@@ -51,8 +68,14 @@ class ServerSettings:
             yield "--service-account-lookup-timeout: the API server waits for 10 s at most"
         if not is_dns_label(self.namespace):
             yield f"--namespace: {self.namespace!r} is not a namespace's name (DNS label)"
-        if not is_dns_subdomain(self.service_name):
-            yield f"--service-name: {self.service_name!r} is not a Service's name"
+        for flag, name in (
+            ("--service-name", self.service_name),
+            ("--config-map-name", self.config_map_name),
+            ("--tls-secret", self.tls_secret),
+            ("--webhook-configuration", self.webhook_configuration),
+        ):
+            if not is_dns_subdomain(name):
+                yield f"{flag}: {name!r} is not an object's name (DNS subdomain)"
         for flag, text, parse in (
             ("--tls-min-version", self.tls_min_version, parse_min_version),
             ("--tls-cipher-suites", self.tls_cipher_suites, parse_cipher_suites),
@@ -61,5 +84,21 @@ class ServerSettings:
                 parse(text)
             except TlsError as error:
                 yield f"{flag}: {error}"
-        if self.certificate_names and self.ephemeral_certificate is None:
-            yield "--certificate-names: only --ephemeral-certificate takes names"
+        yield from self._certificate_problems()
+
+    def _certificate_problems(self) -> Iterator[str]:
+        if self.self_managed and self.ephemeral_certificate is not None:
+            yield "--ephemeral-certificate: --in-cluster=true asks for certificates that look after themselves"
+        if self.self_managed and self.service_accounts is not None:
+            yield "--service-accounts: without a cluster (--in-cluster=true) no certificate can look after itself"
+        if self.certificate_names and self.ephemeral_certificate is None and not self.self_managed:
+            yield "--certificate-names: the certificate in --tls-cert has the names that it has"
+        try:
+            Names.parse(self.certificate_names or ["localhost"])
+        except InvalidName as error:
+            yield f"--certificate-names: {error}"
+        if not MIN_LIFETIME <= self.certificate_lifetime <= self.ca_lifetime <= MAX_LIFETIME:
+            yield "--certificate-lifetime, --ca-lifetime: 10s at least, the CA's no shorter, 876000h at most"
+        # Until the new CA signs, the old one must live: it is replaced when a third of its life is left.
+        if not 0 <= self.ca_settle <= self.ca_lifetime / 4:
+            yield "--ca-settle: a quarter of --ca-lifetime at most"

@@ -1,4 +1,4 @@
-"""TLS for our listeners: what a connection must offer, which certificate it gets, and how that is changed meanwhile.
+"""TLS for our listeners: which certificate a connection gets, and how that is changed meanwhile.
 
 A live SSLContext is never touched: loading a key that does not fit its certificate breaks the next handshake. Each
 change makes a fresh context, and ServingContext hands it to new connections.
@@ -8,9 +8,10 @@ import logging
 import os
 import ssl
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,99 +21,17 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from certs.issue import Pair
-from webhook.errors import WebhookError
+from webhook.server.tls_settings import TlsError, TlsSettings, is_tls13
 
-logger = logging.getLogger(__name__)
-
-_MIN_VERSIONS: Final = {
-    "1.0": ssl.TLSVersion.TLSv1_2,
-    "1.1": ssl.TLSVersion.TLSv1_2,
-    "1.2": ssl.TLSVersion.TLSv1_2,
-    "1.3": ssl.TLSVersion.TLSv1_3,
-}
-# What a server with an RSA or ECDSA certificate can agree on: nothing anonymous, unencrypted or by a shared secret.
-_OFFERED: Final = "kECDHE:kRSA:!aNULL:!eNULL:!PSK:!SRP"
-_KEY_EXCHANGES: Final = {"TLS_ECDHE_ECDSA": "ECDHE-ECDSA-", "TLS_ECDHE_RSA": "ECDHE-RSA-", "TLS_RSA": ""}
-_CIPHERS: Final = {
-    "AES_128_GCM_SHA256": "AES128-GCM-SHA256",
-    "AES_256_GCM_SHA384": "AES256-GCM-SHA384",
-    "AES_128_CBC_SHA": "AES128-SHA",
-    "AES_256_CBC_SHA": "AES256-SHA",
-    "AES_128_CBC_SHA256": "AES128-SHA256",
-    "AES_256_CBC_SHA256": "AES256-SHA256",
-    "AES_256_CBC_SHA384": "AES256-SHA384",
-    "CHACHA20_POLY1305_SHA256": "CHACHA20-POLY1305",
-    "CHACHA20_POLY1305": "CHACHA20-POLY1305",  # Go's older name
-}
 _UNREADABLE: Final = (ValueError, UnsupportedAlgorithm)
 
-
-class TlsError(WebhookError):
-    """A TLS setting, certificate or private key cannot be used. The message is one line."""
-
-
-@dataclass(frozen=True)
-class TlsSettings:
-    """What connections must offer. Without cipher suites (OpenSSL's names) Python's choice is kept."""
-
-    min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
-    cipher_suites: tuple[str, ...] = ()
-
-
-def parse_min_version(text: str) -> tuple[ssl.TLSVersion, str | None]:
-    """`1.0` to `1.3`, or Go's `VersionTLS10` to `VersionTLS13`; below 1.2 becomes 1.2 and a notice says so.
-
-    Raises TlsError.
-    """
-    version = text.strip()
-    if version.startswith("VersionTLS1"):
-        version = f"1.{version.removeprefix('VersionTLS1')}"
-    if version not in _MIN_VERSIONS:
-        allowed = ", ".join([*_MIN_VERSIONS, *(f"VersionTLS{name.replace('.', '')}" for name in _MIN_VERSIONS)])
-        raise TlsError(f"unknown TLS version {text!r}: use one of {allowed}")
-    notice = f"TLS {version} is no longer safe: the minimum is TLS 1.2" if version in {"1.0", "1.1"} else None
-    return _MIN_VERSIONS[version], notice
-
-
-def parse_cipher_suites(text: str) -> tuple[tuple[str, ...], str | None]:
-    """A comma list of cipher suites, by Go's (IANA's) or OpenSSL's names, as OpenSSL names them; "" is no choice.
-
-    Those of TLS 1.3 cannot be chosen one by one: they stay on, and a notice says so. Where no others are named,
-    contexts refuse TLS 1.2. Raises TlsError, naming what is unknown.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_ciphers(_OFFERED)
-    offered = {cipher["name"] for cipher in context.get_ciphers()}
-    named = {name.strip(): _openssl_name(name.strip()) for name in text.split(",") if name.strip()}
-    unknown = [name for name, openssl_name in named.items() if openssl_name not in offered]
-    if unknown:
-        raise TlsError(
-            f"unknown cipher suite {', '.join(map(repr, unknown))}: use names such as"
-            " TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 or ECDHE-ECDSA-AES128-GCM-SHA256"
-        )
-    suites = tuple(dict.fromkeys(named.values()))
-    fixed = [name for name in suites if _is_tls13(name)]
-    if not fixed:
-        return suites, None
-    notice = f"cipher suites of TLS 1.3 cannot be chosen, all of them stay on: {', '.join(fixed)}"
-    return suites, notice + ("; TLS 1.2 is off, as no suite of it is named" if fixed == list(suites) else "")
-
-
-def _openssl_name(name: str) -> str:
-    key_exchange, separator, cipher = name.partition("_WITH_")
-    if separator and key_exchange in _KEY_EXCHANGES and cipher in _CIPHERS:
-        return _KEY_EXCHANGES[key_exchange] + _CIPHERS[cipher]
-    return name
-
-
-def _is_tls13(openssl_name: str) -> bool:
-    return openssl_name.startswith("TLS_")
+logger = logging.getLogger(__name__)
 
 
 def _bare_context(settings: TlsSettings) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = settings.min_version
-    tls12_suites = [name for name in settings.cipher_suites if not _is_tls13(name)]
+    tls12_suites = [name for name in settings.cipher_suites if not is_tls13(name)]
     if tls12_suites:
         context.set_ciphers(":".join(tls12_suites))
     elif settings.cipher_suites:
@@ -122,6 +41,12 @@ def _bare_context(settings: TlsSettings) -> ssl.SSLContext:
     # ID, TLS 1.2 clients still can: ssl has no switch for it.)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
     context.num_tickets = 0
+    if settings.client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(cadata=settings.client_ca.decode("ascii", "replace"))
+        except (ssl.SSLError, ValueError) as error:
+            raise TlsError("the CA for clients holds no certificate in PEM") from error
     return context
 
 
@@ -133,19 +58,14 @@ class LoadedPair:
     not_after: datetime
 
 
-def build_context(cert_file: Path, key_file: Path, settings: TlsSettings) -> ssl.SSLContext:
-    """A server context for a certificate (chain) and its private key in PEM files.
-
-    Raises TlsError, naming the file: missing, unreadable, not PEM, encrypted (nobody is asked for a passphrase), or
-    a key of another certificate. An expired certificate is loaded with a warning in the log.
-    """
-    return _load_files(cert_file, key_file, settings).context
-
-
 def load_pair(
     pair: Pair, settings: TlsSettings, *, cert_name: str = "the certificate", key_name: str = "the private key"
 ) -> LoadedPair:
-    """As build_context, from PEM bytes; the names are for messages."""
+    """A server context for a certificate (chain) and its private key, both PEM; the names are for messages.
+
+    Raises TlsError: not PEM, encrypted (nobody is asked for a passphrase), or a key of another certificate. An expired
+    certificate is loaded with a warning in the log.
+    """
     try:
         leaf = x509.load_pem_x509_certificates(pair.certificate)[0]
         expected = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -170,21 +90,6 @@ def load_pair(
         raise TlsError(f"cannot load {cert_name}: {error}") from error
     _warn_of_dates(leaf, cert_name)
     return LoadedPair(context, leaf.not_valid_after_utc)
-
-
-def _load_files(cert_file: Path, key_file: Path, settings: TlsSettings) -> LoadedPair:
-    pair = Pair(_read(cert_file), _read(key_file))
-    return load_pair(pair, settings, cert_name=str(cert_file), key_name=str(key_file))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.is_fifo():
-            # Reading it could wait for ever.
-            raise TlsError(f"cannot read {path}: is a pipe")
-        return path.read_bytes()
-    except OSError as error:
-        raise TlsError(f"cannot read {path}: {error.strerror}") from error
 
 
 @contextmanager
@@ -224,78 +129,42 @@ def _warn_of_dates(leaf: x509.Certificate, cert_name: str) -> None:
 class ServingContext:
     """The context a listener keeps for its life, giving each new connection the newest inner one.
 
-    OpenSSL asks for it at each ClientHello, with or without a server name. Certificate, cipher suites of TLS 1.2 and
-    ALPN then are the inner context's; minimum version, options and client verification stay those of `outer`, so both
-    are built from the same settings. Established connections keep what they have.
+    OpenSSL asks for it at each ClientHello, with or without a server name. Certificate, cipher suites of TLS 1.2, ALPN
+    and the CAs for clients then are the inner context's; minimum version, options and whether clients need a
+    certificate stay those of `outer`, so both are built from the same settings. Established connections keep what they
+    have. Until something is served, every handshake fails. Changes may come from any thread.
     """
 
-    def __init__(self, settings: TlsSettings, current: ssl.SSLContext) -> None:
-        self._current = current
+    def __init__(self, settings: TlsSettings) -> None:
+        self._settings = settings
+        self._pair: Pair | None = None
+        self._lock = threading.Lock()
+        self._current: LoadedPair | None = None
         self.outer: Final = _bare_context(settings)
         self.outer.sni_callback = self._choose
 
-    def swap(self, new: ssl.SSLContext) -> None:
-        """Serves `new` to connections from now on."""
-        self._current = new
+    @property
+    def not_after(self) -> datetime | None:
+        """The end (aware, UTC) of the certificate that is served; None where there is none yet."""
+        return self._current.not_after if self._current is not None else None
+
+    def serve(self, pair: Pair, *, cert_name: str = "the certificate", key_name: str = "the private key") -> None:
+        """Serves `pair` to connections from now on, as load_pair says. Raises TlsError: what was served goes on."""
+        with self._lock:
+            self._current = load_pair(pair, self._settings, cert_name=cert_name, key_name=key_name)
+            self._pair = pair
+
+    def trust(self, client_ca: bytes) -> None:
+        """Lets in clients of these CAs (PEM) in place of those of the settings, which must have named some already.
+
+        Raises TlsError: those that were trusted go on to be.
+        """
+        with self._lock:
+            settings = replace(self._settings, client_ca=client_ca)
+            if self._pair is not None:
+                self._current = load_pair(self._pair, settings)
+            self._settings = settings
 
     def _choose(self, connection: ssl.SSLObject, _server_name: str | None, _outer: ssl.SSLContext) -> None:
-        connection.context = self._current
-
-
-_Identity = tuple[tuple[int, ...], tuple[int, ...]]
-
-
-class CertificateFiles:
-    """A certificate and its private key in files that someone else replaces (cert-manager, kubelet, an admin).
-
-    Loads them at once, raising TlsError; afterwards check() looks for changes. `reloads` and `failures` count what
-    came of those, `not_after` is the end (aware, UTC) of the certificate that is served.
-    """
-
-    def __init__(self, cert_file: Path, key_file: Path, settings: TlsSettings) -> None:
-        self._cert_file = cert_file
-        self._key_file = key_file
-        self._settings = settings
-        self._seen = self._identity()
-        loaded = _load_files(cert_file, key_file, settings)
-        self.serving: Final = ServingContext(settings, loaded.context)
-        self.not_after = loaded.not_after
-        self.reloads = 0
-        self.failures = 0
-
-    def check(self) -> bool:
-        """Serves the files if they have changed, and says whether it did; meant to be called every second or so.
-
-        What cannot be used is logged and counted once, and the old certificate goes on. It is tried again when the
-        files change again, which is how a pair that is being written, one file after the other, comes right.
-        """
-        identity = self._identity()
-        if identity == self._seen:
-            return False
-        try:
-            loaded = _load_files(self._cert_file, self._key_file, self._settings)
-        except TlsError as error:
-            if identity == self._identity():  # else it was replaced while it was read: no failure, look again
-                self._seen = identity
-                self.failures += 1
-                logger.error("%s; the certificate until %s goes on", error, self.not_after.isoformat())  # noqa: TRY400 - the line says all
-            return False
-        # As it was before it was read: what changed since is seen by the next check.
-        self._seen = identity
-        self.serving.swap(loaded.context)
-        self.not_after = loaded.not_after
-        self.reloads += 1
-        logger.info("serving the certificate in %s until %s", self._cert_file, self.not_after.isoformat())
-        return True
-
-    def _identity(self) -> _Identity:
-        return _file_identity(self._cert_file), _file_identity(self._key_file)
-
-
-def _file_identity(path: Path) -> tuple[int, ...]:
-    """Differs when the file does; symlinks are followed, since kubelet swaps the directory that a mount points to."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        return (error.errno or 0,)
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        if self._current is not None:
+            connection.context = self._current.context

@@ -1,0 +1,92 @@
+"""The MutatingWebhookConfiguration on an API server, and the Helm release that it says it belongs to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from certs.errors import Conflict, StoreError
+from webhook.cluster.api_errors import ApiError, ClusterError
+from webhook.cluster.client import KubernetesClient
+from webhook.cluster.resource import Resource
+
+_LABELS: Final = ("app.kubernetes.io/", "helm.sh/chart")
+_ANNOTATIONS: Final = ("meta.helm.sh/",)
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """The labels and annotations by which Helm knows an object as its own.
+
+    https://helm.sh/docs/chart_best_practices/labels/
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+class KubernetesBundleStore:
+    """The MutatingWebhookConfiguration `name`, as `certs.stores.BundleStore` has it. Raises InvalidName.
+
+    `ownership` is that of the object when it was last read or patched; it is empty before.
+    """
+
+    def __init__(self, client: KubernetesClient, name: str) -> None:
+        self.resource = Resource(
+            "mutatingwebhookconfigurations", name=name, group_version="admissionregistration.k8s.io/v1"
+        )
+        self._client = client
+        self.ownership = Ownership()
+
+    async def read(self) -> Mapping[str, Any]:
+        """The object as the API server holds it now. Raises StoreError, also where there is none."""
+        try:
+            body = await self._client.get(self.resource)
+        except ClusterError as error:
+            raise self._failure(error) from error
+        return self._decoded(body)
+
+    async def patch(self, patch: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Applies a strategic merge patch and returns the object after it.
+
+        Raises Conflict when the patch names an older resourceVersion, StoreError for everything else.
+        """
+        try:
+            body = await self._client.write("patch", self.resource, patch)
+        except ClusterError as error:
+            raise self._failure(error) from error
+        return self._decoded(body)
+
+    def _failure(self, error: ClusterError) -> StoreError:
+        status = error.status if isinstance(error, ApiError) else 0
+        if status == 409:
+            return Conflict(f"{self.resource}: changed since it was read")
+        if status == 404:
+            return StoreError(
+                f"there is no MutatingWebhookConfiguration {self.resource.name}: no pod is changed until it is applied "
+                "(the chart has it); if yours has another name, give it by --webhook-configuration"
+            )
+        return StoreError(" ".join(str(error).split()))
+
+    def _decoded(self, body: bytes) -> dict[str, Any]:
+        try:
+            configuration = msgspec.json.decode(body, type=dict[str, Any])
+            # Without a version, a patch would overwrite whatever is there.
+            metadata = msgspec.convert(configuration.get("metadata"), type=_Metadata)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise StoreError(f"{self.resource}: not an object of the Kubernetes API: {error}") from error
+        self.ownership = Ownership(
+            _starting_with(_LABELS, metadata.labels), _starting_with(_ANNOTATIONS, metadata.annotations)
+        )
+        return configuration
+
+
+class _Metadata(msgspec.Struct):
+    resourceVersion: str
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+def _starting_with(prefixes: tuple[str, ...], members: Mapping[str, str] | None) -> dict[str, str]:
+    return {key: value for key, value in (members or {}).items() if key.startswith(prefixes)}
