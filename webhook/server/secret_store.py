@@ -137,7 +137,7 @@ class KubernetesSecretStore:
         else:
             return _ReadSecret(
                 secret.metadata.resourceVersion,
-                {key: value for key, value in (secret.data or {}).items()},
+                {key: value or b"" for key, value in (secret.data or {}).items()},
                 secret.metadata.annotations or {},
                 bool(secret.immutable),
             )
