@@ -29,9 +29,13 @@ RUN /opt/build/bin/hatchling build -t wheel -d /wheel \
     && /opt/pod-identity-webhook/bin/python -m compileall -q --invalidation-mode unchecked-hash \
         /opt/pod-identity-webhook/lib
 
-# The entry point of the webhook in Go, whose manifests say `command: [/webhook, ...]`.
-RUN printf '#!/bin/sh\nexec /opt/pod-identity-webhook/bin/pod-identity-webhook serve "$@"\n' > /webhook \
-    && chmod 755 /webhook
+# The entry point of the webhook in Go, whose manifests say `command: [/webhook, ...]` and listen on port 443. Not every
+# runtime gives low ports to a user who is not root, so /webhook has a Python with the file capability NET_BIND_SERVICE
+# (revision 2, effective), where the container may have it; `drop: [ALL]` takes it away, then the plain one does.
+RUN cp /usr/local/bin/python3 /opt/pod-identity-webhook/bin/python-low-ports \
+    && python -c 'import os, struct, sys; \
+        os.setxattr(sys.argv[1], "security.capability", struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0))' \
+        /opt/pod-identity-webhook/bin/python-low-ports
 
 FROM ${BASE}
 # Python's image leaves its library uncompiled, which costs a second at each start. Nobody installs anything here.
@@ -39,7 +43,7 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash \
         -x '/(site-packages|ensurepip|idlelib|lib2to3|test|tests|tkinter|turtledemo)/' \
         "$(python -c 'import os; print(os.path.dirname(os.__file__))')" \
     && python -m pip uninstall --yes --quiet --root-user-action=ignore pip
-COPY --from=build /webhook /webhook
+COPY image/webhook /webhook
 COPY --from=build /opt/pod-identity-webhook /opt/pod-identity-webhook
 
 ENV PATH=/opt/pod-identity-webhook/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

@@ -5,7 +5,7 @@ DEMO := .venv-demo
 # Our own packages come from PyPI and nowhere else that the machine may be set up for.
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 
-.PHONY: demo test fresh check format e2e bench docs lock
+.PHONY: demo test fresh check format e2e e2e-cluster bench docs lock image wheels
 
 demo: ## shows the main job on real input
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -38,6 +38,25 @@ format: $(DEV)/bin/python
 
 e2e: $(DEV)/bin/python ## tests on a real control plane; KUBEBUILDER_ASSETS names the folder of its programs
 	$(DEV)/bin/python -m pytest tests/e2e
+
+e2e-cluster: $(DEV)/bin/python ## tests on the cluster that KUBECONFIG names, with an IMAGE that its nodes have
+	IMAGE=$(IMAGE) $(DEV)/bin/python -m pytest tests/cluster_e2e
+
+IMAGE ?= localhost/pod-identity-webhook:dev
+BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
+# BASE, another image of Python; BUILD_FLAGS, more for the builder, such as --platform linux/arm64
+image: ## builds IMAGE with docker, podman or buildah, whichever is there
+	$(if $(BUILDER),,$(error docker, podman or buildah is needed))
+	$(BUILDER) build --tag $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) $(BUILD_FLAGS) \
+		--build-arg VERSION=$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' webhook/__init__.py) \
+		--build-arg REVISION=$(shell git rev-parse HEAD) .
+
+wheels: $(DEV)/bin/python ## the image's dependencies are locked as wheels for every platform of it
+	for machine in x86_64 aarch64; do \
+		$(DEV)/bin/python -m pip --quiet --disable-pip-version-check download --require-hashes -r requirements.lock \
+			--only-binary :all: --python-version 3.13 --platform manylinux2014_$$machine \
+			--platform manylinux_2_28_$$machine --dest .cache/wheels/$$machine || exit 1; done
+	rm -r .cache/wheels
 
 bench: $(DEV)/bin/python ## measures: reviews a second beside a floor, the pure decision, memory, a live cluster (KUBEBUILDER_ASSETS)
 	$(DEV)/bin/python bench/bench.py
