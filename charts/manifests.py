@@ -1,0 +1,65 @@
+"""Renders the chart for people without Helm: deploy/pod-identity-webhook.yaml."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import helm_python
+import yaml
+
+ROOT = Path(__file__).parent.parent
+CHART = ROOT / "charts/pod-identity-webhook"
+MANIFESTS = ROOT / "deploy/pod-identity-webhook.yaml"
+NAME = "pod-identity-webhook"
+_HEADER = f"""\
+# {NAME} with the chart's default values: kubectl apply --server-side -f this file. Made by `make manifests`.
+"""
+_NAMESPACE = {
+    "apiVersion": "v1",
+    "kind": "Namespace",
+    "metadata": {"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+}
+_OF_HELM = ("helm.sh/chart", "app.kubernetes.io/managed-by")
+# A pod finds its ServiceAccount and rights there already; the webhook is called only once it can be there.
+_ORDER = ("Namespace", "ServiceAccount", "Secret", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Service")
+_LAST = "MutatingWebhookConfiguration"
+
+
+def objects() -> Iterator[dict[str, Any]]:
+    """What the chart renders, without hooks and without what says that it is Helm's."""
+    yield _NAMESPACE
+    # The values' own defaults but for the tests: nobody would run them.
+    with helm_python.Chart.load(CHART) as chart:
+        rendered = chart.render({"tests": {"enabled": False}}, name=NAME, namespace=NAME)
+    for path, text in rendered.items():
+        if path.endswith(".txt"):
+            continue
+        for found in yaml.safe_load_all(text):
+            if found:
+                for label in _OF_HELM:
+                    found["metadata"]["labels"].pop(label)
+                yield found
+
+
+def manifests() -> str:
+    """The whole file."""
+    found = sorted(objects(), key=_place)
+    return _HEADER + "".join("---\n" + yaml.safe_dump(one, sort_keys=False, width=120) for one in found)
+
+
+def _place(one: dict[str, Any]) -> tuple[int, str]:
+    kind = one["kind"]
+    middle = len(_ORDER)
+    return (_ORDER.index(kind) if kind in _ORDER else middle + (kind == _LAST)), kind
+
+
+def main() -> int:
+    """Writes the file."""
+    MANIFESTS.parent.mkdir(exist_ok=True)
+    MANIFESTS.write_text(manifests(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+{{/* Where the certificate comes from: self-managed, cert-manager, existing-secret or values. */}}
+{{- define "pod-identity-webhook.certificates" -}}
+{{- $pki := .Values.pki -}}
+{{- $given := or $pki.cert $pki.key -}}
+{{- if gt (add (ternary 1 0 $pki.certManager.enabled) (ternary 0 1 (empty $pki.existingSecret)) (ternary 0 1 (empty $given))) 1 -}}
+{{- fail "pki: give one of certManager.enabled, existingSecret, and cert with key" -}}
+{{- end -}}
+{{- if $pki.certManager.enabled -}}
+{{- if and $pki.certManager.existingIssuer.enabled (empty $pki.certManager.existingIssuer.name) -}}
+{{- fail "pki.certManager.existingIssuer.name: which issuer?" -}}
+{{- end -}}
+cert-manager
+{{- else if $pki.existingSecret -}}
+existing-secret
+{{- else if $given -}}
+{{- if not (and $pki.cert $pki.key $pki.caBundle) -}}
+{{- fail "pki: cert, key and caBundle belong together" -}}
+{{- end -}}
+values
+{{- else -}}
+{{- if $pki.caBundle -}}
+{{- fail "pki.caBundle: whose certificate does it verify? Give existingSecret, or cert with key, too" -}}
+{{- end -}}
+self-managed
+{{- end -}}
+{{- end -}}
+
+{{/* The Secret with tls.crt and tls.key, of all kinds but self-managed. */}}
+{{- define "pod-identity-webhook.certificateSecret" -}}
+{{- default (include "pod-identity-webhook.suffixed" (list . "tls")) .Values.pki.existingSecret -}}
+{{- end -}}
+
+{{/* PEM in base64, of PEM or of PEM in base64. */}}
+{{- define "pod-identity-webhook.pem" -}}
+{{- if contains "-----BEGIN" . -}}
+{{- b64enc . -}}
+{{- else -}}
+{{- regexReplaceAll "\\s" . "" -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,36 @@
+{{/* What selectors go by: nothing else may be in here, for a Deployment's selector never changes. */}}
+{{- define "pod-identity-webhook.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "pod-identity-webhook.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: webhook
+{{- end -}}
+
+{{/* The label that keeps the webhook from being asked about its own pods. */}}
+{{- define "pod-identity-webhook.exemptLabel" -}}
+pod-identity-webhook/exempt
+{{- end -}}
+
+{{/* Labels of an object: (list . "component" map of more labels). Ours win. */}}
+{{- define "pod-identity-webhook.labels" -}}
+{{- $root := index . 0 -}}
+{{- $ours := dict
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/name" (include "pod-identity-webhook.name" $root)
+  "app.kubernetes.io/instance" $root.Release.Name
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/component" (index . 1)
+  "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $more := gt (len .) 2 | ternary (last .) dict -}}
+{{- toYaml (merge $ours (deepCopy (default dict $more)) (deepCopy $root.Values.commonLabels)) -}}
+{{- end -}}
+
+{{/* Labels of a pod: (list . "component" map of more labels). Ours win. No chart version: it would restart all pods. */}}
+{{- define "pod-identity-webhook.podLabels" -}}
+{{- $root := index . 0 -}}
+{{- $ours := dict
+  "app.kubernetes.io/name" (include "pod-identity-webhook.name" $root)
+  "app.kubernetes.io/instance" $root.Release.Name
+  "app.kubernetes.io/component" (index . 1)
+  (include "pod-identity-webhook.exemptLabel" $root) "true" -}}
+{{- toYaml (merge $ours (deepCopy (index . 2)) (deepCopy $root.Values.commonLabels)) -}}
+{{- end -}}

@@ -1,0 +1,47 @@
+{{/*
+One entry of the MutatingWebhookConfiguration: a map of root, name, failurePolicy, and the expressions for namespaces
+and objects that tell it from the other entries. No caBundle: the webhook keeps it, and no upgrade may touch it.
+*/}}
+{{- define "pod-identity-webhook.entry" -}}
+{{- $values := .root.Values.mutatingWebhook -}}
+- name: {{ .name }}
+  admissionReviewVersions: ["v1", "v1beta1"]
+  clientConfig:
+    service:
+      name: {{ include "pod-identity-webhook.fullname" .root }}
+      namespace: {{ include "pod-identity-webhook.namespace" .root }}
+      path: /mutate
+      port: 443
+  rules:
+    - apiGroups: [""]
+      apiVersions: ["v1"]
+      operations: ["CREATE"]
+      resources: ["pods"]
+      scope: "*"
+  failurePolicy: {{ .failurePolicy }}
+  matchPolicy: Equivalent
+  reinvocationPolicy: {{ $values.reinvocationPolicy }}
+  sideEffects: None
+  timeoutSeconds: {{ $values.timeoutSeconds }}
+  namespaceSelector:
+    {{- include "pod-identity-webhook.selector" (list $values.namespaceSelector .namespaces) | trim | nindent 4 }}
+  objectSelector:
+    {{- $exempt := dict "key" (include "pod-identity-webhook.exemptLabel" .root) "operator" "DoesNotExist" }}
+    {{- $skip := dict "key" (printf "%s/skip-pod-identity-webhook" .root.Values.config.annotationPrefix) "operator" "DoesNotExist" }}
+    {{- include "pod-identity-webhook.selector" (list $values.objectSelector (concat (list $exempt $skip) .objects)) | trim | nindent 4 }}
+  {{- if and $values.matchConditions (include "pod-identity-webhook.since" (list .root "1.28")) }}
+  matchConditions:
+    {{- toYaml $values.matchConditions | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/* A user's label selector and expressions of ours, joined by AND: (list selector expressions). */}}
+{{- define "pod-identity-webhook.selector" -}}
+{{- $theirs := default dict (index . 0) -}}
+{{- with $theirs.matchLabels }}
+matchLabels:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+matchExpressions:
+  {{- toYaml (concat (index . 1) (default list $theirs.matchExpressions)) | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,28 @@
+{{/* The namespace of the test: such names are cluster-wide, so the release's own namespace is part of it. */}}
+{{- define "pod-identity-webhook.testNamespace" -}}
+{{- $namespace := include "pod-identity-webhook.namespace" . | trunc 27 | trimSuffix "-" -}}
+{{- printf "%s-%s-test" $namespace (include "pod-identity-webhook.fullname" . | trunc 30 | trimSuffix "-") | trimPrefix "-" -}}
+{{- end -}}
+
+{{- define "pod-identity-webhook.testRoleArn" -}}
+arn:aws:iam::123456789012:role/pod-identity-webhook-test
+{{- end -}}
+
+{{/*
+Metadata of one of the test's objects: (list . weight namespace). All have the same name: `helm test --logs` asks for the
+log of a pod of each one's name. When the test is over, all are removed, but a pod that failed stays for its log.
+*/}}
+{{- define "pod-identity-webhook.testMetadata" -}}
+name: {{ include "pod-identity-webhook.suffixed" (list (index . 0) "test") }}
+namespace: {{ index . 2 }}
+labels:
+  {{- include "pod-identity-webhook.labels" (list (index . 0) "test") | nindent 2 }}
+annotations:
+  {{- include "pod-identity-webhook.testHook" (index . 1) | nindent 2 }}
+{{- end -}}
+
+{{- define "pod-identity-webhook.testHook" -}}
+helm.sh/hook: test
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded,hook-failed
+{{- end -}}

@@ -1,0 +1,87 @@
+"""Writes the tables of values in the chart's README.md, from values.yaml and the comments in it.
+
+`--check` only compares. A comment belongs to the key below it; a map whose keys have comments is a table's part, any other
+value is a row.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+CHART = Path(__file__).parent / "pod-identity-webhook"
+_BEGIN = "<!-- values: written by `make docs` from the comments in values.yaml -->\n"
+_END = "<!-- /values -->\n"
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value: its path with dots, what it is when nothing is given, and its comment."""
+
+    path: str
+    default: object
+    comment: str
+
+
+def values(text: str) -> Iterator[Value]:
+    """All values of a values.yaml, in its order."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        raise TypeError("values.yaml is no map")
+    yield from _values(root, "", text.splitlines())
+
+
+def _values(node: yaml.MappingNode, prefix: str, lines: list[str]) -> Iterator[Value]:
+    for key, value in node.value:
+        path = prefix + key.value
+        below = isinstance(value, yaml.MappingNode) and any(
+            _comment(inner.start_mark.line, lines) for inner, _ in value.value
+        )
+        if below:
+            yield from _values(value, f"{path}.", lines)
+        else:
+            default = yaml.SafeLoader("").construct_document(value)
+            yield Value(path, default, _comment(key.start_mark.line, lines))
+
+
+def _comment(line: int, lines: list[str]) -> str:
+    """The comment right above a line."""
+    found: list[str] = []
+    while line > 0 and (above := lines[line - 1].strip()).startswith("#"):
+        found.insert(0, above.lstrip("#").strip())
+        line -= 1
+    return " ".join(found)
+
+
+def table(text: str) -> str:
+    """The values as a table in Markdown."""
+    rows = [
+        f"| `{value.path}` | `{json.dumps(value.default)}` | {value.comment} |".replace("| `null` |", "| |")
+        for value in values(text)
+    ]
+    return "\n".join(["| value | default | what |", "| --- | --- | --- |", *rows]) + "\n"
+
+
+def page(readme: str, values_text: str) -> str:
+    """The README with its table made anew."""
+    before, _, rest = readme.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}\n{table(values_text)}\n{_END}{after}"
+
+
+def main(arguments: list[str]) -> int:
+    """Writes or compares."""
+    file = CHART / "README.md"
+    old = file.read_text(encoding="utf-8")
+    new = page(old, (CHART / "values.yaml").read_text(encoding="utf-8"))
+    if "--check" in arguments:
+        return int(old != new)
+    file.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
