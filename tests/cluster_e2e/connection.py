@@ -1,0 +1,58 @@
+"""The cluster that KUBECONFIG names: kubectl knows every way to log in, so its proxy makes the connection."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import httpx
+
+from tests.e2e.api import Api
+from tests.e2e.programs import kubectl
+
+
+class ProxiedApi(Api):
+    """The API by way of a proxy on this machine that adds the credentials."""
+
+    def __init__(self, url: str, *, timeout: float = 40.0) -> None:
+        self.url = url
+        self._client = httpx.Client(
+            base_url=url, timeout=timeout, limits=httpx.Limits(max_connections=20), trust_env=False
+        )
+
+    def log(self, namespace: str, pod: str) -> str:
+        """The log of a pod's only container so far; empty where there is none yet."""
+        answer = self._client.get(f"/api/v1/namespaces/{namespace}/pods/{pod}/log")
+        return answer.text if answer.is_success else ""
+
+
+@contextmanager
+def connected() -> Iterator[ProxiedApi]:
+    """The API as whoever KUBECONFIG says, for as long as the context lasts."""
+    proxy = subprocess.Popen(
+        [str(kubectl()), "proxy", "--port=0"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ,
+    )
+    try:
+        assert proxy.stdout is not None
+        api = ProxiedApi(f"http://{_address(proxy.stdout)}")
+        try:
+            yield api
+        finally:
+            api.close()
+    finally:
+        proxy.kill()
+        proxy.communicate(timeout=10)
+
+
+def _address(output: IO[str]) -> str:
+    said = output.readline()
+    found = re.search(r"127\.0\.0\.1:\d+", said)
+    assert found is not None, f"kubectl proxy: {said}{output.read()}"
+    return found[0]

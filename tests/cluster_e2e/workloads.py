@@ -1,0 +1,100 @@
+"""The pods of users: what they are made of, and how they are run to their end."""
+
+import json
+from typing import Any
+
+from tests.cluster_e2e.connection import ProxiedApi
+from tests.e2e.api import Api, Object
+from tests.e2e.objects import ROLE, pods, service_account, service_accounts
+from tests.e2e.waiting import wait_until
+
+ACCOUNT = "reports"
+REQUIRED = {"eks.amazonaws.com/require-pod-identity": "true"}
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+
+# Runs in the pod: says as JSON what an AWS SDK would find there.
+_REPORT = """
+import base64, json, os
+path = os.environ["AWS_WEB_IDENTITY_TOKEN_FILE"]
+payload = open(path).read().split(".")[1]
+claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+found = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+print(json.dumps({"uid": os.getuid(), "variables": found, "claims": claims}))
+"""
+
+
+def make_namespace(api: Api, name: str) -> str:
+    """A namespace that demands restricted pods, with the ServiceAccount `reports` of a role in it."""
+    api.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
+    api.create(service_accounts(name), service_account(ACCOUNT, ROLE))
+    account = f"{service_accounts(name)}/{ACCOUNT}"
+    # Kubernetes before 1.24 makes its Secret a moment later, and refuses the pods until then.
+    if _makes_secrets(api):
+        wait_until(lambda: api.get(account).get("secrets"), f"the token of {account}", within=30)
+    return name
+
+
+def remove_namespace(api: Api, name: str) -> None:
+    """Returns when it is gone with everything in it."""
+    path = f"/api/v1/namespaces/{name}"
+    api.delete(path)
+    wait_until(
+        lambda: name not in {item["metadata"]["name"] for item in api.get("/api/v1/namespaces")["items"]},
+        f"the end of {name}",
+        within=120,
+    )
+
+
+def version(api: Api) -> tuple[int, int]:
+    """Major and minor version of the cluster."""
+    major, minor, *_ = api.get("/version")["gitVersion"].lstrip("v").split(".")
+    return int(major), int(minor)
+
+
+def restricted_pod(
+    name: str, image: str, *, labels: dict[str, str] | None = None, command: list[str] | None = None, **security: Any
+) -> Object:
+    """A pod of the ServiceAccount `reports`, as the restricted Pod Security Standard wants it."""
+    return {
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": {
+            "serviceAccountName": ACCOUNT,
+            "automountServiceAccountToken": False,
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}, **security},
+            "containers": [
+                {
+                    "name": "app",
+                    "image": image,
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": command or ["sleep", "3600"],
+                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                }
+            ],
+        },
+    }
+
+
+def report_of_pod(api: ProxiedApi, namespace: str, name: str, image: str, **security: Any) -> Object:
+    """Runs a pod that says who it is, what is in its environment, and what its token claims."""
+    body = restricted_pod(name, image, command=["python3", "-c", _REPORT], labels=REQUIRED, **security)
+    api.create(pods(namespace), body)
+    path = f"{pods(namespace)}/{name}"
+
+    def phase() -> str:
+        return str(api.get(path)["status"]["phase"])
+
+    wait_until(
+        lambda: phase() in {"Succeeded", "Failed"},
+        f"the end of {name}",
+        within=120,
+        last_seen=lambda: f"{api.get(path)['status']}\n{api.log(namespace, name)}",
+    )
+    assert phase() == "Succeeded", api.log(namespace, name)
+    report: Object = json.loads(api.log(namespace, name))
+    return report
+
+
+def _makes_secrets(api: Api) -> bool:
+    return version(api) < (1, 24)
