@@ -24,6 +24,24 @@ NAMESPACE_RULES: list[Object] = [
 ]
 
 
+def certificate_rules(secret: str, configuration: str) -> tuple[list[Object], list[Object]]:
+    """What the chart grants for certificates that look after themselves: cluster-wide, and beside the webhook.
+
+    `create` cannot be limited to a name: at that time the object has none yet.
+    """
+    configurations = {
+        "apiGroups": ["admissionregistration.k8s.io"],
+        "resources": ["mutatingwebhookconfigurations"],
+        "resourceNames": [configuration],
+        "verbs": ["get", "list", "watch", "patch"],
+    }
+    secrets: Object = {"apiGroups": [""], "resources": ["secrets"]}
+    return [configurations], [
+        {**secrets, "resourceNames": [secret], "verbs": ["get", "list", "watch", "update", "patch"]},
+        {**secrets, "verbs": ["create"]},
+    ]
+
+
 @dataclass(frozen=True)
 class Account:
     """A ServiceAccount and a token of it that is good for an hour."""
@@ -56,13 +74,14 @@ def account_with(
     request: dict[str, Any] = {"spec": {"expirationSeconds": 3600}}
     answer = admin.create(f"{service_accounts(namespace)}/{name}/token", request)
     account = Account(namespace, name, answer["status"]["token"])
-    if cluster_rules:
-        user = Api(cluster.url, cluster.ca, account.token)
-        try:
-            asked = {"resource": "serviceaccounts", "verb": cluster_rules[0]["verbs"][0]}
-            wait_until(lambda: may(user, asked), f"{unique} may {asked}", within=15)
-        finally:
-            user.close()
+    user = Api(cluster.url, cluster.ca, account.token)
+    try:
+        for where, rules in (({}, cluster_rules), ({"namespace": namespace}, namespace_rules)):
+            for rule in rules:
+                asked = {**where, **_first_of(rule)}
+                wait_until(lambda asked=asked: may(user, asked), f"{unique} may {asked}", within=15)  # type: ignore[misc]
+    finally:
+        user.close()
     return account
 
 
@@ -71,6 +90,12 @@ def may(user: Api, attributes: Object) -> bool:
     review = {"spec": {"resourceAttributes": attributes}}
     answer = user.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
     return bool(answer["status"]["allowed"])
+
+
+def _first_of(rule: Object) -> Object:
+    """`resourceAttributes` that a rule allows."""
+    named = {"name": rule["resourceNames"][0]} if "resourceNames" in rule else {}
+    return {"group": rule["apiGroups"][0], "resource": rule["resources"][0], "verb": rule["verbs"][0], **named}
 
 
 def _binding(name: str, kind: str, subjects: list[Object]) -> Object:

@@ -13,7 +13,9 @@ class NeverHappened(AssertionError):
     """What was waited for did not happen in time. The message says what, how long, and what was seen last."""
 
 
-def wait_until(condition: Callable[[], T], what: str, *, within: float, last_seen: Callable[[], object] = str) -> T:
+def wait_until(
+    condition: Callable[[], T | None], what: str, *, within: float, last_seen: Callable[[], object] = str
+) -> T:
     """The first true value of `condition`, asked for again and again for `within` seconds.
 
     Raises NeverHappened, with `what` and with what `last_seen` then returns.

@@ -1,0 +1,142 @@
+"""A Service's ClusterIP as kube-proxy plays it: raw bytes, in turn to whoever is ready; what is connected stays."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+
+_CHUNK: Final = 64 * 1024
+_ASKED_EVERY: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One replica on 127.0.0.1: the port that is balanced, and the one where it says whether it is ready."""
+
+    port: int
+    probe_port: int
+
+
+class Balancer:
+    """Listens on an address at 443 until it is closed; `backends` is asked again and again who there is.
+
+    A new connection is closed at once where nobody is ready, as kube-proxy refuses it.
+    """
+
+    def __init__(self, address: str, backends: Callable[[], Sequence[Backend]]) -> None:
+        self._backends = backends
+        self._ready: list[Backend] = []
+        self._open: set[asyncio.StreamWriter] = set()
+        self.connections = 0
+        """How many connections were taken so far."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="balancer", daemon=True)
+        self._thread.start()
+        self._server = self._on_loop(self._listen(address))
+        self._asking = asyncio.run_coroutine_threadsafe(self._ask(), self._loop)
+
+    def close(self) -> None:
+        """Ends every connection and the balancer."""
+        self._asking.cancel()
+        self._on_loop(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @property
+    def ready(self) -> tuple[Backend, ...]:
+        """Who is given new connections now."""
+        return tuple(self._ready)
+
+    def end_idle_connections(self) -> None:
+        """Ends every connection that there is, and returns when its client has closed it too.
+
+        Only for when no request is under way: a client that has noticed uses none of them for its next one.
+        """
+        self._on_loop(self._end_connections())
+
+    def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(15)
+
+    async def _listen(self, address: str) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, address, 443, limit=_CHUNK)
+
+    async def _stop(self) -> None:
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others, timeout=5)
+
+    async def _ask(self) -> None:
+        while True:
+            backends = self._backends()
+            answers = await asyncio.gather(*(_is_ready(backend) for backend in backends))
+            self._ready = [backend for backend, is_ready in zip(backends, answers, strict=True) if is_ready]
+            await asyncio.sleep(_ASKED_EVERY)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._open.add(writer)
+        try:
+            if self._ready:
+                backend = self._ready[self.connections % len(self._ready)]
+                await _pass_on(reader, writer, *await asyncio.open_connection("127.0.0.1", backend.port))
+        except OSError:
+            pass
+        finally:
+            self._open.discard(writer)
+            writer.transport.abort()
+
+    async def _end_connections(self) -> None:
+        ended = list(self._open)
+        for writer in ended:
+            # The transport would refuse what the other side still says.
+            writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        deadline = self._loop.time() + 10
+        while self._open.intersection(ended):
+            assert self._loop.time() < deadline, "a client keeps connections that were ended"
+            await asyncio.sleep(0.005)
+
+
+async def _pass_on(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    backend_reader: asyncio.StreamReader,
+    backend_writer: asyncio.StreamWriter,
+) -> None:
+    try:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(_copy(reader, backend_writer))
+            both.create_task(_copy(backend_reader, writer))
+    except* OSError:
+        pass
+    finally:
+        backend_writer.transport.abort()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while chunk := await reader.read(_CHUNK):
+        writer.write(chunk)
+        await writer.drain()
+    if writer.can_write_eof():
+        writer.write_eof()
+
+
+async def _is_ready(backend: Backend) -> bool:
+    """As kubelet asks."""
+    try:
+        async with asyncio.timeout(1):
+            reader, writer = await asyncio.open_connection("127.0.0.1", backend.probe_port)
+            try:
+                writer.write(b"GET /readyz HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n")
+                return (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+            finally:
+                writer.transport.abort()
+    except (OSError, TimeoutError):
+        return False
