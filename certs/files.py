@@ -24,17 +24,19 @@ class PairFiles:
     private_key: Path
 
 
-def write_pair(directory: Path, ca_certificate: bytes, pair: Pair) -> PairFiles:
+def write_pair(directory: Path, ca_certificate: bytes, pair: Pair, *, ca_private_key: bytes | None = None) -> PairFiles:
     """Writes `ca.crt`, `tls.crt` and `tls.key` (mode 0600) into a directory, which is made (mode 0700) if missing.
 
-    Each file is replaced in one step, the three of them one after the other: a reader sees no half file, but may see
-    the new key beside the old certificate for a moment. Raises CannotWrite.
+    So is `ca.key` (mode 0600) where `ca_private_key` is given. Each file is replaced in one step, one after the other:
+    a reader sees no half file, but may see the new key beside the old certificate for a moment. Raises CannotWrite.
     """
     files = PairFiles(directory / "ca.crt", directory / "tls.crt", directory / "tls.key")
     with _explaining(directory):
         if not directory.is_dir():
             directory.mkdir(mode=0o700)
             directory.chmod(0o700)  # a narrow umask would shut us out
+    if ca_private_key is not None:
+        _replace(directory / "ca.key", ca_private_key, mode=0o600)
     _replace(files.ca, ca_certificate, mode=0o644)
     _replace(files.private_key, pair.private_key, mode=0o600)
     _replace(files.certificate, pair.certificate, mode=0o644)

@@ -7,6 +7,7 @@
 import sys
 from pathlib import Path
 
+from webhook.commands.certs_flags import ISSUE_FLAGS, ROTATE_FLAGS, SHOW_FLAGS
 from webhook.commands.flag_table import REPLAY_FLAGS, SERVE_FLAGS, is_ignored
 from webhook.commands.help import markdown_table
 
@@ -21,7 +22,7 @@ def flags_page() -> str:
     replay = [flag for flag in REPLAY_FLAGS if flag.name not in admission or flag.group == "Input and output"]
     return f"""# Flags
 
-<!-- Written by `make docs` from webhook/commands/flag_table.py. -->
+<!-- Written by `make docs` from the tables in webhook/commands. -->
 
 Spelling follows the webhook that AWS publishes: `--flag value` or `--flag=value`, a bool with or without `=value`,
 dashes or underscores. A flag wins over its environment variable, and that over the default. Durations are written as Go
@@ -38,6 +39,18 @@ Accepted because the other webhook has them, without meaning here, with one noti
 All flags of `serve` that say what pods get, container credentials included, and
 
 {markdown_table(replay)}
+
+## certs show
+
+{markdown_table(SHOW_FLAGS)}
+
+## certs rotate
+
+{markdown_table(ROTATE_FLAGS)}
+
+## certs issue
+
+{markdown_table(ISSUE_FLAGS)}
 """
 
 

@@ -16,6 +16,7 @@ from webhook.errors import SettingsError, UnusableInput, WebhookError
 _VERBS: Final = {
     "serve": "run the webhook",
     "replay": "show what the webhook would do to reviews, pods and workloads",
+    "certs": "show, rotate or issue the webhook's certificates",
 }
 
 

@@ -1,4 +1,4 @@
-"""An API server for `replay --live`: objects by their paths, on a thread of its own."""
+"""An API server for commands: objects by their paths, on a thread of its own."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,11 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.cluster.api_server import Answer, ApiServer, Request, failure
+
+Server = TypeVar("Server", bound=ApiServer)
 
 
 @contextlib.contextmanager
@@ -22,7 +24,13 @@ def api_server(objects: Mapping[str, dict[str, Any] | int]) -> Iterator[ApiServe
         else:
             await answer.json(200, found)
 
-    server = ApiServer(every=answers)
+    with on_a_thread(ApiServer(every=answers)) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def on_a_thread(server: Server) -> Iterator[Server]:
+    """Runs an API server beside the test."""
     loop = asyncio.new_event_loop()
     started, stopping = threading.Event(), asyncio.Event()
 

@@ -21,6 +21,7 @@ PIPES = [command for command in COMMANDS if " | " in command]
 SERVE = [command for command in COMMANDS if command.startswith("pod-identity-webhook serve ")]
 ASKING = [command for command in COMMANDS if "--url" in command]
 LIVE = [command for command in COMMANDS if "--live" in command]
+CERTS = [command for command in COMMANDS if command.startswith("pod-identity-webhook certs ")]
 REPLAY = [
     command
     for command in COMMANDS
@@ -59,7 +60,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_every_command_that_is_shown_is_of_a_kind_that_is_tested() -> None:
-    kinds = (MAKE, PIPES, SERVE, ASKING, LIVE, REPLAY)
+    kinds = (MAKE, PIPES, SERVE, ASKING, LIVE, CERTS, REPLAY)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(COMMANDS)
     assert all(kinds)
