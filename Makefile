@@ -5,7 +5,7 @@ DEMO := .venv-demo
 # Our own packages come from PyPI and nowhere else that the machine may be set up for.
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 
-.PHONY: demo test fresh check format e2e e2e-cluster bench docs lock image wheels
+.PHONY: demo test fresh check format e2e e2e-cluster bench docs lock image wheels manifests
 
 demo: ## shows the main job on real input
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -63,6 +63,10 @@ bench: $(DEV)/bin/python ## measures: reviews a second beside a floor, the pure 
 
 docs: $(DEV)/bin/python ## writes the parts of the docs that come from the code
 	$(DEV)/bin/python docs/generate.py
+	$(DEV)/bin/python charts/readme.py
+
+manifests: $(DEV)/bin/python ## renders the chart for people without Helm: deploy/pod-identity-webhook.yaml
+	$(DEV)/bin/python charts/manifests.py
 
 COMPILE = $(DEV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet

@@ -22,7 +22,7 @@ _NAMESPACE = {
 }
 _OF_HELM = ("helm.sh/chart", "app.kubernetes.io/managed-by")
 # A pod finds its ServiceAccount and rights there already; the webhook is called only once it can be there.
-_ORDER = ("Namespace", "ServiceAccount", "Secret", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Service")
+_FIRST = ("Namespace", "ServiceAccount", "Secret", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 _LAST = "MutatingWebhookConfiguration"
 
 
@@ -50,8 +50,8 @@ def manifests() -> str:
 
 def _place(one: dict[str, Any]) -> tuple[int, str]:
     kind = one["kind"]
-    middle = len(_ORDER)
-    return (_ORDER.index(kind) if kind in _ORDER else middle + (kind == _LAST)), kind
+    middle = len(_FIRST)
+    return (_FIRST.index(kind) if kind in _FIRST else middle + (kind == _LAST)), kind
 
 
 def main() -> int:

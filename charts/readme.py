@@ -1,7 +1,6 @@
 """Writes the tables of values in the chart's README.md, from values.yaml and the comments in it.
 
-`--check` only compares. A comment belongs to the key below it; a map whose keys have comments is a table's part, any other
-value is a row.
+`--check` only compares. A comment belongs to the key below it; a map is one row unless its keys have comments.
 """
 
 import json

@@ -39,7 +39,7 @@ def created(wanted: dict[str, Any]) -> dict[str, Any]:
     """What the API server would store. Raises OSError."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     host = f"[{host}]" if ":" in host else host
-    request = urllib.request.Request(  # noqa: S310 - the scheme is ours
+    request = urllib.request.Request(
         f"https://{host}:{port}/api/v1/namespaces/{os.environ['TEST_NAMESPACE']}/pods?dryRun=All",
         json.dumps(wanted).encode(),
         {

@@ -1,0 +1,95 @@
+"""The chart as the tests see it: rendered by the real Helm SDK, as objects."""
+
+import json
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import helm_python
+import yaml
+
+Object: TypeAlias = dict[str, Any]
+Values: TypeAlias = dict[str, Any]
+
+CHART = Path(__file__).parents[2] / "charts/pod-identity-webhook"
+RELEASE = "pod-identity-webhook"
+NAMESPACE = "eks"
+# The one in C is many times faster, where PyYAML was built with it.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOADED = helm_python.Chart.load(CHART)
+
+
+class Rendered:
+    """What a set of values makes."""
+
+    def __init__(self, values: Values | None = None, *, release: str = RELEASE, namespace: str = NAMESPACE) -> None:
+        self.notes, self.objects = deepcopy(_rendered(json.dumps(values or {}), release, namespace))
+
+    def one(self, kind: str, name: str = "") -> Object:
+        """The only object of a kind, hooks left out; with a name, the only one of that."""
+        found = self.all(kind)
+        if name:
+            found = [one for one in found if one["metadata"]["name"] == name]
+        assert len(found) == 1, [one["metadata"]["name"] for one in found]
+        return found[0]
+
+    def all(self, kind: str) -> list[Object]:
+        """All objects of a kind, hooks left out."""
+        return [one for one in self.objects if one["kind"] == kind and not is_hook(one)]
+
+    def hooks(self) -> list[Object]:
+        """The objects that are only there while `helm test` runs."""
+        return [one for one in self.objects if is_hook(one)]
+
+    @property
+    def pod(self) -> Object:
+        """The Deployment's pod template."""
+        template: Object = self.one("Deployment")["spec"]["template"]
+        return template
+
+    @property
+    def container(self) -> Object:
+        """The webhook's container."""
+        (container,) = self.pod["spec"]["containers"]
+        found: Object = container
+        return found
+
+    @property
+    def entries(self) -> dict[str, Object]:
+        """The entries of the MutatingWebhookConfiguration by the first label of their names."""
+        return {entry["name"].split(".")[0]: entry for entry in self.one("MutatingWebhookConfiguration")["webhooks"]}
+
+
+def is_hook(one: Object) -> bool:
+    """Whether an object is a hook of Helm's."""
+    return "helm.sh/hook" in one["metadata"].get("annotations", {})
+
+
+def merged(*parts: Values) -> Values:
+    """Values joined as Helm joins several files of them."""
+    result: Values = {}
+    for part in parts:
+        _merge(result, part)
+    return result
+
+
+def _merge(into: Values, part: Values) -> None:
+    for key, value in part.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = deepcopy(value)
+
+
+@cache
+def _rendered(values: str, release: str, namespace: str) -> tuple[str, list[Object]]:
+    files = _LOADED.render(json.loads(values), name=release, namespace=namespace)
+    notes = files.pop("pod-identity-webhook/templates/NOTES.txt")
+    return notes, list(_objects(text for _, text in sorted(files.items())))
+
+
+def _objects(texts: Iterable[str]) -> Iterator[Object]:
+    for text in texts:
+        yield from filter(None, yaml.load_all(text, Loader=_Loader))

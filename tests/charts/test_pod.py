@@ -1,0 +1,153 @@
+import pytest
+
+from tests.charts.matrix import HOST_NETWORK, MATRIX
+from tests.charts.rendering import Object, Rendered, Values
+from tests.charts.restricted import violations
+from webhook.commands.flag_table import SERVE_FLAGS
+
+COMING = {"tls-ca"}
+# Whoever takes the node's network or removes what the chart sets wants it so.
+UNRESTRICTED = {"host network", "nothing optional"}
+
+
+@pytest.mark.parametrize("values", [MATRIX[name] for name in MATRIX if name not in UNRESTRICTED])
+def test_the_restricted_standard_allows_all_pods(values: Values) -> None:
+    rendered = Rendered(values)
+
+    for pod in [rendered.pod, *(one for one in rendered.hooks() if one["kind"] == "Pod")]:
+        assert violations(pod["spec"]) == []
+        assert all(container["securityContext"]["readOnlyRootFilesystem"] for container in pod["spec"]["containers"])
+
+
+def test_the_checker_of_the_standard_sees_what_is_missing() -> None:
+    bare: Object = {"hostNetwork": True, "volumes": [{"name": "a", "hostPath": {}}], "containers": [{"name": "c"}]}
+
+    assert violations(bare) == [
+        "hostNetwork",
+        "volume a is a hostPath",
+        "c may escalate privileges",
+        "c may run as root",
+        "c has no seccomp profile",
+        "c keeps capabilities",
+    ]
+
+
+@pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
+def test_every_argument_is_a_flag_of_serve(values: Values) -> None:
+    container = Rendered(values).container
+    flags = {flag.name for flag in SERVE_FLAGS} | COMING
+
+    assert container["command"] == ["pod-identity-webhook", "serve"]
+    assert [argument for argument in container["args"] if argument.removeprefix("--").split("=")[0] not in flags] == []
+
+
+@pytest.mark.xfail(strict=True, reason="serve does not publish the CA of files yet")
+def test_every_flag_is_there() -> None:
+    assert COMING <= {flag.name for flag in SERVE_FLAGS}
+
+
+def test_extra_arguments_come_last() -> None:
+    assert Rendered({"config": {"extraArgs": ["--v=5"]}}).container["args"][-1] == "--v=5"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}),
+        (HOST_NETWORK, {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}),
+        ({"strategy": {"type": "Recreate"}}, {"type": "Recreate"}),
+        ({"strategy": {"rollingUpdate": {"maxUnavailable": 0}}}, {"rollingUpdate": {"maxUnavailable": 0}}),
+    ],
+)
+def test_rollouts_bring_new_pods_first_but_on_the_nodes_network(values: Values, expected: Object) -> None:
+    assert Rendered(values).one("Deployment")["spec"]["strategy"] == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "seconds"),
+    [
+        ({}, 30),
+        ({"config": {"drainPeriod": "0s"}}, 20),
+        ({"config": {"drainPeriod": "45s"}}, 65),
+        ({"terminationGracePeriodSeconds": 0}, 0),
+        ({"terminationGracePeriodSeconds": 300}, 300),
+    ],
+)
+def test_a_pod_may_drain_before_it_is_killed(values: Values, seconds: int) -> None:
+    assert Rendered(values).pod["spec"]["terminationGracePeriodSeconds"] == seconds
+
+
+def test_two_pods_spread_where_they_can() -> None:
+    rendered = Rendered()
+
+    assert rendered.one("Deployment")["spec"]["replicas"] == 2
+    constraints = rendered.pod["spec"]["topologySpreadConstraints"]
+    assert [one["topologyKey"] for one in constraints] == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    for one in constraints:
+        assert one["whenUnsatisfiable"] == "ScheduleAnyway"
+        assert one["labelSelector"]["matchLabels"].items() <= rendered.pod["metadata"]["labels"].items()
+
+
+def test_an_autoscaler_takes_the_place_of_the_number_of_replicas() -> None:
+    rendered = Rendered({"autoscaling": {"enabled": True}})
+
+    assert "replicas" not in rendered.one("Deployment")["spec"]
+    assert rendered.one("HorizontalPodAutoscaler")["spec"]["minReplicas"] == 2
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        ({}, {"maxUnavailable": 1}),
+        ({"maxUnavailable": 0}, {"maxUnavailable": 0}),
+        ({"minAvailable": 0}, {"minAvailable": 0}),
+        ({"minAvailable": "50%"}, {"minAvailable": "50%"}),
+        ({"minAvailable": "", "maxUnavailable": 2}, {"maxUnavailable": 2}),
+        ({"maxUnavailable": None}, {"maxUnavailable": 1}),
+    ],
+)
+def test_zero_is_a_number_in_a_disruption_budget(budget: Values, expected: Object) -> None:
+    spec = Rendered({"podDisruptionBudget": budget}).one("PodDisruptionBudget")["spec"]
+
+    assert {key: spec[key] for key in spec.keys() & {"minAvailable", "maxUnavailable"}} == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "budget", "autoscaler", "policy"),
+    [
+        ("1.20.2", "policy/v1beta1", "autoscaling/v2beta2", None),
+        ("1.21.0", "policy/v1", "autoscaling/v2beta2", None),
+        ("1.23.0-gke.1", "policy/v1", "autoscaling/v2", None),
+        ("1.27.0", "policy/v1", "autoscaling/v2", "AlwaysAllow"),
+    ],
+)
+def test_apis_are_those_that_the_version_has(version: str, budget: str, autoscaler: str, policy: str | None) -> None:
+    rendered = Rendered({"kubeVersionOverride": version, "autoscaling": {"enabled": True}})
+
+    assert rendered.one("PodDisruptionBudget")["apiVersion"] == budget
+    assert rendered.one("PodDisruptionBudget")["spec"].get("unhealthyPodEvictionPolicy") == policy
+    assert rendered.one("HorizontalPodAutoscaler")["apiVersion"] == autoscaler
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ({"tag": "1.2"}, "ghcr.io/pod-identity-webhook/pod-identity-webhook:1.2"),
+        ({"registry": "", "repository": "localhost/image"}, "localhost/image:0.1.0"),
+        ({"registry": "r:5000", "tag": "1", "digest": f"sha256:{'a' * 64}"}, f"@sha256:{'a' * 64}"),
+    ],
+)
+def test_the_image_is_named_by_registry_tag_and_digest(image: Values, expected: str) -> None:
+    assert Rendered({"image": image}).container["image"].endswith(expected)
+
+
+def test_only_what_asks_for_the_token_gets_it() -> None:
+    rendered = Rendered()
+
+    assert rendered.one("ServiceAccount")["automountServiceAccountToken"] is False
+    assert rendered.pod["spec"]["automountServiceAccountToken"] is True
+    assert rendered.pod["spec"]["enableServiceLinks"] is False
+
+
+def test_an_upgrade_of_the_chart_alone_restarts_no_pod() -> None:
+    assert not [label for label in Rendered().pod["metadata"]["labels"] if "version" in label or "chart" in label]
