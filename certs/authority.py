@@ -4,55 +4,35 @@ Each round reads the webhook configuration, then the Secret, decides, writes, an
 put an older caBundle over a newer one: who publishes has read the Secret after the version that the patch names.
 """
 
-import asyncio
 import logging
-import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
-from certs.bundle import Service, bundle_patch, our_entries, published
+from certs.bundle import Service
 from certs.errors import CertificateError, Conflict, StoreError
 from certs.fight import Fight
 from certs.issue import Names, Pair
 from certs.memory import Memory, Policy
 from certs.plan import Step, next_step, serving_choice
+from certs.publisher import Publisher
 from certs.repair import Change, is_serviceable
-from certs.sightings import Sightings
+from certs.rounds import LONGEST_SLEEP, REAL_TIME, Rounds, Timing
+from certs.sightings import LEARNED
 from certs.state import State, read_state
 from certs.stores import BundleStore, SecretStore, StoredSecret
 
-# Clocks jump and virtual machines pause: no timer is trusted for longer.
-LONGEST_SLEEP: Final = timedelta(minutes=1)
-_SHORTEST_SLEEP: Final = timedelta(milliseconds=50)
-
 _log = logging.getLogger(__name__)
 
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Where time comes from: aware datetimes, pauses in seconds, and numbers from 0 to 1 that spread replicas out."""
-
-    clock: Callable[[], datetime] = _utc_now
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    jitter: Callable[[], float] = random.random
-
-
 _DEFAULT_POLICY: Final = Policy()
-_DEFAULT_TIMING: Final = Timing()
 
 
-class Authority:
+class Authority(Rounds):
     """One replica's part in keeping the Secret and the caBundle right, and the leaf that it is to serve.
 
     `serve` is called with each new leaf and raises CertificateError to refuse it; it is asked again in the next round.
-    `in_sync`: whether the caBundle was right when it was last looked at; `problem`: what failed in the last round.
     """
 
     def __init__(
@@ -63,28 +43,18 @@ class Authority:
         names: Names,
         serve: Callable[[Pair], None],
         policy: Policy = _DEFAULT_POLICY,
-        timing: Timing = _DEFAULT_TIMING,
+        timing: Timing = REAL_TIME,
     ) -> None:
+        super().__init__(timing)
         self._secrets = secrets
-        self._bundles = bundles
-        self._service = service
         self._names = names
         self._serve = serve
         self._policy = policy
-        self._clock = timing.clock
-        self._sleep = timing.sleep
-        self._jitter = timing.jitter
-        self._woken = asyncio.Event()
+        self._publisher = Publisher(bundles, service, timing.clock)
         self._memory = Memory(started=self._clock())
-        self._seen = Sightings()
         self._problems: tuple[str, ...] = ()
         self._secret_fight = Fight()
-        self._bundle_fight = Fight()
-        self._failed_rounds = 0
-        self.in_sync = False
-        self.problem = ""
         self.renewals: Counter[Change] = Counter()
-        self.failures: Counter[str] = Counter()
 
     @property
     def serving(self) -> Pair | None:
@@ -97,56 +67,21 @@ class Authority:
         return self._memory.state
 
     @property
+    def is_trusted(self) -> bool:
+        """Whether clients can be taken to trust what is served, if anything is."""
+        seen, leaf = self._publisher.seen, self.serving
+        issuer = seen.issuer_of(leaf) if leaf is not None else None
+        return issuer is not None and seen.is_settled(issuer, LEARNED, self._clock())
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the caBundle was right when it was last looked at."""
+        return self._publisher.in_sync
+
+    @property
     def is_fighting(self) -> bool:
         """Whether somebody else keeps undoing what we write, in the Secret or in the caBundle."""
-        now = self._clock()
-        return self._secret_fight.is_on(now) or self._bundle_fight.is_on(now)
-
-    def wake(self) -> None:
-        """Ends the pause: the Secret or the webhook configuration has changed."""
-        self._woken.set()
-
-    async def run(self) -> None:
-        """Runs until it is cancelled; no failure ends it."""
-        while True:
-            self._woken.clear()
-            seconds = await self.check()
-            pauses = {asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._woken.wait())}
-            try:
-                await asyncio.wait(pauses, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for pause in pauses:
-                    pause.cancel()
-                await asyncio.gather(*pauses, return_exceptions=True)
-            if self._failed_rounds:
-                # A watch that reports change upon change must not turn retries into a flood.
-                await self._sleep(_SHORTEST_SLEEP.total_seconds())
-
-    async def check(self) -> float:
-        """One round; returns the seconds until the next one. Failures are logged and counted, never raised."""
-        failed = sum(self.failures.values())
-        try:
-            look_again = await self._round()
-        except Conflict:
-            # Somebody else was faster, which is as good: what they wrote is adopted.
-            self.failures["conflict"] += 1
-            return _SHORTEST_SLEEP.total_seconds() * (1 + self._jitter())
-        except StoreError as error:
-            self._failed("secret", error)
-        except CertificateError as error:
-            self._failed("issue", error)
-        except Exception:  # noqa: BLE001 - whatever it is, the certificate goes on
-            _log.exception("looking after certificates failed; what is served goes on")
-            self.failures["unexpected"] += 1
-            self.problem = "unexpected: a bug, see the log"
-        if sum(self.failures.values()) == failed:
-            self._failed_rounds = 0
-            self.problem = ""
-            until = look_again - self._clock()
-            return min(max(until, _SHORTEST_SLEEP), LONGEST_SLEEP).total_seconds()
-        self._failed_rounds += 1
-        longest = min(LONGEST_SLEEP.total_seconds(), 2.0 ** min(self._failed_rounds - 1, 10))
-        return longest * (0.5 + self._jitter() / 2)
+        return self._secret_fight.is_on(self._clock()) or self._publisher.is_fighting
 
     async def _round(self) -> datetime:
         configuration = await self._look()
@@ -160,17 +95,10 @@ class Authority:
 
     async def _look(self) -> Mapping[str, Any] | None:
         try:
-            configuration = await self._bundles.read()
+            return await self._publisher.look()
         except StoreError as error:
             self._failed("bundle", error)
             return None
-        self._observe(configuration)
-        if not any(our_entries(configuration, self._service)):
-            self.in_sync = False
-            service = f"{self._service.namespace}/{self._service.name}"
-            self._failed("bundle", StoreError(f"the webhook configuration has no entry that calls Service {service}"))
-            return None
-        return configuration
 
     async def _agree(self, stored: StoredSecret | None) -> Step:
         """Adopts what the Secret holds, or writes what it is to hold."""
@@ -180,7 +108,7 @@ class Authority:
             self._problems = problems
             for problem in problems:
                 _log.warning("the Secret is damaged: %s", problem)
-        step = next_step(state, self._memory, self._seen, self._names, self._policy, now)
+        step = next_step(state, self._memory, self._publisher.seen, self._names, self._policy, now)
         if step.waiting:
             return step
         if step.changes:
@@ -200,35 +128,18 @@ class Authority:
     async def _publish(self, configuration: Mapping[str, Any], state: State) -> datetime:
         """Puts the caBundle right; returns when to look again. A caBundle without a leaf to trust is not published."""
         now = self._clock()
-        later = now + LONGEST_SLEEP
         if not is_serviceable(state.leaf, state, now):
-            return later
-        bundle = state.bundle(now)
-        patch = bundle_patch(configuration, self._service, bundle)
-        self.in_sync = patch is None
-        if patch is None:
-            return later
-        wait_until = self._bundle_fight.may_write_at(bundle, now)
-        if wait_until > now:
-            return wait_until
+            return now + LONGEST_SLEEP
         try:
-            configuration = await self._bundles.patch(patch)
+            return await self._publisher.publish(configuration, state.bundle(now))
         except Conflict:
             raise
         except StoreError as error:
             self._failed("bundle", error)
-            return later
-        self._bundle_fight = self._bundle_fight.written(bundle, now)
-        self._observe(configuration)
-        self.in_sync = True
-        _log.info("published the caBundle: %d certificates", len(state.trusted(now)))
-        return later
-
-    def _observe(self, configuration: Mapping[str, Any]) -> None:
-        self._seen = self._seen.observed(published(configuration, self._service), self._clock())
+            return now + LONGEST_SLEEP
 
     def _choose(self, state: State) -> None:
-        leaf = serving_choice(state, self._memory, self._seen, self._policy, self._clock())
+        leaf = serving_choice(state, self._memory, self._publisher.seen, self._policy, self._clock())
         if leaf is None or leaf == self._memory.serving:
             return
         try:
@@ -237,8 +148,3 @@ class Authority:
             self._failed("serve", error)
             return
         self._memory = replace(self._memory, serving=leaf)
-
-    def _failed(self, what: str, error: CertificateError) -> None:
-        self.failures[what] += 1
-        self.problem = f"{what}: {error}"
-        _log.warning("looking after certificates: %s; what is served goes on", self.problem)

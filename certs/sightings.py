@@ -11,6 +11,8 @@ from certs.renewal import is_current
 
 # We look every minute: after a longer silence we cannot say that a CA was there all the time.
 LONGEST_SILENCE: Final = timedelta(minutes=2)
+# A change reaches the API servers by a watch, within milliseconds: how long to wait before calls may come.
+LEARNED: Final = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 `ca.crt`, `tls.crt` and `tls.key` are named as in cert-manager's Secrets, so that tools for certificates understand it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -69,10 +69,16 @@ class State:
         for (certificate, key), pair in ((_CA, self.ca), (_LEAF, self.leaf), (_NEXT_CA, self.next_ca)):
             data[certificate] = pair.certificate if pair else b""
             data[key] = pair.private_key if pair else b""
-        dated = [(fingerprint(ca.certificate), ca.until) for ca in self.previous if ca.until is not None]
-        data[_PREVIOUS] = b"".join(ca.certificate for ca in self.previous)
-        data[_PREVIOUS_UNTIL] = "".join(f"{name} {format_time(until)}\n" for name, until in dated).encode()
-        return data
+        return data | previous_data(self.previous)
+
+
+def previous_data(previous: Sequence[PreviousCa]) -> dict[str, bytes]:
+    """The part of the Secret's `data` that is about previous CAs."""
+    dated = [(fingerprint(ca.certificate), ca.until) for ca in previous if ca.until is not None]
+    return {
+        _PREVIOUS: b"".join(ca.certificate for ca in previous),
+        _PREVIOUS_UNTIL: "".join(f"{name} {format_time(until)}\n" for name, until in dated).encode(),
+    }
 
 
 def read_state(data: Mapping[str, bytes], annotations: Mapping[str, str]) -> tuple[State, tuple[str, ...]]:

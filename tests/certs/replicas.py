@@ -10,12 +10,13 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from certs.authority import Authority, Timing
+from certs.authority import Authority
 from certs.bundle import Service, published
 from certs.issue import Names, Pair, service_names
 from certs.memory import Policy
 from certs.pem import read_certificate
 from certs.plan import next_step
+from certs.rounds import Timing
 from certs.stores import InMemoryBundleStore, InMemorySecretStore, StoredSecret
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -124,7 +125,7 @@ class Cluster:
 
     def next_due(self) -> datetime:
         return min(
-            next_step(one.state, one._memory, one._seen, NAMES, self.policy, self.now).look_again
+            next_step(one.state, one._memory, one._publisher.seen, NAMES, self.policy, self.now).look_again
             for one in self.replicas
         )
 

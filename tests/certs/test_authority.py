@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from certs.authority import Authority, Timing
+from certs.authority import Authority
 from certs.bundle import published
 from certs.errors import Conflict, InvalidPair, StoreError
 from certs.issue import Pair, issue_ca
 from certs.memory import Policy
 from certs.repair import Change
+from certs.rounds import Timing
 from certs.state import read_state
 from certs.stores import InMemoryBundleStore, InMemorySecretStore, StoredSecret
 from tests.certs.replicas import NAMES, SERVICE, START, Cluster, configuration

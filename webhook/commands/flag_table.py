@@ -164,6 +164,14 @@ SERVE_FLAGS: Final = (
     ),
     Flag("tls-key", "string", "/etc/webhook/certs/tls.key", "private key file (PEM)", _TLS),
     Flag(
+        "ca-bundle",
+        "string",
+        "",
+        "CA certificates (PEM) that verify --tls-cert, to be kept in the caBundle; read again when they change",
+        _TLS,
+        metavar="FILE",
+    ),
+    Flag(
         "ephemeral-certificate",
         "string",
         "",

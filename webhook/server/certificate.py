@@ -11,6 +11,7 @@ from webhook.errors import WebhookError
 from webhook.server import watched_file
 from webhook.server.certificate_files import CertificateFiles
 from webhook.server.listener import check_port
+from webhook.server.published_files import PublishedFiles
 from webhook.server.self_managed import SelfManagedCertificate
 from webhook.server.settings import ServerSettings
 from webhook.server.tls import ServingContext
@@ -62,6 +63,9 @@ def certificate_of(settings: ServerSettings, client: KubernetesClient | None) ->
             raise WebhookError(f"--ephemeral-certificate: {error}") from error
         cert, key = files.certificate, files.private_key
     try:
+        if settings.ca_bundle is not None:
+            assert client is not None  # noqa: S101 - as above
+            return PublishedFiles(client, settings, settings.ca_bundle, serving)
         return CertificateFiles(cert, key, serving)
     except TlsError as error:
         raise WebhookError(f"{error}; name others with --tls-cert and --tls-key, or --ephemeral-certificate") from error

@@ -29,7 +29,7 @@ class CertificateFiles:
         self.serving: Final = serving
         self.reloads = 0
         self.failures = 0
-        self._serve()
+        self._take_up(self._read())
 
     def awaited(self) -> str:
         """What keeps us from being ready: nothing."""
@@ -40,10 +40,13 @@ class CertificateFiles:
         while True:
             await asyncio.sleep(_CHECKED_EVERY)
             try:
-                # On a thread: a disk that hangs must not hang the answers.
-                await asyncio.to_thread(self.check)
+                await self._check_aside()
             except Exception:
                 logger.exception("a bug while looking for a changed certificate")
+
+    async def _check_aside(self) -> None:
+        # On a thread: a disk that hangs must not hang the answers.
+        await asyncio.to_thread(self.check)
 
     def check(self) -> bool:
         """Serves the files if they have changed, and says whether it did; meant to be called every second or so.
@@ -55,7 +58,7 @@ class CertificateFiles:
         if identity == self._seen:
             return False
         try:
-            self._serve()
+            taken_up = self._take_up(self._read())
         except TlsError as error:
             if identity == self._identity():  # else it was replaced while it was read: no failure, look again
                 self._seen = identity
@@ -65,7 +68,7 @@ class CertificateFiles:
         # As it was before it was read: what changed since is seen by the next check.
         self._seen = identity
         self.reloads += 1
-        logger.info("serving the certificate in %s until %s", self._cert_file, self._until)
+        logger.info("%s", taken_up)
         return True
 
     @property
@@ -73,9 +76,13 @@ class CertificateFiles:
         not_after = self.serving.not_after
         return not_after.isoformat() if not_after is not None else ""
 
-    def _serve(self) -> None:
-        pair = Pair(watched_file.read(self._cert_file), watched_file.read(self._key_file))
+    def _read(self) -> Pair:
+        return Pair(watched_file.read(self._cert_file), watched_file.read(self._key_file))
+
+    def _take_up(self, pair: Pair) -> str:
+        """Does with a new pair what is to be done, and says so in a line for the log. Raises TlsError."""
         self.serving.serve(pair, cert_name=str(self._cert_file), key_name=str(self._key_file))
+        return f"serving the certificate in {self._cert_file} until {self._until}"
 
     def _identity(self) -> tuple[tuple[int, ...], ...]:
         return watched_file.identity(self._cert_file), watched_file.identity(self._key_file)

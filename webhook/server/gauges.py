@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from certs.authority import Authority
+from certs.brought import BroughtAuthority
 from webhook.cluster.accounts import ClusterAccounts
 from webhook.cluster.config_map import MappingConfigMap
 from webhook.cluster.credentials_file import CredentialsFile
@@ -15,6 +16,7 @@ from webhook.server.client_ca import ClientCaFile
 from webhook.server.exposition import ComputedBy
 from webhook.server.listener import Listener
 from webhook.server.metrics import Metrics
+from webhook.server.published_files import PublishedFiles
 from webhook.server.self_managed import SelfManagedCertificate
 
 _PREFIX: Final = "pod_identity_webhook_"
@@ -46,7 +48,7 @@ def add_certificate(metrics: Metrics, certificate: CertificateSource) -> None:
     def ends() -> dict[str, float]:
         served = certificate.serving.not_after
         times = {"serving": served} if served is not None else {}
-        if isinstance(certificate, SelfManagedCertificate):
+        if isinstance(certificate, SelfManagedCertificate | PublishedFiles):
             times |= certificate.ends()
         return {kind: time.timestamp() for kind, time in times.items()}
 
@@ -54,18 +56,18 @@ def add_certificate(metrics: Metrics, certificate: CertificateSource) -> None:
         ComputedBy(
             "gauge",
             f"{_PREFIX}certificate_expiry_timestamp_seconds",
-            "When a certificate ends, in seconds since 1970: the one served and, of the Secret, the leaf and the CA.",
+            "When a certificate ends, in seconds since 1970: the one served, the newest leaf and its CA.",
             "kind",
             ends,
         )
     )
-    if isinstance(certificate, SelfManagedCertificate):
+    if isinstance(certificate, SelfManagedCertificate | PublishedFiles):
         _add_authority(metrics, certificate.authority)
-    elif isinstance(certificate, CertificateFiles):
+    if isinstance(certificate, CertificateFiles):
         _add_certificate_files(metrics, certificate)
 
 
-def _add_authority(metrics: Metrics, authority: Authority) -> None:
+def _add_authority(metrics: Metrics, authority: Authority | BroughtAuthority) -> None:
     metrics.add_computed(
         "ca_bundle_in_sync",
         "Whether the caBundle of our entries was right when it was last looked at.",

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from certs.authority import Authority
-from certs.bundle import Service
 from certs.errors import InvalidPair
 from certs.issue import Names, Pair, service_names
 from certs.memory import Policy
 from certs.renewal import ends_at
-from webhook.cluster.running import running
-from webhook.server.bundle_store import KubernetesBundleStore
-from webhook.server.object_watch import watch_object
-from webhook.server.secret_store import KubernetesSecretStore
+from webhook.server.shared_stores import shared_stores
 from webhook.server.tls_settings import TlsError
 
 if TYPE_CHECKING:
@@ -31,15 +26,14 @@ class SelfManagedCertificate:
     """One replica's part in the CA: serves its leaf, and keeps the Secret and the caBundle right while it runs."""
 
     def __init__(self, client: KubernetesClient, settings: ServerSettings, serving: ServingContext) -> None:
-        namespace, service_name = settings.namespace, settings.service_name
         self.serving: Final = serving
-        bundles = KubernetesBundleStore(client, settings.webhook_configuration)
-        secrets = KubernetesSecretStore(client, namespace, settings.tls_secret, lambda: bundles.ownership)
+        self._stores: Final = shared_stores(client, settings)
+        self._is_ready = False
         self.authority: Final = Authority(
-            secrets,
-            bundles,
-            Service(service_name, namespace),
-            Names.parse([*service_names(service_name, namespace), *settings.certificate_names]),
+            self._stores.secrets,
+            self._stores.bundles,
+            self._stores.service,
+            Names.parse([*service_names(settings.service_name, settings.namespace), *settings.certificate_names]),
             self._serve,
             Policy(
                 ca_lifetime=timedelta(seconds=settings.ca_lifetime),
@@ -47,17 +41,14 @@ class SelfManagedCertificate:
                 settle=timedelta(seconds=settings.ca_settle),
             ),
         )
-        self.watches: Final = {
-            name: watch_object(client, resource, self.authority.wake)
-            for name, resource in (("secret", secrets.resource), ("webhookconfiguration", bundles.resource))
-        }
 
     def awaited(self) -> str:
-        """What keeps us from being ready: no certificate that the API server would trust; empty once there was one."""
-        if self.authority.serving is not None:
+        """What keeps us from being ready: clients do not trust what is served. Once they did it is empty for good."""
+        self._is_ready = self._is_ready or self.authority.is_trusted
+        if self._is_ready:
             return ""
-        problem = self.authority.problem
-        return "no certificate is served yet" + (f": {problem}" if problem else "")
+        missing = "the caBundle is not known to the API server yet" if self.authority.serving else "no certificate yet"
+        return f"{missing}: {problem}" if (problem := self.authority.problem) else missing
 
     def ends(self) -> dict[str, datetime]:
         """When the leaf and the CA in the Secret end (aware, UTC), as far as they are there."""
@@ -67,10 +58,7 @@ class SelfManagedCertificate:
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
-        async with AsyncExitStack() as stack:
-            for watch in self.watches.values():
-                await stack.enter_async_context(running(watch.run()))
-            await self.authority.run()
+        await self._stores.run(self.authority)
 
     def _serve(self, leaf: Pair) -> None:
         try:

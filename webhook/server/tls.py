@@ -154,6 +154,10 @@ class ServingContext:
             self._current = load_pair(pair, self._settings, cert_name=cert_name, key_name=key_name)
             self._pair = pair
 
+    def check(self, pair: Pair, *, cert_name: str, key_name: str) -> None:
+        """Raises TlsError where `serve` would."""
+        load_pair(pair, self._settings, cert_name=cert_name, key_name=key_name)
+
     def trust(self, client_ca: bytes) -> None:
         """Lets in clients of these CAs (PEM) in place of those of the settings, which must have named some already.
 

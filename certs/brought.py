@@ -1,0 +1,158 @@
+"""A certificate that somebody else brings (cert-manager, an admin): its CA is kept in the caBundle, and goes first.
+
+Replicas with such a certificate may serve beside replicas whose certificate looks after itself, while one takes the
+place of the other. So each kind keeps in the caBundle what the other needs: a brought CA is written into the Secret as
+a previous CA, for a day at a time, as long as a replica serves by it; and the CAs in the Secret stay published while
+somebody may serve by them.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from certs.bundle import Service
+from certs.errors import Conflict, StoreError
+from certs.issue import Pair
+from certs.pem import is_issued_by
+from certs.publisher import Publisher
+from certs.renewal import ends_at, is_current
+from certs.repair import MOST_PREVIOUS, Change
+from certs.rounds import REAL_TIME, Rounds, Timing
+from certs.sightings import LEARNED
+from certs.state import PreviousCa, State, previous_data, read_state
+from certs.stores import BundleStore, SecretStore, StoredSecret
+
+# How long a rollout may take in which one kind of replicas takes the place of the other.
+HANDOVER: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A leaf (or chain) with its key, and the CAs that verify it, in `certs.pem.canonical` form."""
+
+    pair: Pair
+    cas: tuple[bytes, ...]
+
+    def is_verified(self) -> bool:
+        """Whether one of the CAs, or a certificate that comes with the leaf, signed the leaf."""
+        chain = self.pair.certificate.split(b"-----BEGIN CERTIFICATE-----")[2:]
+        issuers = (*self.cas, *(b"-----BEGIN CERTIFICATE-----" + rest for rest in chain))
+        return any(is_issued_by(self.pair.certificate, issuer) for issuer in issuers)
+
+
+class BroughtAuthority(Rounds):
+    """One replica's part in keeping the caBundle right for a certificate that is brought.
+
+    `newest` says what is brought now; the first is served already. `serve` is called with a newer one as soon as its
+    CAs have been published for `settle`, or the one that is served has ended; it raises CertificateError to refuse.
+    """
+
+    def __init__(
+        self,
+        secrets: SecretStore,
+        bundles: BundleStore,
+        service: Service,
+        newest: Callable[[], Brought],
+        serve: Callable[[Pair], None],
+        settle: timedelta,
+        timing: Timing = REAL_TIME,
+    ) -> None:
+        super().__init__(timing)
+        self._secrets = secrets
+        self._newest = newest
+        self._serve = serve
+        self._settle = settle
+        self._publisher = Publisher(bundles, service, timing.clock)
+        self._started = self._clock()
+        self._found: frozenset[bytes] | None = None
+        self._serving = newest()
+        self.renewals: Counter[Change] = Counter()
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether clients can be taken to trust what is served."""
+        seen, now = self._publisher.seen, self._clock()
+        return all(seen.is_settled(ca, LEARNED, now) for ca in self._serving.cas)
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the caBundle was right when it was last looked at."""
+        return self._publisher.in_sync
+
+    @property
+    def is_fighting(self) -> bool:
+        """Whether somebody else keeps undoing what we write to the caBundle."""
+        return self._publisher.is_fighting
+
+    async def _round(self) -> datetime:
+        brought = self._newest()
+        try:
+            configuration = await self._publisher.look()
+        except StoreError as error:
+            self._failed("bundle", error)
+            return self._clock()
+        if self._found is None:
+            self._found = frozenset(self._publisher.seen.since)
+        state = await self._vouch(brought)
+        cas = (*brought.cas, *self._serving.cas, *self._still_needed(state))
+        try:
+            look_again = await self._publisher.publish(configuration, b"".join(dict.fromkeys(cas)))
+        except Conflict:
+            raise
+        except StoreError as error:
+            self._failed("bundle", error)
+            return self._clock()
+        return min(look_again, self._choose(brought, look_again))
+
+    async def _vouch(self, brought: Brought) -> State:
+        """What the Secret says, after our CAs were put there for replicas of the other kind."""
+        try:
+            stored = await self._secrets.read()
+            if stored is None:
+                return State()
+            state, _ = read_state(stored.data, stored.annotations)
+            await self._write_previous(state, stored, brought)
+        except Conflict:
+            raise
+        except StoreError as error:
+            self._failed("secret", error)
+            return State()
+        return state
+
+    async def _write_previous(self, state: State, stored: StoredSecret, brought: Brought) -> None:
+        now = self._clock()
+        ours = tuple(dict.fromkeys((*brought.cas, *self._serving.cas)))
+        known = {ca.certificate: ca.until for ca in state.previous}
+        if all((until := known.get(ca)) is not None and until > now + HANDOVER / 2 for ca in ours):
+            return
+        until = (now + HANDOVER).replace(microsecond=0)
+        others = [ca for ca in state.previous if ca.certificate not in ours]
+        previous = [*others, *(PreviousCa(ca, min(until, ends_at(ca))) for ca in ours)]
+        await self._secrets.write(previous_data(previous[-MOST_PREVIOUS:]), stored)
+        self.renewals[Change("previous CAs", "brought")] += 1
+
+    def _still_needed(self, state: State) -> list[bytes]:
+        """The published CAs of the Secret.
+
+        Who serves by one that was there when we came may be leaving, and has a day; by another, somebody has come.
+        """
+        now, since = self._clock(), self._publisher.seen.since
+        signing = [pair.certificate for pair in (state.ca, state.next_ca) if pair is not None]
+        has_left = (self._found or frozenset()) if now >= self._started + HANDOVER else frozenset()
+        previous = [ca.certificate for ca in state.previous if ca.until is None or ca.until > now]
+        return [ca for ca in (*signing, *previous) if ca in since and ca not in has_left and is_current(ca, now)]
+
+    def _choose(self, brought: Brought, look_again: datetime) -> datetime:
+        """Serves what was brought when it may be; returns when to look again."""
+        if brought.pair == self._serving.pair:
+            self._serving = brought
+            return look_again
+        now, seen = self._clock(), self._publisher.seen
+        settled = [seen.settled_at(ca, self._settle) or look_again for ca in brought.cas]
+        if max(settled) > now and is_current(self._serving.pair.certificate, now):
+            return max(settled)
+        self._serve(brought.pair)
+        self._serving = brought
+        return look_again

@@ -1,0 +1,70 @@
+"""The published caBundle: looked at, and put right where somebody has changed it."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from certs.bundle import Service, bundle_patch, our_entries, published
+from certs.errors import StoreError
+from certs.fight import Fight
+from certs.pem import read_certificates
+from certs.rounds import LONGEST_SLEEP
+from certs.sightings import Sightings
+from certs.stores import BundleStore
+
+_log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """The caBundle of our entries, as one replica sees and writes it.
+
+    `seen`: what it has been seen to hold, and since when; `in_sync`: whether it was right when last looked at.
+    """
+
+    def __init__(self, bundles: BundleStore, service: Service, clock: Callable[[], datetime]) -> None:
+        self._bundles: Final = bundles
+        self._service: Final = service
+        self._clock: Final = clock
+        self._fight = Fight()
+        self.seen = Sightings()
+        self.in_sync = False
+
+    @property
+    def is_fighting(self) -> bool:
+        """Whether somebody else keeps undoing what we write."""
+        return self._fight.is_on(self._clock())
+
+    async def look(self) -> Mapping[str, Any]:
+        """The webhook configuration as it is now. Raises StoreError, also where no entry of it is ours."""
+        configuration = await self._bundles.read()
+        self._observe(configuration)
+        if not any(our_entries(configuration, self._service)):
+            self.in_sync = False
+            service = f"{self._service.namespace}/{self._service.name}"
+            raise StoreError(f"the webhook configuration has no entry that calls Service {service}")
+        return configuration
+
+    async def publish(self, configuration: Mapping[str, Any], bundle: bytes) -> datetime:
+        """Gives our entries this bundle (PEM); returns when to look again. Raises StoreError, and Conflict.
+
+        `configuration` is what `look` returned. Against somebody else who keeps changing it back it takes its time.
+        """
+        now = self._clock()
+        later = now + LONGEST_SLEEP
+        patch = bundle_patch(configuration, self._service, bundle)
+        self.in_sync = patch is None
+        if patch is None:
+            return later
+        wait_until = self._fight.may_write_at(bundle, now)
+        if wait_until > now:
+            return wait_until
+        configuration = await self._bundles.patch(patch)
+        self._fight = self._fight.written(bundle, now)
+        self._observe(configuration)
+        self.in_sync = True
+        _log.info("published the caBundle: %d certificates", len(read_certificates(bundle)[0]))
+        return later
+
+    def _observe(self, configuration: Mapping[str, Any]) -> None:
+        self.seen = self.seen.observed(published(configuration, self._service), self._clock())

@@ -1,0 +1,247 @@
+"""A brought certificate keeps its CA in the caBundle, and gives and takes its place without a moment of distrust."""
+
+import asyncio
+import random
+from base64 import b64encode
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from certs.authority import Authority
+from certs.brought import HANDOVER, Brought, BroughtAuthority
+from certs.bundle import published
+from certs.errors import InvalidPair, StoreError
+from certs.issue import Pair, issue_ca, issue_leaf
+from certs.memory import Policy
+from certs.repair import Change
+from certs.rounds import Timing
+from certs.state import read_state
+from certs.stores import InMemoryBundleStore, InMemorySecretStore, StoredSecret
+from tests.certs.replicas import NAMES, SERVICE, START, configuration, verifies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+SETTLE = timedelta(minutes=6)
+
+
+def brought(name: str, now: datetime = START, *, lifetime: timedelta = timedelta(days=90)) -> Brought:
+    ca = issue_ca(now, common_name=name)
+    return Brought(issue_leaf(ca, NAMES, now, lifetime=lifetime), (ca.certificate,))
+
+
+A, B = brought("A"), brought("B")
+
+
+class Secrets(InMemorySecretStore):
+    error: Exception | None = None
+
+    async def read(self) -> StoredSecret | None:
+        if self.error is not None:
+            raise self.error
+        return await super().read()
+
+
+class Place:
+    """A cluster whose clock moves by hand, with replicas of both kinds."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.secrets = Secrets()
+        self.secrets.put({}, {})
+        self.bundles = InMemoryBundleStore(configuration())
+        self.rng = random.Random(1)
+        self.files = A
+        self.served: list[Pair] = []
+        self.refuse = False
+
+    def brought(self) -> BroughtAuthority:
+        return BroughtAuthority(
+            self.secrets, self.bundles, SERVICE, lambda: self.files, self._serve, SETTLE, self._timing()
+        )
+
+    def self_managed(self) -> Authority:
+        return Authority(self.secrets, self.bundles, SERVICE, NAMES, lambda _: None, Policy(), self._timing())
+
+    def check(self, *replicas: Authority | BroughtAuthority, later: timedelta = timedelta()) -> list[float]:
+        self.now += later
+        return [asyncio.run(one.check()) for one in replicas]
+
+    def ca_bundle(self) -> frozenset[bytes]:
+        return frozenset(published(self.bundles._configuration, SERVICE))
+
+    def put_ca_bundle(self, *cas: bytes) -> None:
+        stored = self.bundles._configuration
+        for entry in stored["webhooks"][:2]:
+            entry["clientConfig"]["caBundle"] = b64encode(b"".join(cas)).decode()
+        self.bundles.put(stored)
+
+    def _timing(self) -> Timing:
+        return Timing(clock=lambda: self.now, jitter=self.rng.random)
+
+    def _serve(self, pair: Pair) -> None:
+        if self.refuse:
+            raise InvalidPair("refused")
+        self.served.append(pair)
+
+
+def test_the_ca_is_published_and_written_down_for_a_day_and_again_before_that_is_over() -> None:
+    place = Place()
+    replica = place.brought()
+    assert place.check(replica) == [60]
+    assert place.ca_bundle() == set(A.cas)
+    assert replica.in_sync
+    trusted = [replica.is_trusted]
+    place.now += 2 * SECOND
+    assert [*trusted, replica.is_trusted] == [False, True]
+    assert place.served == []
+
+    def written_down() -> dict[bytes, datetime | None]:
+        stored = place.secrets._stored
+        assert stored is not None
+        return {ca.certificate: ca.until for ca in read_state(stored.data, {})[0].previous}
+
+    assert written_down() == {A.cas[0]: START + HANDOVER}
+    place.now = START
+    place.check(replica, later=HANDOVER / 2 - SECOND)
+    assert written_down() == {A.cas[0]: START + HANDOVER}
+    place.check(replica, later=2 * SECOND)
+    assert written_down() == {A.cas[0]: place.now + HANDOVER}
+    assert replica.renewals == {Change("previous CAs", "brought"): 2}
+
+
+def test_a_leaf_of_the_same_ca_is_served_at_once_and_one_of_a_new_ca_after_it_has_settled() -> None:
+    place = Place()
+    ca = issue_ca(START, common_name="kept")
+    first, second = (Brought(issue_leaf(ca, NAMES, START), (ca.certificate,)) for _ in range(2))
+    place.files = first
+    replica = place.brought()
+    for _ in range(8):
+        place.check(replica, later=MINUTE)
+    place.files = second
+    place.check(replica)
+    assert place.served == [second.pair]
+
+    place.files = B
+    [seconds] = place.check(replica)
+    assert seconds == 60
+    assert place.ca_bundle() == {ca.certificate, *B.cas}
+    for _ in range(5):
+        place.check(replica, later=MINUTE)
+    assert place.served == [second.pair]
+    place.check(replica, later=MINUTE - SECOND)
+    assert place.served == [second.pair]
+    place.check(replica, later=SECOND)
+    assert place.served == [second.pair, B.pair]
+    for _ in range(24 * 60 + 2):
+        place.check(replica, later=MINUTE)
+    assert place.ca_bundle() == set(B.cas)
+
+
+def test_where_the_served_leaf_has_ended_the_new_one_does_not_wait() -> None:
+    place = Place()
+    place.files = brought("short", lifetime=MINUTE)
+    replica = place.brought()
+    place.check(replica)
+    place.files = B
+    place.check(replica, later=MINUTE + SECOND)
+    assert place.served == [B.pair]
+
+
+def test_a_pair_that_is_refused_is_tried_again() -> None:
+    place = Place()
+    place.files = brought("short", lifetime=MINUTE)
+    replica = place.brought()
+    place.check(replica)
+    place.files, place.refuse = B, True
+    place.check(replica, later=MINUTE + SECOND)
+    assert (replica.failures["issue"], replica.problem, place.served) == (1, "issue: refused", [])
+    place.refuse = False
+    place.check(replica, later=SECOND)
+    assert (replica.problem, place.served) == ("", [B.pair])
+
+
+def test_a_foreign_ca_is_removed_and_a_missing_one_put_back() -> None:
+    place = Place()
+    replica = place.brought()
+    place.check(replica)
+    place.put_ca_bundle(*A.cas, *B.cas)
+    place.check(replica, later=2 * SECOND)
+    assert place.ca_bundle() == set(A.cas)
+    place.put_ca_bundle()
+    place.check(replica, later=5 * SECOND)
+    assert place.ca_bundle() == set(A.cas)
+
+
+@pytest.mark.parametrize("missing", [True, False], ids=["no Secret", "no access to it"])
+def test_without_the_secret_the_ca_is_published_all_the_same(missing: bool) -> None:
+    place = Place()
+    if missing:
+        place.secrets.delete()
+    else:
+        place.secrets.error = StoreError("403")
+    replica = place.brought()
+    place.check(replica)
+    assert place.ca_bundle() == set(A.cas)
+    assert replica.failures == ({} if missing else {"secret": 1})
+
+
+def test_a_ca_that_did_not_sign_the_leaf_is_seen() -> None:
+    assert A.is_verified()
+    assert not Brought(A.pair, B.cas).is_verified()
+    chained = Pair(A.pair.certificate + A.cas[0], A.pair.private_key)
+    assert Brought(chained, B.cas).is_verified()
+
+
+class Handover:
+    """Watches that whatever is served is verified by whatever is published."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def watched(self, *replicas: Authority | BroughtAuthority) -> None:
+        for one in replicas:
+            self.place.check(one)
+            for other in replicas:
+                leaf = other.serving if isinstance(other, Authority) else other._serving.pair
+                if other.is_trusted and leaf is not None:
+                    verifies(leaf.certificate, self.place.ca_bundle(), self.place.now)
+
+
+@pytest.mark.parametrize("order", range(2))
+@pytest.mark.parametrize("to_files", [True, False], ids=["to files", "from files"])
+def test_one_kind_takes_the_place_of_the_other_with_every_served_leaf_trusted_at_every_moment(
+    to_files: bool, order: int
+) -> None:
+    place = Place()
+    rng = random.Random(order)
+    kinds: tuple[Callable[[], Authority | BroughtAuthority], ...] = (place.self_managed, place.brought)
+    old_kind, new_kind = kinds if to_files else kinds[::-1]
+    handover = Handover(place)
+    old: list[Authority | BroughtAuthority] = [old_kind(), old_kind()]
+    for _ in range(150):
+        handover.watched(*old)
+        place.now += MINUTE
+    before = place.ca_bundle()
+    assert len(before) == 1
+
+    new: list[Authority | BroughtAuthority] = [new_kind()]
+    for _ in range(90):
+        both = [*old, *new]
+        rng.shuffle(both)
+        handover.watched(*both)
+        place.now += MINUTE
+    assert all(one.is_trusted for one in (*old, *new))
+    assert place.ca_bundle() > before
+
+    new.append(new_kind())
+    for _ in range(5):
+        handover.watched(*old, *new)
+        place.now += 5 * SECOND
+    for _ in range(25 * 60):
+        handover.watched(*new)
+        place.now += MINUTE
+    assert all(one.is_trusted for one in new)
+    assert not place.ca_bundle() & before
