@@ -36,14 +36,18 @@ def values(text: str) -> Iterator[Value]:
 def _values(node: yaml.MappingNode, prefix: str, lines: list[str]) -> Iterator[Value]:
     for key, value in node.value:
         path = prefix + key.value
-        below = isinstance(value, yaml.MappingNode) and any(
-            _comment(inner.start_mark.line, lines) for inner, _ in value.value
-        )
-        if below:
+        if isinstance(value, yaml.MappingNode) and _has_comments(value, lines):
             yield from _values(value, f"{path}.", lines)
         else:
             default = yaml.SafeLoader("").construct_document(value)
             yield Value(path, default, _comment(key.start_mark.line, lines))
+
+
+def _has_comments(node: yaml.MappingNode, lines: list[str]) -> bool:
+    return any(
+        _comment(key.start_mark.line, lines) or (isinstance(value, yaml.MappingNode) and _has_comments(value, lines))
+        for key, value in node.value
+    )
 
 
 def _comment(line: int, lines: list[str]) -> str:

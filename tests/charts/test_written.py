@@ -1,0 +1,80 @@
+"""What is written from the chart is in step with it."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from tests.charts.rendering import CHART
+
+ROOT = CHART.parents[1]
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"charts/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tables_of_values_are_in_step() -> None:
+    text = (CHART / "README.md").read_text(encoding="utf-8")
+    values = (CHART / "values.yaml").read_text(encoding="utf-8")
+
+    assert text == _script("readme").page(text, values), "run make docs"
+
+
+def test_every_value_has_a_comment() -> None:
+    values = list(_script("readme").values((CHART / "values.yaml").read_text(encoding="utf-8")))
+
+    assert [value.path for value in values if not value.comment] == []
+    assert len(values) > 100
+
+
+def test_a_comment_belongs_to_the_key_below_it() -> None:
+    text = "# Of all.\n\n# First,\n# and on.\na: 1\nb:\n  # Inner.\n  c: [x]\n# Whole.\nd:\n  e: {}\nf: null\n"
+    found = [(value.path, value.default, value.comment) for value in _script("readme").values(text)]
+
+    assert found == [
+        ("a", 1, "First, and on."),
+        ("b.c", ["x"], "Inner."),
+        ("d", {"e": {}}, "Whole."),
+        ("f", None, ""),
+    ]
+
+
+def test_the_plain_manifests_are_in_step() -> None:
+    written = (ROOT / "deploy/pod-identity-webhook.yaml").read_text(encoding="utf-8")
+
+    assert written == _script("manifests").manifests(), "run make manifests"
+
+
+def test_the_plain_manifests_are_whole_and_say_nothing_of_helm() -> None:
+    text = (ROOT / "deploy/pod-identity-webhook.yaml").read_text(encoding="utf-8")
+    kinds = [one["kind"] for one in yaml.safe_load_all(text)]
+
+    assert kinds[0] == "Namespace"
+    assert kinds[-1] == "MutatingWebhookConfiguration"
+    assert sorted(kinds) == [
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Deployment",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "PodDisruptionBudget",
+        "Role",
+        "RoleBinding",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+    ]
+    assert "helm" not in text.lower().partition("---")[2]
+
+
+@pytest.mark.parametrize("file", ["Chart.yaml", "values.yaml", "README.md", "templates/NOTES.txt"])
+def test_text_is_plain(file: str) -> None:
+    assert Path(CHART, file).read_text(encoding="utf-8").isascii()
