@@ -1,11 +1,12 @@
 """The documented metrics beside those that the code exposes."""
 
 import re
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
 from tests.docs.pages import ROOT, quoted, table
-from webhook.server.gauges import add_cluster
+from webhook.server.gauges import _add_authority, add_client_ca, add_cluster
 from webhook.server.metrics import Metrics
 
 
@@ -32,6 +33,10 @@ def _page_of_a_cluster() -> str:
     store: Any = _Store(watch=watch, lookups=lookups)
     mappings: Any = SimpleNamespace(watch=watch, mapping={}, bad_entries=0, bad_documents=0)
     add_cluster(metrics, store, mappings)
+    client_ca: Any = SimpleNamespace(failures=0)
+    add_client_ca(metrics, client_ca)
+    authority: Any = SimpleNamespace(in_sync=True, is_fighting=False, renewals={}, failures=Counter())
+    _add_authority(metrics, authority)
     return metrics.expose()
 
 
