@@ -40,7 +40,7 @@ def settings_for(folder: Path, *, self_managed: bool, settle: float = 0.0) -> Se
         self_managed=self_managed,
         tls_cert=folder / "tls.crt",
         tls_key=folder / "tls.key",
-        ca_bundle=None if self_managed else folder / "ca.crt",
+        tls_ca=None if self_managed else folder / "ca.crt",
         ca_settle=settle,
     )
 

@@ -164,7 +164,7 @@ SERVE_FLAGS: Final = (
     ),
     Flag("tls-key", "string", "/etc/webhook/certs/tls.key", "private key file (PEM)", _TLS),
     Flag(
-        "ca-bundle",
+        "tls-ca",
         "string",
         "",
         "CA certificates (PEM) that verify --tls-cert, to be kept in the caBundle; read again when they change",

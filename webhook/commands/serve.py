@@ -82,7 +82,7 @@ def _server_settings(parsed: Parsed, *, self_managed: bool) -> ServerSettings:
         certificate_names=tuple(name for part in values["certificate_names"].split(",") if (name := part.strip())),
         service_accounts=path("service_accounts"),
         self_managed=self_managed,
-        ca_bundle=path("ca_bundle"),
+        tls_ca=path("tls_ca"),
         client_ca=path("client_ca"),
         ephemeral_certificate=path("ephemeral_certificate"),
         watch_container_credentials_config=path("watch_container_credentials_config"),

@@ -63,9 +63,9 @@ def certificate_of(settings: ServerSettings, client: KubernetesClient | None) ->
             raise WebhookError(f"--ephemeral-certificate: {error}") from error
         cert, key = files.certificate, files.private_key
     try:
-        if settings.ca_bundle is not None:
+        if settings.tls_ca is not None:
             assert client is not None  # noqa: S101 - as above
-            return PublishedFiles(client, settings, settings.ca_bundle, serving)
+            return PublishedFiles(client, settings, settings.tls_ca, serving)
         return CertificateFiles(cert, key, serving)
     except TlsError as error:
         raise WebhookError(f"{error}; name others with --tls-cert and --tls-key, or --ephemeral-certificate") from error

@@ -35,7 +35,7 @@ class ServerSettings:
     tls_key: Path = Path("/etc/webhook/certs/tls.key")
     ephemeral_certificate: Path | None = None
     certificate_names: tuple[str, ...] = ()
-    ca_bundle: Path | None = None
+    tls_ca: Path | None = None
     client_ca: Path | None = None
     self_managed: bool = False
     tls_secret: str = "pod-identity-webhook"
@@ -92,10 +92,10 @@ class ServerSettings:
             yield "--ephemeral-certificate: --in-cluster=true asks for certificates that look after themselves"
         if self.self_managed and self.service_accounts is not None:
             yield "--service-accounts: without a cluster (--in-cluster=true) no certificate can look after itself"
-        if self.ca_bundle is not None and (
+        if self.tls_ca is not None and (
             self.self_managed or self.ephemeral_certificate is not None or self.service_accounts is not None
         ):
-            yield "--ca-bundle: only for the certificate in --tls-cert, in a cluster"
+            yield "--tls-ca: only for the certificate in --tls-cert, in a cluster"
         if self.certificate_names and self.ephemeral_certificate is None and not self.self_managed:
             yield "--certificate-names: the certificate in --tls-cert has the names that it has"
         try:
