@@ -10,22 +10,22 @@ request, and that pays for the bookkeeping here.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import socket
 import sys
 import termios
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
-    from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -61,8 +61,26 @@ def _acknowledged(conn: socket.socket) -> int | None:
     return int.from_bytes(field, sys.byteorder) if len(field) == 8 else None
 
 
+@lru_cache(maxsize=64)
+def _head(headers: tuple[tuple[bytes, bytes], ...], length: int, *, closes: bool) -> bytes:
+    """An answer's head behind its Date."""
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return b"%bcontent-length: %d\r\n%b\r\n" % (lines, length, b"connection: close\r\n" if closes else b"")
+
+
 def _nothing() -> None:
     """Stands in for a callback that is not needed any more."""
+
+
+class _Answered:
+    """In the place of the cycle of a request that was answered at once."""
+
+    response_started = response_complete = True
+    disconnected = False
+    message_event = asyncio.Event()
+
+
+_ANSWERED: Final = cast("RequestResponseCycle", _Answered())
 
 
 class _StopParsing(Exception):
@@ -98,8 +116,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.conn = conn
         self.on_made = on_made
         self.at_once = at_once
-        # Waits for the end of its body, which may come in the same read, before the application is started.
-        self.unstarted: tuple[RequestResponseCycle, ASGI3Application] | None = None
+        # Parts of the body of a request that may be answered at once: only while the read that brought it is parsed.
+        self.parts: list[bytes] | None = None
         self.receiving: Literal["nothing", "headers", "body"] = "nothing"
         # Start of the wait whose length is limited, and of the wait for the client to read; in the loop's time.
         self.since = 0.0
@@ -163,8 +181,8 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             if self.overhead > self.limits.header_bytes and self.receiving != "nothing":
                 self._reject(431, b"Request headers are too large.")
-        if self.unstarted is not None:
-            self._start_application(*self.unstarted)
+        if self.parts is not None:
+            self._ask_application(self.parts)
 
     # The parser's calls
 
@@ -178,7 +196,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.since = self.loop.time()
 
     def on_headers_complete(self) -> None:
-        """Starts the application, or queues the request behind the one being answered."""
+        """Waits for the body, starts the application, or queues the request behind the one being answered."""
         # `overhead` still counts the body that came in the same read: only then the headers need adding up.
         if self.overhead > self.limits.header_bytes and self._header_size() > self.limits.header_bytes:
             self._reject(431, b"Request headers are too large.")
@@ -186,8 +204,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINED_REQUESTS:
             self._finish()
             raise _StopParsing
-        super().on_headers_complete()
         self.receiving = "body"
+        if self.at_once is None or self.answering or self.parser.should_upgrade():
+            super().on_headers_complete()
+        else:
+            self.parts = []
 
     def on_chunk_header(self) -> None:
         """A chunk's start, in a body sent chunked: what follows the last one are trailers."""
@@ -196,56 +217,58 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Passes a part of the body on."""
         self.overhead -= len(body)
-        super().on_body(body)
+        if self.parts is None:
+            super().on_body(body)
+        else:
+            self.parts.append(body)
 
     def on_message_complete(self) -> None:
         """A request's last byte."""
-        super().on_message_complete()
         self.receiving = "nothing"
         self.overhead = 0
-        if self.unstarted is not None:
-            self._answer_at_once(*self.unstarted)
-        elif self.cycle.response_complete:
-            self.since = self.loop.time()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Starts the application, or answers at once: a task and its turns take longer than most answers."""
-        if self.at_once is None:
-            super()._start_asgi_task(cycle, app)
-        elif cycle.more_body:
-            self.unstarted = (cycle, app)
-        else:
-            self._answer_at_once(cycle, app)
-
-    def _start_application(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self.unstarted = None
-        super()._start_asgi_task(cycle, app)
-
-    def _answer_at_once(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        answer = None
-        if self.at_once is not None and not self.flow.write_paused and not self.parser.should_upgrade():
-            answer = self.at_once(cycle.scope, bytes(cycle.body))
-        if answer is None:
-            self._start_application(cycle, app)
+        if self.parts is None:
+            super().on_message_complete()
+            if self.cycle.response_complete:
+                self.since = self.loop.time()
             return
-        self.unstarted = None
-        cycle.keep_alive = cycle.keep_alive and not answer.closes and not self.server_state.is_draining
-        parts = [STATUS_LINE[answer.code], self.server_state.date_line]
-        parts += [b"%s: %s\r\n" % header for header in answer.headers]
-        if not cycle.keep_alive:
-            parts.append(b"connection: close\r\n")
-        parts.append(b"content-length: %d\r\n\r\n" % len(answer.body))
-        if cycle.scope["method"] != "HEAD":
-            parts.append(answer.body)
-        self.transport.write(b"".join(parts))
-        cycle.response_started = cycle.response_complete = True
-        # As uvicorn does at its end: the two hold each other, and a closed connection would wait for the collector.
-        cycle.on_response = _nothing
-        if not cycle.keep_alive:
+        scope = self.scope
+        scope["method"] = self.parser.get_method().decode("ascii")
+        # Where this is not the path, the application is asked, and told it in full.
+        scope["path"] = self.url.partition(b"?")[0].decode("ascii")
+        keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+        if self._answer_at_once(scope, b"".join(self.parts), keep_alive=keep_alive):
+            self.parts = None
+            self.cycle = _ANSWERED
+            self.since = self.loop.time()
+        else:
+            self._ask_application(self.parts)
+            super().on_message_complete()
+
+    def _ask_application(self, parts: list[bytes]) -> None:
+        """Starts the application on a request that was not answered at once."""
+        self.parts = None
+        super().on_headers_complete()
+        super().on_body(b"".join(parts))
+
+    def _answer_at_once(self, scope: Any, body: bytes, *, keep_alive: bool) -> bool:
+        """Answers where that can be done at once; whether it could.
+
+        No cycle, event or task is made for most requests: they take longer than the answer.
+        """
+        if self.at_once is None or self.flow.write_paused or self.parser.should_upgrade():
+            return False
+        answer = self.at_once(scope, body)
+        if answer is None:
+            return False
+        closes = answer.closes or not keep_alive or self.server_state.is_draining
+        head = _head(answer.headers, len(answer.body), closes=closes)
+        content = answer.body if scope["method"] != "HEAD" else b""
+        self.transport.write(b"%b%b%b%b" % (STATUS_LINE[answer.code], self.server_state.date_line, head, content))
+        if closes:
             self.deaf = True
             self.pipeline.clear()
             self.transport.close()
-        self.on_response_complete()
+        return True
 
     # The request cycle's call
 
@@ -257,9 +280,16 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-            if self.unstarted is not None:
-                self._start_application(*self.unstarted)
+            cycle, app = self.pipeline.pop()
+            whole = not cycle.more_body
+            if whole and self._answer_at_once(cycle.scope, bytes(cycle.body), keep_alive=cycle.keep_alive):
+                cycle.response_started = cycle.response_complete = True
+                # As uvicorn does at its end: the two hold each other, and a closed connection would wait for the
+                # collector.
+                cycle.on_response = _nothing
+                self.on_response_complete()
+            else:
+                self._start_asgi_task(cycle, app)
 
     # The listener's calls
 
@@ -339,8 +369,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.deaf = True
         self.receiving = "nothing"
         self.since = self.loop.time()
-        if in_body:
-            self.unstarted = None
+        if self.parts is not None:
+            self.parts = None
+        elif in_body:
             if self.cycle.response_started or self.pipeline:
                 self.transport.close()
                 return
