@@ -122,13 +122,25 @@ def answer(review: Review, decision: Decision) -> bytes:
         reason = "Forbidden" if decision.code == 403 else "BadRequest"
         response.status = Status(decision.code, decision.denied, reason, "Failure")
     elif decision.operations:
-        response.patch = jsonpatch.document(decision.operations)
+        response.patch = _patch(tuple(decision.operations))
         response.patchType = "JSONPatch"
     if decision.warnings:
         response.warnings = decision.warnings
     if decision.audit:
         response.auditAnnotations = decision.audit
     return encode(review, response)
+
+
+def _patch(operations: tuple[bytes, ...]) -> msgspec.Raw:
+    """The JSON Patch as a JSON string of base64."""
+    make = _encoded_patch if sum(map(len, operations)) <= _MAX_CACHED else _encoded_patch.__wrapped__
+    return make(operations)
+
+
+# The operations of one pod are, mostly, the very ones of those before it.
+@lru_cache(maxsize=1024)
+def _encoded_patch(operations: tuple[bytes, ...]) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(jsonpatch.document(operations)))
 
 
 class _Plan(msgspec.Struct, frozen=True):

@@ -5,7 +5,8 @@ the patched pod adds nothing.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -14,6 +15,12 @@ from webhook.admission.annotations import ENV_DEFAULT_REGION, ENV_REGION, ENV_ST
 from webhook.admission.injection import Injection, additions, appended, volume_addition
 from webhook.admission.pod import Container, Pod, Volume, same_mount_path
 from webhook.admission.warning import quoted
+
+# Of each container: whether it has a list of variables, and one of mounts.
+_Lists: TypeAlias = tuple[tuple[bool, bool], ...]
+
+# With more containers, mutations are not kept: whoever may create pods must not fill our memory.
+_FEW_CONTAINERS: Final = 16
 
 
 class Mutation(msgspec.Struct):
@@ -53,6 +60,9 @@ def mutate(
     `is_skipped` says of a container's name whether it is left alone (None: none is); `volume_kind` names the kind of
     the volume at an index (`emptyDir`), asked only where a warning needs it.
     """
+    if is_skipped is None and _is_plain(pod, injection):
+        of_init_containers, of_containers = _lists(pod.spec.initContainers), _lists(pod.spec.containers)
+        return _plain_mutation(injection, expiration, of_init_containers, of_containers, pod.spec.volumes is not None)
     result = Mutation()
     run = _Run(pod, injection, result, volume_kind)
     for group, containers in (("initContainers", pod.spec.initContainers), ("containers", pod.spec.containers)):
@@ -75,6 +85,34 @@ def mutate(
     if result.injected and injection.label is not None:
         run.label(*injection.label)
     return result
+
+
+def _is_plain(pod: Pod, injection: Injection) -> bool:
+    """Whether a pod gets what every pod with such containers gets, as nearly all do."""
+    containers = (*(pod.spec.initContainers or ()), *(pod.spec.containers or ()))
+    if not 0 < len(containers) <= _FEW_CONTAINERS or injection.label is not None or not injection.is_shared:
+        return False
+    for volume in pod.spec.volumes or ():
+        if volume.name == injection.volume_name:
+            return False
+    return all(_has_nothing_of_ours(container, injection) for container in containers)
+
+
+def _lists(containers: list[Container] | None) -> _Lists:
+    return tuple([(container.env is not None, container.volumeMounts is not None) for container in containers or ()])
+
+
+# Shared by all pods that get the same: never changed.
+@lru_cache(maxsize=1024)
+def _plain_mutation(
+    injection: Injection, expiration: int, init_containers: _Lists, containers: _Lists, has_volumes: bool
+) -> Mutation:
+    operations: list[bytes] = []
+    for group, lists in (("initContainers", init_containers), ("containers", containers)):
+        for index, (has_env, has_mounts) in enumerate(lists):
+            operations += additions(injection, f"/spec/{group}/{index}", has_env, has_mounts)
+    operations += volume_addition(injection, expiration, has_volumes)
+    return Mutation(operations, considered=len(init_containers) + len(containers), injected=True)
 
 
 def _has_nothing_of_ours(container: Container, injection: Injection) -> bool:

@@ -229,11 +229,11 @@ class Status(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 class Response(msgspec.Struct, gc=False, omit_defaults=True):
-    """AdmissionResponse. `patch` is the JSON Patch document; it is encoded as base64."""
+    """AdmissionResponse. `patch` is the JSON Patch document in base64, encoded as a JSON string."""
 
     uid: str
     allowed: bool
-    patch: bytes | None = None
+    patch: msgspec.Raw | None = None
     patchType: str | None = None
     status: Status | None = None
     warnings: list[str] | None = None
