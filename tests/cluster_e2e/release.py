@@ -80,8 +80,8 @@ class Release:
         self.wait_rolled_out()
 
     def scale(self, replicas: int) -> None:
-        self.api.patch(self.deployment_path, {"spec": {"replicas": replicas}})
-        self.wait_rolled_out()
+        # By Helm: whoever else writes a field of its objects is in conflict with its next upgrade.
+        self.upgrade({"replicaCount": replicas})
         if not replicas:
             wait_until(lambda: not self.pods(all_states=True), "the end of all pods", within=PATIENCE)
 
