@@ -23,6 +23,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from webhook.server.turn import Turn
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -65,7 +67,7 @@ def _acknowledged(conn: socket.socket) -> int | None:
 def _head(headers: tuple[tuple[bytes, bytes], ...], length: int, *, closes: bool) -> bytes:
     """An answer's head behind its Date."""
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return b"%bcontent-length: %d\r\n%b\r\n" % (lines, length, b"connection: close\r\n" if closes else b"")
+    return b"%b%bcontent-length: %d\r\n\r\n" % (lines, b"connection: close\r\n" if closes else b"", length)
 
 
 def _nothing() -> None:
@@ -94,6 +96,7 @@ class SharedState(ServerState):
         super().__init__()
         self.is_draining = False
         self.date_line = b""
+        self.turn = Turn()
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -118,6 +121,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.at_once = at_once
         # Parts of the body of a request that may be answered at once: only while the read that brought it is parsed.
         self.parts: list[bytes] | None = None
+        # An answer given at once, to be sent at the turn's end.
+        self.answer = b""
         self.receiving: Literal["nothing", "headers", "body"] = "nothing"
         # Start of the wait whose length is limited, and of the wait for the client to read; in the loop's time.
         self.since = 0.0
@@ -163,7 +168,20 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
         self.stalled_since = None
 
+    def eof_received(self) -> None:
+        """Takes up what came before the end: the transport closes behind this."""
+        self.server_state.turn.end()
+
     def data_received(self, data: bytes) -> None:
+        """Leaves what can be answered at once to the turn's end: an application's tasks are run by turns anyway."""
+        if self.at_once is None:
+            self.take_up(data)
+        else:
+            self.server_state.turn.add(self, data)
+
+    # The turn's calls
+
+    def take_up(self, data: bytes) -> None:
         """Feeds the parser, whose callbacks below start the application."""
         if self.deaf or self.transport.is_closing():
             return
@@ -183,6 +201,16 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._reject(431, b"Request headers are too large.")
         if self.parts is not None:
             self._ask_application(self.parts)
+
+    def send(self) -> None:
+        """Sends the answer that waits for the turn's end."""
+        if self.answer:
+            answer, self.answer = self.answer, b""
+            self.transport.write(answer)
+
+    def abort(self) -> None:
+        """Ends the connection after a bug."""
+        self.transport.abort()
 
     # The parser's calls
 
@@ -255,6 +283,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
         No cycle, event or task is made for most requests: they take longer than the answer.
         """
+        # Before it is asked whether the client reads: no more than one answer is kept.
+        self.send()
         if self.at_once is None or self.flow.write_paused or self.parser.should_upgrade():
             return False
         answer = self.at_once(scope, body)
@@ -263,8 +293,9 @@ class BoundedProtocol(HttpToolsProtocol):
         closes = answer.closes or not keep_alive or self.server_state.is_draining
         head = _head(answer.headers, len(answer.body), closes=closes)
         content = answer.body if scope["method"] != "HEAD" else b""
-        self.transport.write(b"%b%b%b%b" % (STATUS_LINE[answer.code], self.server_state.date_line, head, content))
+        self.answer = b"%b%b%b%b" % (STATUS_LINE[answer.code], self.server_state.date_line, head, content)
         if closes:
+            self.send()
             self.deaf = True
             self.pipeline.clear()
             self.transport.close()
@@ -287,6 +318,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 # As uvicorn does at its end: the two hold each other, and a closed connection would wait for the
                 # collector.
                 cycle.on_response = _nothing
+                self.send()
                 self.on_response_complete()
             else:
                 self._start_asgi_task(cycle, app)
@@ -298,6 +330,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
         `now` is the loop's time. Aborts where the client does not even read: a close would wait for that.
         """
+        self.server_state.turn.end()
         if self._takes_nothing(now):
             self.transport.abort()
             return
@@ -325,6 +358,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def close_if_idle(self, now: float) -> None:
         """Closes the connection, when stopping, unless a request is being received or answered or is about to come."""
+        self.server_state.turn.end()
         if self.receiving == "nothing" and not self.answering:
             just_connected = self.unused and now - self.since < self.limits.settle_time
             if self.deaf or not just_connected:
@@ -362,6 +396,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _reject(self, status: int, reason: bytes) -> None:
         """Answers for the application where an answer is still due, then closes; what else arrives is discarded."""
+        self.send()
         in_body = self.receiving == "body"
         if not in_body and self.answering:
             self._finish()
