@@ -3,9 +3,8 @@ import pytest
 from tests.charts.matrix import HOST_NETWORK, MATRIX
 from tests.charts.rendering import Object, Rendered, Values
 from tests.charts.restricted import violations
-from webhook.commands.flag_table import SERVE_FLAGS
+from tests.commands.outcome import run
 
-COMING = {"tls-ca"}
 # Whoever takes the node's network or removes what the chart sets wants it so.
 UNRESTRICTED = {"host network", "nothing optional"}
 
@@ -33,17 +32,16 @@ def test_the_checker_of_the_standard_sees_what_is_missing() -> None:
 
 
 @pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
-def test_every_argument_is_a_flag_of_serve(values: Values) -> None:
+def test_serve_takes_the_arguments(values: Values) -> None:
     container = Rendered(values).container
-    flags = {flag.name for flag in SERVE_FLAGS} | COMING
+    verb = container["command"][1]
+
+    # One mistake, so that it says all that is wrong and serves nothing.
+    outcome = run(verb, *container["args"], "mistake", environ={"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
 
     assert container["command"] == ["pod-identity-webhook", "serve"]
-    assert [argument for argument in container["args"] if argument.removeprefix("--").split("=")[0] not in flags] == []
-
-
-@pytest.mark.xfail(strict=True, reason="serve does not publish the CA of files yet")
-def test_every_flag_is_there() -> None:
-    assert {flag.name for flag in SERVE_FLAGS} >= COMING
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[:-1] == ["pod-identity-webhook serve: 'mistake': serve takes flags only"]
 
 
 def test_extra_arguments_come_last() -> None:

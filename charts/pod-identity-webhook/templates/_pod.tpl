@@ -10,7 +10,9 @@
 {{- else }}
 - --tls-cert=/etc/webhook/certs/tls.crt
 - --tls-key=/etc/webhook/certs/tls.key
+{{- if not (and .Values.pki.certManager.enabled .Values.pki.certManager.injectCA) }}
 - --tls-ca=/etc/webhook/certs/ca.crt
+{{- end }}
 {{- end }}
 - --port={{ $config.ports.webhook }}
 - --metrics-port={{ $config.ports.metrics }}
