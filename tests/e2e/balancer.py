@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -96,8 +97,9 @@ class Balancer:
     async def _end_connections(self) -> None:
         ended = list(self._open)
         for writer in ended:
-            # The transport would refuse what the other side still says.
-            writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+            # It may be at its end already. The transport's own write_eof would refuse what the other side still says.
+            with suppress(OSError):
+                writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
         deadline = self._loop.time() + 10
         while self._open.intersection(ended):
             assert self._loop.time() < deadline, "a client keeps connections that were ended"

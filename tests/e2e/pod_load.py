@@ -1,8 +1,6 @@
 """Pods that are created without pause, by several clients at once, and what became of each."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -14,15 +12,23 @@ from tests.e2e.replicas import Replicas
 
 
 class PodLoad:
-    """Creates pods of a release from entering to leaving the context. `failures`: what was wrong with a pod or two."""
+    """Creates pods of a release from entering to leaving the context. `failures`: what was wrong with a pod.
 
-    def __init__(self, release: Replicas, *, clients: int = 3) -> None:
+    The API server connects anew to the webhook after every few pods where `reconnecting`: it would otherwise keep its
+    connections, and with them the certificate that it saw when it made them.
+    """
+
+    def __init__(self, release: Replicas, *, clients: int = 3, reconnecting: bool = False) -> None:
         self._release = release
         self._changed = threading.Condition()
         self._stopping = False
         self._halted = False
         self._under_way = 0
+        self._attempts = 0
         self._threads = [threading.Thread(target=self._create, name="pods", daemon=True) for _ in range(clients)]
+        if reconnecting:
+            self._threads.append(threading.Thread(target=self._reconnect, name="reconnecting", daemon=True))
+        self._few = clients
         self.created = 0
         self.failures: list[str] = []
 
@@ -36,6 +42,7 @@ class PodLoad:
     ) -> None:
         with self._changed:
             self._stopping = True
+            self._changed.notify_all()
         for thread in self._threads:
             thread.join(30)
 
@@ -45,18 +52,23 @@ class PodLoad:
             wanted = self.created + pods
             assert self._changed.wait_for(lambda: self.created >= wanted, 60), self.failures
 
-    @contextmanager
-    def between_requests(self) -> Iterator[None]:
-        """While no pod is under way."""
+    def _reconnect(self) -> None:
+        while self._halt_after_a_few():
+            try:
+                # Between requests: one under way would fail, which is no fault of the webhook's.
+                self._release.balancer.end_idle_connections()
+            finally:
+                with self._changed:
+                    self._halted = False
+                    self._changed.notify_all()
+
+    def _halt_after_a_few(self) -> bool:
         with self._changed:
-            self._halted = True
-            assert self._changed.wait_for(lambda: self._under_way == 0, 60)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._halted = False
-                self._changed.notify_all()
+            enough = self._attempts + self._few
+            self._changed.wait_for(lambda: self._stopping or self._attempts >= enough)
+            self._halted = not self._stopping
+            self._changed.wait_for(lambda: self._stopping or self._under_way == 0)
+            return not self._stopping
 
     def _create(self) -> None:
         while self._may_begin():
@@ -67,6 +79,7 @@ class PodLoad:
                 problem = str(error)
             with self._changed:
                 self._under_way -= 1
+                self._attempts += 1
                 if problem:
                     self.failures.append(problem)
                 else:
@@ -75,7 +88,7 @@ class PodLoad:
 
     def _may_begin(self) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: not self._halted)
+            self._changed.wait_for(lambda: not self._halted or self._stopping)
             if not self._stopping:
                 self._under_way += 1
             return not self._stopping
