@@ -149,3 +149,14 @@ def test_only_what_asks_for_the_token_gets_it() -> None:
 
 def test_an_upgrade_of_the_chart_alone_restarts_no_pod() -> None:
     assert not [label for label in Rendered().pod["metadata"]["labels"] if "version" in label or "chart" in label]
+
+
+@pytest.mark.parametrize("where", ["podLabels", "commonLabels"])
+def test_no_label_of_a_users_takes_a_pod_out_of_its_selectors(where: str) -> None:
+    theirs = {"app.kubernetes.io/name": "theirs", "app.kubernetes.io/instance": "theirs", "team": "cloud"}
+    rendered = Rendered({where: theirs})
+    labels = rendered.pod["metadata"]["labels"]
+
+    assert labels["team"] == "cloud"
+    assert rendered.one("Deployment")["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert rendered.one("Service")["spec"]["selector"].items() <= labels.items()
