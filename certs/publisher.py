@@ -27,6 +27,7 @@ class Publisher:
         self._service: Final = service
         self._clock: Final = clock
         self._fight = Fight()
+        self._right = b""
         self.seen = Sightings()
         self.in_sync = False
 
@@ -55,6 +56,7 @@ class Publisher:
         patch = bundle_patch(configuration, self._service, bundle)
         self.in_sync = patch is None
         if patch is None:
+            self._right = bundle
             return later
         wait_until = self._fight.may_write_at(bundle, now)
         if wait_until > now:
@@ -63,7 +65,12 @@ class Publisher:
         self._fight = self._fight.written(bundle, now)
         self._observe(configuration)
         self.in_sync = True
-        _log.info("published the caBundle: %d certificates", len(read_certificates(bundle)[0]))
+        count = len(read_certificates(bundle)[0])
+        if bundle == self._right:
+            _log.warning("somebody else has changed the caBundle: put right, %d certificates", count)
+        else:
+            _log.info("published the caBundle: %d certificates", count)
+        self._right = bundle
         return later
 
     def _observe(self, configuration: Mapping[str, Any]) -> None:
