@@ -86,6 +86,9 @@ class Authority(Rounds):
     async def _round(self) -> datetime:
         configuration = await self._look()
         stored = await self._secrets.read()
+        if configuration is None and stored is None:
+            # A release that is being uninstalled loses both, the configuration first: nothing is to be left behind.
+            return self._clock() + LONGEST_SLEEP
         step = await self._agree(stored)
         look_again = step.look_again
         if configuration is not None and not step.waiting:

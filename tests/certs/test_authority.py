@@ -314,3 +314,18 @@ def test_the_ca_is_rotated_with_an_overlap_that_every_client_survives() -> None:
     assert sum(one.renewals[Change("CA", "due")] for one in cluster.replicas) >= 8
     assert sum(one.renewals[Change("CA", "missing")] for one in cluster.replicas) == 1
     assert cluster.largest_bundle <= 3
+
+
+def test_a_secret_that_goes_after_its_configuration_is_not_made_again_as_in_an_uninstall() -> None:
+    setting = Setting()
+    setting.check()
+    served = setting.authority.serving
+    setting.bundles.error = StoreError("there is none")
+    setting.secrets.delete()
+    setting.check(MINUTE)
+    assert setting.secrets._stored is None
+    assert setting.authority.serving == served
+    setting.bundles.error = None
+    setting.check(MINUTE)
+    assert setting.secrets._stored is not None
+    assert setting.served == [served]

@@ -398,7 +398,8 @@ def test_slow_clients_are_cut_after_ten_seconds_while_others_are_answered(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory in /proc")
 def test_bad_input_leaves_no_memory_behind(webhook: WebhookProcess, client: httpx.Client) -> None:
-    # Each body is 256 KiB at least: even if a single case kept its bodies, 24 of them would show.
+    # Each body is 256 KiB at least: if a single case kept its bodies, 12 of them would show, each time. What the
+    # allocator takes more of, it takes once.
     padded = [(case, case.body + b" " * max(0, (1 << 18) - len(case.body))) for case in CASES]
     small = [(case, body) for case, body in padded if len(body) < 1 << 20]
     large = [(case, body) for case, body in padded if len(body) >= 1 << 20]
@@ -408,7 +409,11 @@ def test_bad_input_leaves_no_memory_behind(webhook: WebhookProcess, client: http
             assert case.send(client, body).status_code == case.status
         return webhook.resident_kib
 
-    before = run(4)
-    grown = run(24) - before
-    assert grown < 4 * 1024, f"{grown} KiB more than {before}"
+    resident = [run(4)]
+    for _ in range(5):
+        resident.append(run(12))
+        if resident[-1] - resident[-2] < 1024:
+            break
+    else:
+        pytest.fail(f"it grows and grows, KiB: {resident}")
     assert_answers_a_good_review(client)

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from webhook.server import protocol
+from webhook.server import tcp
 from webhook.server.http_answer import HttpAnswer
 from webhook.server.limits import Limits
 from webhook.server.listener import Listener, ListenError
@@ -917,8 +917,8 @@ def test_a_client_is_cut_off_only_where_it_acknowledges_nothing(
         looks.append(len(looks) * step)
         return looks[-1]
 
-    monkeypatch.setattr(protocol, "_unsent", lambda _conn: 100)
-    monkeypatch.setattr(protocol, "_acknowledged", acknowledged)
+    monkeypatch.setattr(tcp, "unsent", lambda _conn: 100)
+    monkeypatch.setattr(tcp, "acknowledged", acknowledged)
 
     async def test() -> None:
         limits = Limits(stall_timeout=0.1, idle_timeout=600)

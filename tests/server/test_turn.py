@@ -12,7 +12,8 @@ import uvloop
 from certs.issue import Names, issue_ca, issue_leaf
 from webhook.server.http_answer import HttpAnswer
 from webhook.server.listener import Listener
-from webhook.server.tls import TlsSettings, load_pair
+from webhook.server.tls import load_pair
+from webhook.server.tls_settings import TlsSettings
 from webhook.server.turn import Turn
 
 REQUEST = b"POST /mutate HTTP/1.1\r\nHost: webhook\r\nContent-Length: 4\r\n\r\nbody"

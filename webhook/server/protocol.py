@@ -11,11 +11,8 @@ request, and that pays for the bookkeeping here.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import socket
-import sys
-import termios
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
@@ -23,6 +20,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from webhook.server import tcp
 from webhook.server.turn import Turn
 
 if TYPE_CHECKING:
@@ -39,28 +37,7 @@ logger = logging.getLogger(__name__)
 # The answer to a request (ASGI's scope, and the body) that has not to be waited for; None: ask the application.
 AtOnce: TypeAlias = "Callable[[Any, bytes], HttpAnswer | None]"
 
-# Of struct tcp_info, in Linux since 4.1.
-_BYTES_ACKED: Final = slice(120, 128)
-
 PIPELINED_REQUESTS = 8  # may wait behind the one being answered; the API server, kubelet and Prometheus send none
-
-
-def _unsent(conn: socket.socket) -> int:
-    """Bytes in the kernel that the peer has not acknowledged (tcp(7), SIOCOUTQ)."""
-    try:
-        return int.from_bytes(fcntl.ioctl(conn, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-    except (OSError, ValueError):
-        return 0
-
-
-def _acknowledged(conn: socket.socket) -> int | None:
-    """Bytes that the peer has acknowledged so far (tcp(7), TCP_INFO: tcpi_bytes_acked); None where nothing says so."""
-    try:
-        info = conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.stop)
-    except (OSError, AttributeError):
-        return None
-    field = info[_BYTES_ACKED]
-    return int.from_bytes(field, sys.byteorder) if len(field) == 8 else None
 
 
 @lru_cache(maxsize=64)
@@ -351,7 +328,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
         The transport says so too late: it may have given all of an answer to a TLS layer with room for much of it.
         """
-        acknowledged = _acknowledged(self.conn) if _unsent(self.conn) else None
+        acknowledged = tcp.acknowledged(self.conn) if tcp.unsent(self.conn) else None
         if acknowledged is None or acknowledged != self.acknowledged:
             self.acknowledged, self.waiting_since = acknowledged, now
         return now - self.waiting_since > self.limits.stall_timeout and acknowledged is not None
