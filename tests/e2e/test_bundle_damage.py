@@ -23,8 +23,8 @@ _NOTICED = 0.7
 
 
 @pytest.fixture(scope="module")
-def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
-    """Two replicas that tests share who leave them as they were; their configuration has entries of others too."""
+def prepared(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Replicas, Object]]:
+    """Two replicas, not started, and their configuration, which has entries of others too."""
     shared = Replicas(cluster, tmp_path_factory.mktemp("replicas"), 2)
     configuration = shared.admin.get(shared.configuration)
     configuration["webhooks"] += [
@@ -36,12 +36,21 @@ def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         ),
         _theirs(shared, "iam-for-pods.amazonaws.com", {"url": "https://127.0.0.1:23443/mutate"}),
     ]
-    shared.admin.call("PUT", shared.configuration, configuration)
-    try:
-        shared.start()
-        yield shared
-    finally:
-        shared.remove()
+    yield shared, shared.admin.call("PUT", shared.configuration, configuration)
+    shared.remove()
+
+
+@pytest.fixture(scope="module")
+def release(prepared: tuple[Replicas, Object]) -> Replicas:
+    """Those replicas; tests share them and leave them as they were."""
+    prepared[0].start()
+    return prepared[0]
+
+
+@pytest.fixture
+def applied(prepared: tuple[Replicas, Object]) -> Object:
+    """The configuration as it was before anybody of ours had seen it."""
+    return _but_for_our_bundles(prepared[1])
 
 
 @pytest.mark.parametrize(
@@ -54,11 +63,15 @@ def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     ],
 )
 def test_a_damaged_ca_bundle_is_right_again_within_seconds_and_nothing_else_has_changed(
-    release: Replicas, measured: Callable[[str], None], request: pytest.FixtureRequest, bundle: str | None, only: str
+    release: Replicas,
+    applied: Object,
+    measured: Callable[[str], None],
+    request: pytest.FixtureRequest,
+    bundle: str | None,
+    only: str,
 ) -> None:
     state = release.wait_until_right()
     assert state.ca is not None
-    before = _but_for_our_bundles(release.admin.get(release.configuration))
     lengths = release.log_lengths()
     began = time.monotonic()
     try:
@@ -71,7 +84,7 @@ def test_a_damaged_ca_bundle_is_right_again_within_seconds_and_nothing_else_has_
     wait_until(lambda: _bundles(release) == ours, "our CA", within=20)
     measured(f"caBundle, {request.node.callspec.id}: put right within {time.monotonic() - began:.2f} s")
     release.wait_until_injected()
-    assert _but_for_our_bundles(release.admin.get(release.configuration)) == before
+    assert _but_for_our_bundles(release.admin.get(release.configuration)) == applied
     wait_until(
         lambda: "somebody else has changed the caBundle: put right, 1 certificates" in release.logged_since(lengths),
         "a line of the log",
