@@ -18,10 +18,14 @@ _VERBS: Final = {
     "replay": "show what the webhook would do to reviews, pods and workloads",
     "certs": "show, rotate or issue the webhook's certificates",
 }
+_HELP: Final = ("-h", "--help", "help")
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Runs the command line `argv` (without the program's name); returns the exit code."""
+    if argv and argv[0].startswith("-") and argv[0] not in _HELP:
+        # The Go webhook has no commands: a container's arguments that were written for it start us too.
+        argv = ["serve", *argv]
     verb = argv[0] if argv else ""
     name = f"pod-identity-webhook {verb}" if verb in _VERBS else "pod-identity-webhook"
     try:
@@ -62,7 +66,7 @@ def run() -> None:
 
 
 def _run(verb: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    if verb in {"-h", "--help", "help"}:
+    if verb in _HELP:
         print(_usage())  # noqa: T201 - what a command prints
         return 0
     if not {"--version", "--version=true"}.isdisjoint(argv):

@@ -130,7 +130,7 @@ def test_apis_are_those_that_the_version_has(version: str, budget: str, autoscal
 @pytest.mark.parametrize(
     ("image", "expected"),
     [
-        ({"tag": "1.2"}, "ghcr.io/pod-identity-webhook/pod-identity-webhook:1.2"),
+        ({"registry": "registry.test", "tag": "1.2"}, "registry.test/pod-identity-webhook:1.2"),
         ({"registry": "", "repository": "localhost/image"}, "localhost/image:0.1.0"),
         ({"registry": "r:5000", "tag": "1", "digest": f"sha256:{'a' * 64}"}, f"@sha256:{'a' * 64}"),
     ],
