@@ -10,14 +10,18 @@ from certs.pem import is_issued_by
 from certs.renewal import ends_at
 from tests.e2e.api import ApiError
 from tests.e2e.cluster import Cluster
+from tests.e2e.proxy import Proxy
 from tests.e2e.replicas import ENTRY, HELM_LABELS, REQUIRED_ENTRY, Replicas, text
 from tests.e2e.waiting import wait_until
 
 _STARTED = 90.0
 
 
-@pytest.mark.parametrize("secret", [False, True], ids=["no Secret", "an empty Secret"])
-@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("count", "secret"),
+    [(1, False), (2, False), (5, False), (2, True)],
+    ids=["1, no Secret", "2, no Secret", "5, no Secret", "2, an empty Secret"],
+)
 def test_replicas_that_start_at_once_end_with_one_ca(
     cluster: Cluster, tmp_path: Path, measured: Callable[[str], None], count: int, secret: bool
 ) -> None:
@@ -52,6 +56,27 @@ def test_replicas_that_start_at_once_end_with_one_ca(
         metadata = release.admin.get(release.secret)["metadata"]
         assert HELM_LABELS.items() <= metadata["labels"].items()
         assert metadata["annotations"]["meta.helm.sh/release-name"] == "irsa"
+    finally:
+        release.remove()
+
+
+@pytest.mark.parametrize(("secret", "method"), [(False, "POST"), (True, "PATCH")], ids=["no Secret", "an empty Secret"])
+def test_replicas_that_all_want_to_be_the_first_to_write_agree(
+    cluster: Cluster, proxy: Proxy, tmp_path: Path, secret: bool, method: str
+) -> None:
+    release = Replicas(cluster, tmp_path, 2, secret=secret, api_url=proxy.url)
+    try:
+        proxy.hold_requests(f"{method} {release.secret if secret else release.secrets}")
+        release.launch()
+        wait_until(
+            lambda: len(proxy.held) == 2, "both to have made a CA", within=_STARTED, last_seen=release.last_lines
+        )
+        proxy.release()
+        release.wait_until_injected(within=_STARTED)
+        state = release.wait_until_right(within=_STARTED)
+        assert (state.next_ca, state.previous) == (None, ())
+        assert release.sum_of('certificate_renewals_total{what="CA"}') == 1
+        assert release.sum_of('certificate_failures_total{what="conflict"}') >= 1
     finally:
         release.remove()
 
