@@ -14,10 +14,12 @@ from tests.commands.outcome import run, without_settings
 from tests.commands.servers import serving
 from tests.docs.metrics import assert_documented
 from tests.docs.pages import PAGES, ROOT, commands
+from tests.helm_command import helm_command
 
 COMMANDS = [command for page in PAGES for command in commands(page)]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
 PIPES = [command for command in COMMANDS if " | " in command]
+HELM_COMMANDS = [command for command in COMMANDS if command.startswith("helm ") and command not in PIPES]
 SERVE = [command for command in COMMANDS if command.startswith("pod-identity-webhook serve ")]
 ASKING = [command for command in COMMANDS if "--url" in command]
 LIVE = [command for command in COMMANDS if "--live" in command]
@@ -60,7 +62,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_every_command_that_is_shown_is_of_a_kind_that_is_tested() -> None:
-    kinds = (MAKE, PIPES, SERVE, ASKING, LIVE, CERTS, REPLAY)
+    kinds = (MAKE, PIPES, HELM_COMMANDS, SERVE, ASKING, LIVE, CERTS, REPLAY)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(COMMANDS)
     assert all(kinds)
@@ -105,6 +107,21 @@ def test_replaying_with_a_clusters_service_accounts_as_shown_shows_what_is_injec
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.count("\n# patched: injected\n") == 2
     assert outcome.out.count("\n# unchanged: no_role") == 1
+
+
+@pytest.mark.parametrize("command", HELM_COMMANDS)
+def test_the_chart_is_there_and_takes_the_values_shown(command: str) -> None:
+    """Run they are on a whole cluster: tests/cluster_e2e."""
+    helm_python = pytest.importorskip("helm_python", reason="the Helm SDK has no wheel for this platform")
+    shown = helm_command(command)
+
+    assert (shown.release, shown.namespace) == ("pod-identity-webhook", "pod-identity-webhook")
+    if shown.verb != "test":
+        with helm_python.Chart.load(ROOT / shown.chart) as chart:
+            rendered = chart.render(shown.values, name=shown.release, namespace=shown.namespace)
+        deployment = next(text for path, text in rendered.items() if path.endswith("/deployment.yaml"))
+        image = yaml.safe_load(deployment)["spec"]["template"]["spec"]["containers"][0]["image"]
+        assert image == "registry.example.com/pod-identity-webhook:0.1.0"
 
 
 @pytest.mark.parametrize("command", PIPES)
