@@ -67,11 +67,20 @@ class Publisher:
         self.in_sync = True
         count = len(read_certificates(bundle)[0])
         if bundle == self._right:
-            _log.warning("somebody else has changed the caBundle: put right, %d certificates", count)
+            _log.warning(
+                "somebody else has changed the caBundle: put right, %d certificates%s", count, self._patience()
+            )
         else:
             _log.info("published the caBundle: %d certificates", count)
         self._right = bundle
         return later
+
+    def _patience(self) -> str:
+        """What to say of how long the next repair waits."""
+        if not self.is_fighting or self._fight.last is None:
+            return ""
+        pause = self._fight.may_write_at(self._fight.wanted, self._fight.last) - self._fight.last
+        return f"; it keeps happening, so the next time waits for {pause.total_seconds():g} s"
 
     def _observe(self, configuration: Mapping[str, Any]) -> None:
         self.seen = self.seen.observed(published(configuration, self._service), self._clock())

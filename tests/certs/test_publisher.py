@@ -36,4 +36,7 @@ def test_the_log_tells_news_from_what_somebody_else_changed(caplog: pytest.LogCa
     now += timedelta(minutes=1)
     bundles.put(configuration())
     assert publish(writer, CA) == [f"WARNING {PUT_RIGHT}"]
+    now += timedelta(minutes=1)
+    bundles.put(configuration())
+    assert publish(writer, CA) == [f"WARNING {PUT_RIGHT}; it keeps happening, so the next time waits for 4 s"]
     assert publish(writer, CA + NEXT_CA) == ["INFO published the caBundle: 2 certificates"]
