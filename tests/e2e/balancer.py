@@ -16,10 +16,11 @@ _ASKED_EVERY: Final = 0.1
 
 @dataclass(frozen=True)
 class Backend:
-    """One replica on 127.0.0.1: the port that is balanced, and the one where it says whether it is ready."""
+    """One replica: the port that is balanced, and the one where it says whether it is ready; None if it is."""
 
     port: int
-    probe_port: int
+    probe_port: int | None
+    address: str = "127.0.0.1"
 
 
 class Balancer:
@@ -87,7 +88,7 @@ class Balancer:
         try:
             if self._ready:
                 backend = self._ready[self.connections % len(self._ready)]
-                await _pass_on(reader, writer, *await asyncio.open_connection("127.0.0.1", backend.port))
+                await _pass_on(reader, writer, *await asyncio.open_connection(backend.address, backend.port))
         except OSError:
             pass
         finally:
@@ -132,9 +133,11 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def _is_ready(backend: Backend) -> bool:
     """As kubelet asks."""
+    if backend.probe_port is None:
+        return True
     try:
         async with asyncio.timeout(1):
-            reader, writer = await asyncio.open_connection("127.0.0.1", backend.probe_port)
+            reader, writer = await asyncio.open_connection(backend.address, backend.probe_port)
             try:
                 writer.write(b"GET /readyz HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n")
                 return (await reader.readline()).startswith(b"HTTP/1.1 200 ")

@@ -1,0 +1,108 @@
+"""A release of the chart by the real Helm, with its Deployment run on this machine."""
+
+import time
+from base64 import b64decode
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import helm_python
+
+from certs.bundle import Service, published
+from certs.issue import Names, Pair, issue_leaf, service_names
+from certs.pem import is_issued_by
+from tests.charts.rendering import CHART, Values
+from tests.e2e.api import ApiError
+from tests.e2e.cluster import Cluster
+from tests.e2e.deployment import Deployment
+from tests.e2e.webhook_process import CONFIGURATIONS
+
+NAME: Final = "pod-identity-webhook"
+
+
+class HelmRelease:
+    """One release in a namespace of its own; nothing is there yet. `name` is what its objects are called."""
+
+    def __init__(self, cluster: Cluster, directory: Path, *, name: str = NAME) -> None:
+        self.cluster = cluster
+        self.admin = cluster.admin
+        self.name = name
+        self.namespace = cluster.namespace("release")
+        self.service = Service(name, self.namespace)
+        self.configuration = f"{CONFIGURATIONS}/{name}"
+        self.secrets = f"/api/v1/namespaces/{self.namespace}/secrets"
+        self.secret = f"{self.secrets}/{name}"
+        self.deployment = Deployment(cluster, directory, self.namespace, name)
+        self._helm = helm_python.Config(kubeconfig_path=cluster.kubeconfig, namespace=self.namespace)
+
+    def install(self, values: Values) -> float:
+        """Returns when the Service has a pod that is ready: after so many seconds."""
+        began = time.monotonic()
+        self._helm.install(CHART, NAME, values)
+        self.deployment.wait_reachable()
+        return time.monotonic() - began
+
+    def upgrade(self, values: Values) -> None:
+        """Returns when what the webhook had written was found untouched, and the rollout is over."""
+        before = self.written()
+        # Without values Helm would go on with those of the revision before.
+        self._helm.upgrade(CHART, NAME, values, reset_values=True)
+        self._check_rolled_out(before)
+
+    def roll_back(self, revision: int) -> None:
+        """As `upgrade`."""
+        before = self.written()
+        self._helm.rollback(NAME, version=revision)
+        self._check_rolled_out(before)
+
+    def uninstall(self) -> None:
+        """Returns when the last pod has ended."""
+        self._helm.uninstall(NAME)
+        self.deployment.wait_ended()
+
+    def close(self) -> None:
+        """Takes everything back, whatever there is by now, and waits for no pod's end."""
+        try:
+            self._helm.uninstall(NAME, ignore_not_found=True)
+        finally:
+            self._helm.close()
+            self.deployment.close()
+
+    def written(self) -> tuple[frozenset[bytes], dict[str, bytes]]:
+        """What the webhook writes: the CAs that all entries trust, and its own CA and leaf in the Secret."""
+        data = self.data()
+        own = {key: data[key] for key in ("ca.crt", "ca.key", "tls.crt", "tls.key") if key in data}
+        return frozenset(published(self.admin.get(self.configuration), self.service)), own
+
+    def data(self) -> dict[str, bytes]:
+        """The Secret's data."""
+        return {key: b64decode(value) for key, value in (self.admin.get(self.secret).get("data") or {}).items()}
+
+    def is_there(self, path: str) -> bool:
+        try:
+            self.admin.get(path)
+        except ApiError as error:
+            if error.code == 404:
+                return False
+            raise
+        return True
+
+    def leaf(self, ca: Pair) -> Pair:
+        """A leaf for the Service."""
+        return issue_leaf(ca, Names.parse(service_names(self.name, self.namespace)), datetime.now(UTC))
+
+    def assert_serves(self, authority: bytes) -> None:
+        """All pods serve by this CA, which is published."""
+        assert authority in self.written()[0]
+        for pod in self.deployment.pods:
+            assert is_issued_by(pod.served(), authority), pod.process.last_lines()
+
+    def _check_rolled_out(self, before: tuple[frozenset[bytes], dict[str, bytes]]) -> None:
+        self._check_untouched(before)
+        self.deployment.wait_rolled_out()
+        self._check_untouched(before)
+
+    def _check_untouched(self, before: tuple[frozenset[bytes], dict[str, bytes]]) -> None:
+        authorities, own = self.written()
+        assert before[0] <= authorities, "a CA was taken from the caBundle"
+        assert own == before[1], "the Secret was reset"

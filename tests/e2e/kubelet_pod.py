@@ -1,0 +1,190 @@
+"""One pod as kubelet runs it: its container as a process at an address of its own, with its volumes and probes."""
+
+import os
+import signal
+import ssl
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tests.e2e.api import Object
+from tests.e2e.cluster import Cluster
+from tests.e2e.kubelet_volumes import Folder, files_of
+from tests.e2e.objects import service_accounts
+from tests.e2e.process import Process
+
+_ROOT: Final = Path(__file__).parents[2]
+_IN_POD: Final = Path(__file__).with_name("in_pod.py")
+# So long after the signal nodes go on sending to a pod that ends: they learn of it on another way.
+_LEARNED_AFTER: Final = 1.0
+_VOLUMES_EVERY: Final = 1.0
+
+
+@dataclass
+class _Probe:
+    """A probe that was asked again and again, and how often in a row it failed."""
+
+    url: str
+    timeout: float
+    allowed: int
+    succeeded: bool = False
+    failed: int = 0
+
+    def ask(self, client: httpx.Client) -> None:
+        if not self.url:
+            return
+        try:
+            code = client.get(self.url, timeout=self.timeout).status_code
+        except httpx.TransportError:
+            code = 0
+        is_success = 200 <= code < 400
+        self.failed = 0 if is_success else self.failed + 1
+        self.succeeded = is_success or (self.succeeded and self.failed < self.allowed)
+
+
+class Pod:
+    """A pod of a Deployment's template; `step` again and again is its kubelet. `trouble` says what went wrong.
+
+    Of the template only two things are changed: `--bind-address` is added, as all pods are on this machine, and mount
+    paths in the arguments become folders of the test's.
+    """
+
+    def __init__(self, cluster: Cluster, directory: Path, namespace: str, template: Object, address: str) -> None:
+        self.template = template
+        self.address = address
+        self.trouble: list[str] = []
+        self._cluster = cluster
+        self._namespace = namespace
+        self._spec: Object = template["spec"]
+        (self._container,) = self._spec["containers"]
+        self._ports = {port["name"]: int(port["containerPort"]) for port in self._container["ports"]}
+        self._volumes = {volume["name"]: volume for volume in self._spec.get("volumes", [])}
+        self._folders = {name: Folder(directory / "volumes" / name) for name in self._volumes}
+        self._credentials = Folder(directory / "serviceaccount")
+        self._startup, self._readiness, self._liveness = map(
+            self._probe, ("startupProbe", "readinessProbe", "livenessProbe")
+        )
+        self._is_started = False
+        self._fresh_until = 0.0
+        self._told_to_end: float | None = None
+        self._code: int | None = None
+        server = urlsplit(cluster.url)
+        environ = {
+            "PYTHONPATH": str(_ROOT),
+            "KUBERNETES_SERVICE_HOST": str(server.hostname),
+            "KUBERNETES_SERVICE_PORT": str(server.port),
+            **{variable["name"]: variable["value"] for variable in self._container.get("env", [])},
+        }
+        self.process = Process(self._command(), directory / "log", environ)
+
+    @property
+    def is_ending(self) -> bool:
+        return self._told_to_end is not None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.is_ending and not self.process.is_running
+
+    @property
+    def is_ready(self) -> bool:
+        return self.process.is_running and self._startup.succeeded and self._readiness.succeeded
+
+    @property
+    def is_in_service(self) -> bool:
+        """Whether nodes send to it."""
+        if self._told_to_end is not None:
+            return self.is_ready and time.monotonic() < self._told_to_end + _LEARNED_AFTER
+        return self.is_ready
+
+    def port(self, name_or_number: Any) -> int:
+        """A port by what a Service or a probe calls it."""
+        return self._ports[name_or_number] if isinstance(name_or_number, str) else int(name_or_number)
+
+    def served(self) -> bytes:
+        """The certificate that a new connection is given, as PEM."""
+        pem = ssl.get_server_certificate((self.address, self._ports["https"]), timeout=10)
+        return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.PEM)
+
+    def step(self, client: httpx.Client) -> None:
+        """Starts it when its volumes are there, keeps those fresh, asks its probes, kills it when it does not end."""
+        if not self._is_started:
+            if not self.is_ending and self._refresh():
+                self._start()
+        elif self.is_ending:
+            self._look_at_end()
+        elif not self.process.is_running:
+            self.trouble.append(f"it ended by itself\n{self.process.last_lines()}")
+            self._told_to_end = time.monotonic()
+        else:
+            if time.monotonic() >= self._fresh_until:
+                self._refresh()
+            self._ask(client)
+
+    def end(self) -> None:
+        """Tells it to end, as kubelet does; nodes learn of that later."""
+        self._told_to_end = time.monotonic()
+        if self.process.is_running:
+            os.kill(self.process.pid, signal.SIGTERM)
+
+    def _start(self) -> None:
+        # Bound to nothing: there is a pod, but it is not this one.
+        path = f"{service_accounts(self._namespace)}/{self._spec['serviceAccountName']}/token"
+        made = self._cluster.admin.create(path, {"spec": {"expirationSeconds": 3600}})
+        token = str(made["status"]["token"]).encode()
+        self._credentials.put({"token": token, "ca.crt": self._cluster.ca.encode()})
+        self.process.start(lambda: True, within=5)
+        self._is_started = True
+
+    def _ask(self, client: httpx.Client) -> None:
+        if not self._startup.succeeded:
+            self._startup.ask(client)
+            return
+        self._readiness.ask(client)
+        self._liveness.ask(client)
+        if self._liveness.failed == self._liveness.allowed:
+            self.trouble.append(f"kubelet would restart it\n{self.process.last_lines()}")
+
+    def _look_at_end(self) -> None:
+        assert self._told_to_end is not None
+        grace = float(self._spec["terminationGracePeriodSeconds"])
+        if self.process.is_running:
+            if time.monotonic() > self._told_to_end + grace:
+                self.trouble.append(f"it did not end within {grace:g} s\n{self.process.last_lines()}")
+                self.process.kill()
+        elif self._code is None:
+            self._code = self.process.stop()
+            if self._code != 0:
+                self.trouble.append(f"it ended with {self._code}\n{self.process.last_lines()}")
+
+    def _refresh(self) -> bool:
+        """Brings the volumes up to date; whether all are there. What was deleted since stays mounted."""
+        found = {name: files_of(self._cluster.admin, self._namespace, volume) for name, volume in self._volumes.items()}
+        for name, content in found.items():
+            if content is not None:
+                self._folders[name].put(content)
+        self._fresh_until = time.monotonic() + _VOLUMES_EVERY
+        return None not in found.values()
+
+    def _command(self) -> list[str]:
+        program, *rest = self._container["command"]
+        assert program == "pod-identity-webhook"
+        arguments = [*rest, *self._container["args"]]
+        for mount in self._container.get("volumeMounts", []):
+            folder = str(self._folders[mount["name"]].path)
+            arguments = [argument.replace(mount["mountPath"], folder) for argument in arguments]
+        return [sys.executable, str(_IN_POD), str(self._credentials.path), *arguments, f"--bind-address={self.address}"]
+
+    def _probe(self, name: str) -> _Probe:
+        spec = self._container.get(name)
+        if spec is None:
+            return _Probe("", 0, 0, succeeded=True)
+        get = spec["httpGet"]
+        url = f"{get.get('scheme', 'HTTP').lower()}://{self.address}:{self.port(get['port'])}{get['path']}"
+        return _Probe(url, spec["timeoutSeconds"], spec["failureThreshold"])
