@@ -73,7 +73,7 @@ class Deployment:
         )
 
     def wait_rolled_out(self, *, within: float = 180.0) -> None:
-        """Waits until all pods are of the newest template, and ready, and the others have ended."""
+        """Waits until all pods are of the newest template, ready and known to nodes, and the others have ended."""
         wait_until(self._is_rolled_out, "the rollout", within=within, last_seen=self.last_lines)
 
     def wait_ended(self, *, within: float = 90.0) -> None:
@@ -92,8 +92,14 @@ class Deployment:
         wanted = self._read(self._path)
         assert wanted is not None
         going = [pod for pod in list(self._pods) if not pod.has_ended]
+        balancer = self._balancer
         return len(going) == wanted["spec"]["replicas"] and all(
-            pod.is_ready and not pod.is_ending and pod.template == wanted["spec"]["template"] for pod in going
+            pod.is_ready
+            and not pod.is_ending
+            and pod.template == wanted["spec"]["template"]
+            and balancer is not None
+            and pod.address in {backend.address for backend in balancer.ready}
+            for pod in going
         )
 
     def _run(self) -> None:

@@ -13,7 +13,7 @@ _KINDS: Final = {
 }
 
 
-def define(cluster: Cluster) -> None:
+def define_foreign_kinds(cluster: Cluster) -> None:
     """Has the API server serve them, if it does not yet."""
     for group, (version, kinds) in _KINDS.items():
         for kind in kinds:

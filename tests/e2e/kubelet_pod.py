@@ -14,7 +14,7 @@ import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.e2e.api import Object
+from tests.e2e.api import ApiError, Object
 from tests.e2e.cluster import Cluster
 from tests.e2e.kubelet_volumes import Folder, files_of
 from tests.e2e.objects import service_accounts
@@ -136,7 +136,13 @@ class Pod:
     def _start(self) -> None:
         # Bound to nothing: there is a pod, but it is not this one.
         path = f"{service_accounts(self._namespace)}/{self._spec['serviceAccountName']}/token"
-        made = self._cluster.admin.create(path, {"spec": {"expirationSeconds": 3600}})
+        try:
+            made = self._cluster.admin.create(path, {"spec": {"expirationSeconds": 3600}})
+        except ApiError as error:
+            if error.code == 404:
+                # Manifests may come in any order: it starts when its ServiceAccount is there too.
+                return
+            raise
         token = str(made["status"]["token"]).encode()
         self._credentials.put({"token": token, "ca.crt": self._cluster.ca.encode()})
         self.process.start(lambda: True, within=5)

@@ -40,7 +40,10 @@ class Operation:
 
     def assert_all_patched(self) -> None:
         """None was refused, and each has its role."""
-        assert (self.refused, dict(self.unpatched)) == ({"labelled": [], "unlabelled": []}, {}), str(self)
+        assert (self.refused, dict(self.unpatched)) == ({"labelled": [], "unlabelled": []}, {}), (
+            str(self),
+            self.refused,
+        )
         assert min(self.patched["labelled"], self.patched["unlabelled"]) >= _ENOUGH, str(self)
 
 

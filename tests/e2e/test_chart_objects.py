@@ -11,13 +11,9 @@ from tests.charts.matrix import CERT_MANAGER, MATRIX, OWN_SECRET, PEM_VALUES
 from tests.charts.rendering import CHART, Rendered, Values, is_hook, merged
 from tests.e2e.api import ApiError, Object
 from tests.e2e.cluster import Cluster
+from tests.e2e.foreign_kinds import define_foreign_kinds
 
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-FOREIGN = {
-    "cert-manager.io": ("v1", ["Certificate", "Issuer"]),
-    "monitoring.coreos.com": ("v1", ["ServiceMonitor", "PodMonitor", "PrometheusRule"]),
-}
 NAMES = count(1)
 # Nobody answers for these releases: they must not be asked about the pods of other tests.
 NOBODYS: Values = {"mutatingWebhook": {"namespaceSelector": {"matchLabels": {"nobody": "here"}}}}
@@ -27,9 +23,7 @@ STATE = {"ca.crt": b64encode(b"what the webhook keeps").decode()}
 
 @pytest.fixture(scope="module")
 def foreign_kinds(cluster: Cluster) -> None:
-    for group, (version, kinds) in FOREIGN.items():
-        for kind in kinds:
-            cluster.admin.create(DEFINITIONS, _definition(group, version, kind))
+    define_foreign_kinds(cluster)
 
 
 @pytest.fixture
@@ -140,20 +134,3 @@ def _written(cluster: Cluster, namespace: str, name: str) -> tuple[str, Object, 
     (bundle,) = {entry["clientConfig"].get("caBundle") for entry in configuration["webhooks"]}
     secret = cluster.admin.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
     return bundle, secret.get("data", {}), secret["type"]
-
-
-def _definition(group: str, version: str, kind: str) -> Object:
-    plural = f"{kind.lower()}s"
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    served = {"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"},
-            "versions": [served],
-        },
-    }

@@ -14,9 +14,9 @@ from certs.issue import Pair, issue_ca
 from certs.pem import is_issued_by
 from tests.charts.rendering import Rendered, Values, is_hook
 from tests.cluster_e2e.inventory import inventory
-from tests.e2e import foreign_kinds
 from tests.e2e.api import ApiError, Object
 from tests.e2e.cluster import Cluster
+from tests.e2e.foreign_kinds import define_foreign_kinds
 from tests.e2e.helm_release import NAME, HelmRelease
 from tests.e2e.objects import ROLE, pod, pods, role_of, service_account, service_accounts
 from tests.e2e.release_pods import REQUIRED, ReleasePods
@@ -184,7 +184,7 @@ def test_with_every_replica_stopped_only_pods_that_ask_for_it_are_refused(
 
 
 def test_a_values_file_of_the_popular_chart_installs_and_gives_roles(cluster: Cluster, tmp_path: Path) -> None:
-    foreign_kinds.define(cluster)
+    define_foreign_kinds(cluster)
     cluster.kubectl("create", "namespace", "monitoring")
     values = yaml.safe_load(POPULAR_VALUES.read_text(encoding="utf-8"))
     release = HelmRelease(cluster, tmp_path, name="identity")
