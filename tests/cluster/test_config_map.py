@@ -50,7 +50,7 @@ def test_asks_for_the_one_config_map_by_its_name() -> None:
     asyncio.run(run())
 
 
-def test_without_a_config_map_there_are_no_mappings_and_that_is_known() -> None:
+def test_without_a_config_map_there_are_no_mappings_and_that_is_known(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         server = ApiServer([lists()])
         async with following(server) as config:
@@ -58,6 +58,7 @@ def test_without_a_config_map_there_are_no_mappings_and_that_is_known() -> None:
             assert len(config.mapping) == 0
 
     asyncio.run(run())
+    assert "ConfigMap eks/pod-identity-webhook: there is none: no role mappings until it is made" in caplog.messages
 
 
 def test_follows_changes_keeps_the_last_good_document_and_forgets_a_deleted_one(

@@ -32,7 +32,7 @@ class ConfigMap(PartialObject):
 async def read_mapping(
     client: "KubernetesClient", resource: Resource, *, seconds: float
 ) -> tuple[RoleMapping, list[str]]:
-    """The role mappings in the ConfigMap `resource` and a line for each bad entry, within `seconds`; none without it.
+    """The role mappings in the ConfigMap `resource` and a line for each problem with it, within `seconds`.
 
     Raises ClusterError, or MappingError where the document as a whole makes no sense.
     """
@@ -40,7 +40,7 @@ async def read_mapping(
         found = msgspec.json.decode(await client.get(resource, seconds=seconds), type=ConfigMap)
     except ApiError as error:
         if error.status == 404:
-            return NO_MAPPING, []
+            return NO_MAPPING, [f"there is no ConfigMap {resource.namespace}/{resource.name}: no role mappings"]
         raise
     except msgspec.MsgspecError as error:
         raise MalformedAnswer(f"get {resource}: {error}") from error
@@ -107,6 +107,8 @@ class MappingConfigMap:
         """The ConfigMap is not there any more."""
         if self._document is not None:
             logger.warning("%s: deleted: no role mappings", self._place)
+        elif not self.watch.is_synced:
+            logger.warning("%s: there is none: no role mappings until it is made", self._place)
         self._document = None
         self.mapping = NO_MAPPING
         self.bad_entries = 0
