@@ -13,13 +13,18 @@ CHART = ROOT / "charts/pod-identity-webhook"
 MANIFESTS = ROOT / "deploy/pod-identity-webhook.yaml"
 NAME = "pod-identity-webhook"
 _HEADER = f"""\
-# {NAME} with the chart's default values: kubectl apply --server-side -f this file. Made by `make manifests`.
+# {NAME} with the chart's default values, for Kubernetes 1.21 or newer (policy/v1). Made by `make manifests`.
+#
+# No image is published: build and push one (README.md), edit `image:` below to its name, then
+# kubectl apply --server-side -f this file.
 """
 _NAMESPACE = {
     "apiVersion": "v1",
     "kind": "Namespace",
     "metadata": {"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
 }
+# The first with policy/v1, which the newest still have.
+_OLDEST = "1.21.0"
 _OF_HELM = ("helm.sh/chart", "app.kubernetes.io/managed-by")
 # A pod finds its ServiceAccount and rights there already; the webhook is called only once it can be there.
 _FIRST = ("Namespace", "ServiceAccount", "Secret", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
@@ -29,9 +34,10 @@ _LAST = "MutatingWebhookConfiguration"
 def objects() -> Iterator[dict[str, Any]]:
     """What the chart renders, without hooks and without what says that it is Helm's."""
     yield _NAMESPACE
-    # The values' own defaults but for the tests: nobody would run them.
+    # The values' own defaults but for the tests: nobody would run them. With no field that older versions refuse.
+    values = {"tests": {"enabled": False}, "kubeVersionOverride": _OLDEST}
     with helm_python.Chart.load(CHART) as chart:
-        rendered = chart.render({"tests": {"enabled": False}}, name=NAME, namespace=NAME)
+        rendered = chart.render(values, name=NAME, namespace=NAME)
     for path, text in rendered.items():
         if path.endswith(".txt"):
             continue

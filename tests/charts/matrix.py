@@ -16,10 +16,12 @@ CA_INJECTOR: Final[Values] = {"pki": {"certManager": {"enabled": True, "injectCA
 MONITORING: Final[Values] = {
     "metrics": {
         "serviceMonitor": {"enabled": True, "interval": "30s", "scrapeTimeout": "10s", "namespace": "monitoring"},
-        "podMonitor": {"enabled": True, "relabelings": [{"action": "labeldrop", "regex": "x"}]},
         "prometheusRule": {"enabled": True, "alertLabels": {"team": "cloud"}},
         "dashboard": {"enabled": True, "annotations": {"folder": "AWS"}},
     }
+}
+POD_MONITOR: Final[Values] = {
+    "metrics": {"podMonitor": {"enabled": True, "relabelings": [{"action": "labeldrop", "regex": "x"}]}}
 }
 HOST_NETWORK: Final[Values] = {"hostNetwork": True, "config": {"ports": {"webhook": 10250, "metrics": 10251}}}
 
@@ -32,6 +34,7 @@ MATRIX: Final[dict[str, Values]] = {
     "existing issuer": EXISTING_ISSUER,
     "cainjector": CA_INJECTOR,
     "monitoring": MONITORING,
+    "pod monitor": POD_MONITOR,
     "host network": HOST_NETWORK,
     "HPA": {"autoscaling": {"enabled": True, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 600}}}},
     "network policy": {"networkPolicy": {"enabled": True, "metricsFrom": [{"podSelector": {}}]}},

@@ -34,9 +34,6 @@ def test_self_managed_needs_no_files() -> None:
 
     assert "volumes" not in rendered.pod["spec"]
     assert not [argument for argument in rendered.container["args"] if argument.startswith("--tls-c")]
-    assert {"--tls-secret=pod-identity-webhook", "--webhook-configuration=pod-identity-webhook"} <= set(
-        rendered.container["args"]
-    )
 
 
 @pytest.mark.parametrize("values", KINDS)
@@ -140,6 +137,10 @@ def test_the_cainjector_writes_only_where_it_is_told_to(values: Values, expected
         ({"existingSecret": "a", "certManager": {"enabled": True}}, "give one of"),
         ({"existingSecret": "a", "cert": PEM, "key": PEM, "caBundle": PEM}, "give one of"),
         ({"certManager": {"enabled": True, "existingIssuer": {"enabled": True}}}, "which issuer?"),
+        ({"cert": "tls.crt", "key": PEM, "caBundle": PEM}, "pki.cert: neither PEM"),
+        ({"cert": PEM, "key": "TUE9PQ==", "caBundle": PEM}, "pki.key: neither PEM"),
+        ({"cert": PEM, "key": PEM, "caBundle": "c"}, "pki.caBundle: neither PEM"),
+        ({"existingSecret": "mine", "caBundle": "TUE9PQ=="}, "pki.caBundle: neither PEM"),
     ],
 )
 def test_what_makes_no_sense_together_is_refused(pki: Values, reason: str) -> None:

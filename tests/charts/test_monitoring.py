@@ -3,13 +3,15 @@ import re
 
 import pytest
 
-from tests.charts.matrix import MONITORING
-from tests.charts.rendering import CHART, Object, Rendered, merged
+from tests.charts.matrix import CERT_MANAGER, EXISTING_ISSUER, MONITORING, OWN_SECRET, PEM_VALUES, POD_MONITOR
+from tests.charts.rendering import CHART, Object, Rendered, Values, merged
 
 EXPOSED = (CHART.parents[1] / "tests/server/metrics.txt").read_text(encoding="utf-8")
 GAUGES = (CHART.parents[1] / "webhook/server/gauges.py").read_text(encoding="utf-8")
 # By kube-state-metrics and cAdvisor.
 FOREIGN = {"kube_deployment_status_replicas_available", "container_memory_working_set_bytes"}
+HOUR = 3600
+DAY = 24 * HOUR
 NAME = re.compile(r"\b((?:pod_identity_webhook|http_request|kube|container)_\w+)(?=\{)")
 
 
@@ -58,6 +60,52 @@ def test_more_rules_and_a_severity_of_ones_own() -> None:
     assert {one["labels"]["severity"] for one in rules[:-1]} == {"page"}
 
 
+@pytest.mark.parametrize(
+    ("policy", "summary"),
+    [
+        ("Ignore", "pods start without their AWS role, and those labelled as needing one are refused."),
+        ("Fail", "pods are refused, but for those in kube-system, which start without their AWS role."),
+    ],
+)
+def test_the_alert_of_being_down_says_what_becomes_of_pods(policy: str, summary: str) -> None:
+    down, *_ = _rules(Rendered(merged(MONITORING, {"mutatingWebhook": {"failurePolicy": policy}})))
+
+    assert down["alert"] == "PodIdentityWebhookDown"
+    assert down["annotations"]["summary"] == f"No replica is ready: {summary}"
+
+
+def _self_managed(**lifetimes: str) -> Values:
+    return {"pki": {"selfManaged": lifetimes}}
+
+
+def _by_cert_manager(**certificate: str) -> Values:
+    return merged(CERT_MANAGER, {"pki": {"certManager": {"certificate": certificate}}})
+
+
+@pytest.mark.parametrize(
+    ("values", "seconds"),
+    [
+        ({}, 15 * DAY),
+        (_self_managed(certificateLifetime="240h"), 40 * HOUR),
+        (_self_managed(certificateLifetime="1h30m36s"), 906),
+        (_self_managed(caLifetime="60h"), 10 * HOUR),
+        (CERT_MANAGER, 15 * DAY),
+        (EXISTING_ISSUER, 15 * DAY),
+        (_by_cert_manager(duration="8760h0m0s", renewBefore="48h0m0s"), DAY),
+        (_by_cert_manager(caDuration="1200h"), 200 * HOUR),
+        (OWN_SECRET, 7 * DAY),
+        (PEM_VALUES, 7 * DAY),
+        ({"metrics": {"prometheusRule": {"certificateEndsSoon": "12h"}}}, 12 * HOUR),
+    ],
+)
+def test_a_certificate_that_is_renewed_in_time_is_no_alert(values: Values, seconds: int) -> None:
+    rules = {rule["alert"]: rule for rule in _rules(Rendered(merged(MONITORING, values)))}
+    rule = rules["PodIdentityWebhookCertificateEndsSoon"]
+
+    assert rule["expr"].rpartition(" - time() < ")[2] == str(seconds)
+    assert rule["annotations"]["summary"].startswith("A certificate ends in {{ $value | humanizeDuration }} and")
+
+
 def test_the_dashboard_is_json_about_metrics_that_we_have() -> None:
     config_map = Rendered(MONITORING).one("ConfigMap", "pod-identity-webhook-dashboard")
     dashboard = json.loads(config_map["data"]["pod-identity-webhook.json"])
@@ -80,9 +128,12 @@ def test_the_panels_of_the_dashboard_do_not_overlap() -> None:
     assert max(x for x, _ in taken) < 24
 
 
-@pytest.mark.parametrize(("kind", "key"), [("ServiceMonitor", "endpoints"), ("PodMonitor", "podMetricsEndpoints")])
-def test_monitors_find_our_pods(kind: str, key: str) -> None:
-    rendered = Rendered(MONITORING)
+@pytest.mark.parametrize(
+    ("values", "kind", "key"),
+    [(MONITORING, "ServiceMonitor", "endpoints"), (POD_MONITOR, "PodMonitor", "podMetricsEndpoints")],
+)
+def test_monitors_find_our_pods(values: Values, kind: str, key: str) -> None:
+    rendered = Rendered(values)
     monitor = rendered.one(kind)
 
     labels = rendered.one("Service")["metadata"]["labels"] if key == "endpoints" else rendered.pod["metadata"]["labels"]

@@ -8,6 +8,7 @@ def test_notes_say_how_to_look() -> None:
     notes = Rendered({"config": {"annotationPrefix": "example.com"}}).notes
 
     assert "kubectl --namespace eks rollout status deployment/pod-identity-webhook" in notes
+    assert "kubectl --namespace eks exec deploy/pod-identity-webhook -- pod-identity-webhook certs show\n" in notes
     assert "helm test pod-identity-webhook --namespace eks" in notes
     assert "kubectl annotate serviceaccount NAME example.com/role-arn=" in notes
     assert "example.com/require-pod-identity" in notes
@@ -23,9 +24,37 @@ def test_notes_say_how_to_look() -> None:
         (CA_INJECTOR, "set pki.certManager.injectCA to", True),
         ({"mutatingWebhook": {"failurePolicy": "Fail"}}, "no pod starts outside kube-system", True),
         ({}, "no pod starts outside kube-system", False),
-        ({"rbac": {"create": False}}, "has no rights but those", True),
+        ({"rbac": {"create": False}}, "the table in docs/security.md lists what it needs", True),
+        ({}, "WARNING", False),
+        ({"image": {"repository": "eks/amazon-eks-pod-identity-webhook"}}, "the Go webhook's image", True),
+        ({"readinessProbe": {"httpGet": {"path": "/healthz"}}}, "no longer waits for a trusted certificate", True),
+        ({"readinessProbe": {"periodSeconds": 5}}, "no longer waits for a trusted certificate", False),
+        ({"readinessProbe": None}, "no longer waits for a trusted certificate", True),
         ({"tests": {"enabled": False}}, "helm test", False),
     ],
 )
 def test_notes_say_what_matters_for_these_values(values: Values, line: str, expected: bool) -> None:
     assert (line in Rendered(values).notes) is expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, False),
+        ({"replicaCount": 1}, False),
+        ({"podDisruptionBudget": {"maxUnavailable": 0}}, True),
+        ({"podDisruptionBudget": {"maxUnavailable": "0%"}}, True),
+        ({"podDisruptionBudget": {"maxUnavailable": "1%"}}, False),
+        ({"podDisruptionBudget": {"minAvailable": 1}}, False),
+        ({"podDisruptionBudget": {"minAvailable": 0, "maxUnavailable": 0}}, False),
+        ({"podDisruptionBudget": {"minAvailable": 2}}, True),
+        ({"podDisruptionBudget": {"minAvailable": "50%"}}, False),
+        ({"podDisruptionBudget": {"minAvailable": "51%"}}, True),
+        ({"podDisruptionBudget": {"minAvailable": 2}, "autoscaling": {"enabled": True}}, False),
+        ({"podDisruptionBudget": {"minAvailable": 5}, "autoscaling": {"enabled": True}}, True),
+        ({"podDisruptionBudget": {"enabled": False, "maxUnavailable": 0}}, False),
+        ({"podDisruptionBudget": {"maxUnavailable": 0}, "replicaCount": 0}, False),
+    ],
+)
+def test_notes_say_where_no_node_could_be_drained(values: Values, expected: bool) -> None:
+    assert ("No pod of the webhook can ever be evicted" in Rendered(values).notes) is expected

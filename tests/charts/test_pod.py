@@ -4,6 +4,7 @@ from tests.charts.matrix import HOST_NETWORK, MATRIX
 from tests.charts.rendering import Object, Rendered, Values
 from tests.charts.restricted import violations
 from tests.commands.outcome import run
+from webhook.commands.certs_flags import ROTATE_FLAGS, SHOW_FLAGS
 
 # Whoever takes the node's network or removes what the chart sets wants it so.
 UNRESTRICTED = {"host network", "nothing optional"}
@@ -37,11 +38,34 @@ def test_serve_takes_the_arguments(values: Values) -> None:
     verb = container["command"][1]
 
     # One mistake, so that it says all that is wrong and serves nothing.
-    outcome = run(verb, *container["args"], "mistake", environ={"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
+    environ = _environ(container) | {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    outcome = run(verb, *container["args"], "mistake", environ=environ)
 
     assert container["command"] == ["pod-identity-webhook", "serve"]
     assert outcome.code == 2
     assert outcome.err.splitlines()[:-1] == ["pod-identity-webhook serve: 'mistake': serve takes flags only"]
+
+
+def test_certs_run_in_the_pod_is_about_this_installation() -> None:
+    names = {"fullnameOverride": "identity", "namespaceOverride": "aws", "config": {"extraArgs": ["--v=5"]}}
+    environ = _environ(Rendered(names).container)
+
+    assert environ == {
+        "PIW_NAMESPACE": "aws",
+        "PIW_SERVICE_NAME": "identity",
+        "PIW_TLS_SECRET": "identity",
+        "PIW_WEBHOOK_CONFIGURATION": "identity",
+    }
+    assert environ.keys() <= {flag.variable for flag in SHOW_FLAGS}
+    assert {"PIW_NAMESPACE", "PIW_TLS_SECRET"} <= {flag.variable for flag in ROTATE_FLAGS}
+
+
+def test_variables_of_a_users_come_last_so_that_they_go_over_ours() -> None:
+    theirs = {"name": "PIW_SERVICE_NAME", "value": "theirs"}
+    container = Rendered({"extraEnv": [theirs]}).container
+
+    assert container["env"][-1] == theirs
+    assert _environ(container)["PIW_SERVICE_NAME"] == "theirs"
 
 
 def test_extra_arguments_come_last() -> None:
@@ -160,3 +184,7 @@ def test_no_label_of_a_users_takes_a_pod_out_of_its_selectors(where: str) -> Non
     assert labels["team"] == "cloud"
     assert rendered.one("Deployment")["spec"]["selector"]["matchLabels"].items() <= labels.items()
     assert rendered.one("Service")["spec"]["selector"].items() <= labels.items()
+
+
+def _environ(container: Object) -> dict[str, str]:
+    return {variable["name"]: variable["value"] for variable in container["env"]}

@@ -28,6 +28,14 @@ def test_a_values_file_of_the_popular_chart_makes_what_it_says() -> None:
     assert {one["metadata"]["labels"]["company"] for one in rendered.objects} == {"us"}
 
 
+def test_what_would_not_run_as_meant_is_warned_of() -> None:
+    notes = Rendered(VALUES).notes
+
+    assert "This is the Go webhook's image: remove image.*" in notes
+    assert "Readiness then no longer waits for a trusted certificate" in notes
+    assert "No pod of the webhook can ever be evicted" in notes
+
+
 def test_its_service_account_has_the_rights() -> None:
     rendered = Rendered(VALUES)
 

@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -73,6 +74,17 @@ def test_the_plain_manifests_are_whole_and_say_nothing_of_helm() -> None:
         "ServiceAccount",
     ]
     assert "helm" not in text.lower().partition("---")[2]
+
+
+def test_the_plain_manifests_say_what_to_edit_and_have_no_field_that_older_versions_lack() -> None:
+    text = (ROOT / "deploy/pod-identity-webhook.yaml").read_text(encoding="utf-8")
+    head, _, _ = text.partition("---")
+
+    assert "Kubernetes 1.21 or newer" in head
+    assert "edit `image:`" in head
+    for one in yaml.safe_load_all(text):
+        # The oldest version whose schema there is; older API servers have no field more.
+        kubernetes_validate.validate(one, "1.25", strict=True)
 
 
 @pytest.mark.parametrize("file", ["Chart.yaml", "values.yaml", "README.md", "templates/NOTES.txt"])

@@ -30,11 +30,13 @@ self-managed
 {{- default (include "pod-identity-webhook.suffixed" (list . "tls")) .Values.pki.existingSecret -}}
 {{- end -}}
 
-{{/* PEM in base64, of PEM or of PEM in base64. */}}
+{{/* PEM in base64, of PEM or of PEM in base64: (list . "key below pki"). */}}
 {{- define "pod-identity-webhook.pem" -}}
-{{- if contains "-----BEGIN" . -}}
-{{- b64enc . -}}
-{{- else -}}
-{{- regexReplaceAll "\\s" . "" -}}
+{{- $key := index . 1 -}}
+{{- $text := get (index . 0).Values.pki $key -}}
+{{- $encoded := contains "-----BEGIN " $text | ternary (b64enc $text) (regexReplaceAll "\\s" $text "") -}}
+{{- if not (contains "-----BEGIN " (b64dec $encoded)) -}}
+{{- fail (printf "pki.%s: neither PEM nor PEM in base64; --set-file reads it from a file" $key) -}}
 {{- end -}}
+{{- $encoded -}}
 {{- end -}}

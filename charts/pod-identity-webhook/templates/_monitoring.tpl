@@ -39,3 +39,34 @@ labels:
 annotations:
   summary: {{ index . 2 | quote }}
 {{- end -}}
+
+{{/* Seconds of a duration as Go writes it, such as 1h30m. */}}
+{{- define "pod-identity-webhook.seconds" -}}
+{{- $seconds := 0 -}}
+{{- range regexFindAll "[0-9]+[hms]" . -1 -}}
+{{- $unit := regexFind "[hms]" . -}}
+{{- $seconds = add $seconds (mul (trimSuffix $unit . | int64) (get (dict "h" 3600 "m" 60 "s" 1) $unit)) -}}
+{{- end -}}
+{{- $seconds -}}
+{{- end -}}
+
+{{/*
+How many seconds before a certificate's end it should have been renewed for long: half the time between its renewal and
+its end. What we make ourselves is renewed after two thirds of its life, as is cert-manager's CA. Who renews certificates
+of the user's own, and when, is not known here.
+*/}}
+{{- define "pod-identity-webhook.endsSoon" -}}
+{{- $kind := include "pod-identity-webhook.certificates" . -}}
+{{- $given := .Values.metrics.prometheusRule.certificateEndsSoon -}}
+{{- $certManager := .Values.pki.certManager.certificate -}}
+{{- $selfManaged := .Values.pki.selfManaged -}}
+{{- if $given -}}
+{{- include "pod-identity-webhook.seconds" $given -}}
+{{- else if eq $kind "self-managed" -}}
+{{- div (min (include "pod-identity-webhook.seconds" $selfManaged.certificateLifetime) (include "pod-identity-webhook.seconds" $selfManaged.caLifetime)) 6 -}}
+{{- else if eq $kind "cert-manager" -}}
+{{- min (div (include "pod-identity-webhook.seconds" $certManager.renewBefore) 2) (div (include "pod-identity-webhook.seconds" $certManager.caDuration) 6) -}}
+{{- else -}}
+{{- include "pod-identity-webhook.seconds" "168h" -}}
+{{- end -}}
+{{- end -}}

@@ -1,9 +1,5 @@
 {{- define "pod-identity-webhook.args" -}}
 {{- $config := .Values.config -}}
-- --namespace={{ include "pod-identity-webhook.namespace" . }}
-- --service-name={{ include "pod-identity-webhook.fullname" . }}
-- --webhook-configuration={{ include "pod-identity-webhook.fullname" . }}
-- --tls-secret={{ include "pod-identity-webhook.fullname" . }}
 {{- if eq (include "pod-identity-webhook.certificates" .) "self-managed" }}
 - --ca-lifetime={{ .Values.pki.selfManaged.caLifetime }}
 - --certificate-lifetime={{ .Values.pki.selfManaged.certificateLifetime }}
@@ -30,6 +26,22 @@
 - --log-format={{ $config.logFormat }}
 - --v={{ $config.verbosity }}
 {{- with $config.extraArgs }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Which installation this is: as variables, so that `certs` knows it too when it is run in the pod. */}}
+{{- define "pod-identity-webhook.env" -}}
+{{- $name := include "pod-identity-webhook.fullname" . | quote -}}
+- name: PIW_NAMESPACE
+  value: {{ include "pod-identity-webhook.namespace" . | quote }}
+- name: PIW_SERVICE_NAME
+  value: {{ $name }}
+- name: PIW_TLS_SECRET
+  value: {{ $name }}
+- name: PIW_WEBHOOK_CONFIGURATION
+  value: {{ $name }}
+{{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
@@ -90,4 +102,18 @@ rollingUpdate:
 {{- with .Values.tolerations }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* Whether the disruption budget never lets a pod go, all replicas being ready. As Kubernetes does, parts round up. */}}
+{{- define "pod-identity-webhook.neverEvicts" -}}
+{{- $budget := .Values.podDisruptionBudget -}}
+{{- $replicas := .Values.autoscaling.enabled | ternary .Values.autoscaling.maxReplicas .Values.replicaCount | int -}}
+{{- $least := toString $budget.minAvailable -}}
+{{- if has $least (list "<nil>" "") -}}
+{{- $least = has (toString $budget.maxUnavailable) (list "0" "0%") | ternary "100%" "0" -}}
+{{- end -}}
+{{- if hasSuffix "%" $least -}}
+{{- $least = div (add (mul (trimSuffix "%" $least | int) $replicas) 99) 100 -}}
+{{- end -}}
+{{- if and $budget.enabled $replicas (ge (int $least) $replicas) -}}true{{- end -}}
 {{- end -}}

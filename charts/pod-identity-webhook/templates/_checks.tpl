@@ -1,0 +1,46 @@
+{{/* Values that the schema lets through and that cannot work. Renders nothing. */}}
+{{- define "pod-identity-webhook.checks" -}}
+{{- include "pod-identity-webhook.checkNames" . -}}
+{{- include "pod-identity-webhook.checkMappings" .Values.config.podIdentityWebhookMap -}}
+{{- $ports := .Values.config.ports -}}
+{{- if eq (int $ports.webhook) (int $ports.metrics) -}}
+{{- fail (printf "config.ports.webhook, config.ports.metrics: both are %d; give two ports" (int $ports.webhook)) -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
+{{- fail "metrics.serviceMonitor.enabled, metrics.podMonitor.enabled: choose one; with both, all is scraped twice" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pod-identity-webhook.checkNames" -}}
+{{- range $key := list "nameOverride" "fullnameOverride" -}}
+{{- $name := get $.Values $key -}}
+{{- if and $name (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $name)) -}}
+{{- fail (printf "%s: %q is no DNS label (lower-case letters, digits, and dashes between them)" $key $name) -}}
+{{- end -}}
+{{- end -}}
+{{- $name := include "pod-identity-webhook.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "fullnameOverride: %q cannot be a Service's name; give one of letters, digits and dashes that begins with a letter" $name) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Of config.podIdentityWebhookMap. */}}
+{{- define "pod-identity-webhook.checkMappings" -}}
+{{- $key := "config.podIdentityWebhookMap.data" -}}
+{{- $mappings := default dict .data -}}
+{{- if and $mappings (not .enabled) -}}
+{{- fail (printf "%s: would have no effect; set config.podIdentityWebhookMap.enabled too" $key) -}}
+{{- end -}}
+{{- if kindIs "string" $mappings.config -}}
+{{- $key = printf "%s.config" $key -}}
+{{- $mappings = fromJson (default "{}" (trim $mappings.config)) -}}
+{{- if kindIs "string" $mappings.Error -}}
+{{- fail (printf "%s: not a JSON object of mappings: %s" $key $mappings.Error) -}}
+{{- end -}}
+{{- end -}}
+{{- range $account, $_ := $mappings -}}
+{{- if not (contains "/" $account) -}}
+{{- fail (printf "%s: %q is not namespace/name of a ServiceAccount" $key $account) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
