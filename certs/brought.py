@@ -14,8 +14,9 @@ from typing import Final
 
 from certs.bundle import Service
 from certs.errors import Conflict, StoreError
+from certs.fight import Fight
 from certs.issue import Pair
-from certs.pem import is_issued_by
+from certs.pem import is_issued_by, read_certificates
 from certs.publisher import Publisher
 from certs.renewal import ends_at, is_current
 from certs.repair import MOST_PREVIOUS, Change
@@ -26,6 +27,7 @@ from certs.stores import BundleStore, SecretStore, StoredSecret
 
 # How long a rollout may take in which one kind of replicas takes the place of the other.
 HANDOVER: Final = timedelta(days=1)
+_LONGEST_CHAIN: Final = 4
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,18 @@ class Brought:
     pair: Pair
     cas: tuple[bytes, ...]
 
-    def is_verified(self) -> bool:
-        """Whether one of the CAs, or a certificate that comes with the leaf, signed the leaf."""
-        chain = self.pair.certificate.split(b"-----BEGIN CERTIFICATE-----")[2:]
-        issuers = (*self.cas, *(b"-----BEGIN CERTIFICATE-----" + rest for rest in chain))
-        return any(is_issued_by(self.pair.certificate, issuer) for issuer in issuers)
+    def signers(self) -> tuple[bytes, ...]:
+        """Those of the CAs that verify the leaf, through the certificates that come with it; none where none does."""
+        current, chain = self.pair.certificate, read_certificates(self.pair.certificate)[0][1:]
+        for _ in range(_LONGEST_CHAIN):
+            found = tuple(ca for ca in self.cas if is_issued_by(current, ca))
+            if found:
+                return found[:_LONGEST_CHAIN]
+            above = next((one for one in chain if is_issued_by(current, one)), None)
+            if above is None:
+                break
+            current = above
+        return ()
 
 
 class BroughtAuthority(Rounds):
@@ -67,6 +76,7 @@ class BroughtAuthority(Rounds):
         self._publisher = Publisher(bundles, service, timing.clock)
         self._started = self._clock()
         self._found: frozenset[bytes] | None = None
+        self._secret_fight = Fight()
         self._serving = newest()
         self.renewals: Counter[Change] = Counter()
 
@@ -83,8 +93,8 @@ class BroughtAuthority(Rounds):
 
     @property
     def is_fighting(self) -> bool:
-        """Whether somebody else keeps undoing what we write to the caBundle."""
-        return self._publisher.is_fighting
+        """Whether somebody else keeps undoing what we write, in the Secret or in the caBundle."""
+        return self._secret_fight.is_on(self._clock()) or self._publisher.is_fighting
 
     async def _round(self) -> datetime:
         brought = self._newest()
@@ -123,14 +133,20 @@ class BroughtAuthority(Rounds):
 
     async def _write_previous(self, state: State, stored: StoredSecret, brought: Brought) -> None:
         now = self._clock()
-        ours = tuple(dict.fromkeys((*brought.cas, *self._serving.cas)))
+        signers = dict.fromkeys((*brought.signers(), *self._serving.signers()))
+        # Of one that has ended nobody needs to hear: nothing that it signed is taken.
+        ours = [ca for ca in signers if is_current(ca, now)]
         known = {ca.certificate: ca.until for ca in state.previous}
-        if all((until := known.get(ca)) is not None and until > now + HANDOVER / 2 for ca in ours):
+        needed = {ca: min(now + HANDOVER / 2, ends_at(ca)) for ca in ours}
+        if all((until := known.get(ca)) is not None and until >= needed[ca] for ca in ours):
+            return
+        if self._secret_fight.may_write_at(tuple(ours), now) > now:
             return
         until = (now + HANDOVER).replace(microsecond=0)
         others = [ca for ca in state.previous if ca.certificate not in ours]
         previous = [*others, *(PreviousCa(ca, min(until, ends_at(ca))) for ca in ours)]
         await self._secrets.write(previous_data(previous[-MOST_PREVIOUS:]), stored)
+        self._secret_fight = self._secret_fight.written(tuple(ours), now)
         self.renewals[Change("previous CAs", "brought")] += 1
 
     def _still_needed(self, state: State) -> list[bytes]:

@@ -6,6 +6,7 @@ CertificateError
 ├── CannotIssue      the CA or the lifetime does not allow the certificate that was asked for
 ├── CannotWrite      the files cannot be written
 └── StoreError       the Secret or the webhook configuration cannot be read or written
+    ├── Missing      there is no webhook configuration
     └── Conflict     somebody else has changed it since it was read
 """
 
@@ -32,6 +33,10 @@ class CannotWrite(CertificateError):
 
 class StoreError(CertificateError):
     """The Secret or the webhook configuration cannot be read or written."""
+
+
+class Missing(StoreError):
+    """There is no webhook configuration."""
 
 
 class Conflict(StoreError):

@@ -21,10 +21,12 @@ UNREADABLE: Final = (
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
+    x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-_BLOCK: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+# No hyphen within: whatever somebody has put there, each byte is looked at once.
+_BLOCK: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 
 
 @lru_cache(maxsize=128)
@@ -32,8 +34,9 @@ def read_certificate(pem: bytes) -> x509.Certificate:
     """The first certificate of a PEM text. Raises InvalidPair when it or its extensions cannot be read."""
     try:
         certificate = x509.load_pem_x509_certificate(pem)
-        certificate.public_key()
-        list(certificate.extensions)
+        # All that is read later on: a certificate may be damaged in one place only.
+        certificate.public_key(), list(certificate.extensions), list(certificate.subject), list(certificate.issuer)
+        certificate.not_valid_before_utc, certificate.not_valid_after_utc  # noqa: B018 - read, as above
     except UNREADABLE as error:
         raise InvalidPair("the certificate cannot be read") from error
     return certificate

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from certs.bundle import Service, bundle_patch, our_entries, published
-from certs.errors import StoreError
+from certs.errors import Missing, StoreError
 from certs.fight import Fight
 from certs.pem import read_certificates
 from certs.rounds import LONGEST_SLEEP
@@ -38,7 +38,11 @@ class Publisher:
 
     async def look(self) -> Mapping[str, Any]:
         """The webhook configuration as it is now. Raises StoreError, also where no entry of it is ours."""
-        configuration = await self._bundles.read()
+        try:
+            configuration = await self._bundles.read()
+        except Missing:
+            self.in_sync = False
+            raise
         self._observe(configuration)
         if not any(our_entries(configuration, self._service)):
             self.in_sync = False

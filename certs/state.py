@@ -118,10 +118,12 @@ def format_time(time: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """RFC 3339, with a time zone. Raises ValueError."""
+    """RFC 3339, with a time zone, from 1970 to 8999: what is added to it must be a time too. Raises ValueError."""
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError("no time zone")
+    if not 1970 <= time.year < 9000:
+        raise ValueError("no year of ours")
     return time.astimezone(UTC)
 
 
@@ -150,12 +152,15 @@ def _read_previous(data: Mapping[str, bytes], problems: list[str]) -> list[Previ
     if unreadable or (text.strip() and not certificates):
         problems.append(f"{_PREVIOUS} has certificates that cannot be read")
     until: dict[str, datetime] = {}
+    is_damaged = False
     for line in data.get(_PREVIOUS_UNTIL, b"").decode(errors="replace").splitlines():
         name, _, time = line.strip().partition(" ")
         try:
             until[name] = parse_time(time)
         except ValueError:
-            problems.append(f"{_PREVIOUS_UNTIL} has a line that is not a fingerprint and a time")
+            is_damaged = True
+    if is_damaged:
+        problems.append(f"{_PREVIOUS_UNTIL} has a line that is not a fingerprint and a time")
     return [PreviousCa(certificate, until.get(fingerprint(certificate))) for certificate in certificates]
 
 

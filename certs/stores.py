@@ -40,7 +40,7 @@ class BundleStore(Protocol):
     """One MutatingWebhookConfiguration."""
 
     async def read(self) -> Mapping[str, Any]:
-        """The object as the API server holds it now. Raises StoreError, also where there is none."""
+        """The object as the API server holds it now. Raises StoreError, and Missing where there is none."""
 
     async def patch(self, patch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Applies a strategic merge patch and returns the object after it.

@@ -190,10 +190,15 @@ def test_without_a_configuration_or_an_entry_of_ours_nothing_calls_the_webhook(t
     assert nothing.startswith("the MutatingWebhookConfiguration pod-identity-webhook does not exist ")
 
 
-def test_a_webhook_that_cannot_be_reached_is_no_finding_and_the_text_says_how_to_reach_it() -> None:
-    address = closed_address()
+def test_a_service_that_cannot_be_reached_is_no_finding_and_the_text_says_how_to_reach_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(*_address: object) -> None:
+        raise NotServed("Connection refused")
+
+    monkeypatch.setattr(certs_show, "ask", refuses)
     with installation() as here:
-        done = run("certs", "show", *here.flags, f"--address={address}")
+        done = run("certs", "show", *here.flags)
 
     assert (done.code, done.err) == (0, "")
     assert "  could not be reached from here: Connection refused\n" in done.out
@@ -204,12 +209,16 @@ def test_a_webhook_that_cannot_be_reached_is_no_finding_and_the_text_says_how_to
     assert done.out.endswith("No findings (what is served was not looked at).\n")
 
 
-def test_what_is_no_tls_server_serves_no_certificate() -> None:
+@pytest.mark.parametrize("is_open", [True, False], ids=["plain HTTP", "closed"])
+def test_where_an_address_is_given_and_nobody_serves_tls_that_is_a_finding(*, is_open: bool) -> None:
     with installation() as here:
-        _, document = shown(here, here.cluster.url.removeprefix("http://"))
+        address = here.cluster.url.removeprefix("http://") if is_open else closed_address()
+        outcome, document = shown(here, address)
 
-    assert document["served"] is None
-    assert document["unread"]["served"]
+    assert (outcome.code, document["served"]) == (1, None)
+    reason = document["unread"]["served"]
+    assert reason
+    assert document["findings"] == [f"nobody serves TLS at {address}: {reason}"]
 
 
 def test_where_nothing_is_served_the_secrets_leaf_is_compared() -> None:
@@ -220,6 +229,7 @@ def test_where_nothing_is_served_the_secrets_leaf_is_compared() -> None:
 
     assert outcome.code == 1
     assert document["findings"] == [
+        f"nobody serves TLS at {address}: Connection refused",
         "the Secret's leaf ends soon: two thirds of its life are over, and it has not been renewed",
         f"the Secret's leaf is not signed by a CA in the caBundle of entry {ENTRY}",
         f"{LACKS} CA",

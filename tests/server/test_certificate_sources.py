@@ -155,7 +155,7 @@ def test_files_that_do_not_fit_their_ca_are_refused(tmp_path: Path) -> None:
     async def run() -> None:
         async with (server := ObjectServer()).running(), client_of(server) as client:
             for content, problem in (
-                (other_ca.certificate, "has no CA that signed"),
+                (other_ca.certificate, "has no CA that verifies"),
                 (b"", "holds no certificate in PEM"),
                 (b"garbage", "holds no certificate in PEM"),
             ):

@@ -76,12 +76,16 @@ class Served:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that was read; None is what is not there, `unread` says why what could not be read was not."""
+    """All that was read; None is what is not there, `unread` says why what could not be read was not.
+
+    `address` is where the webhook was asked: the Service, which cannot be reached from everywhere, unless it was given.
+    """
 
     service: Service
     address: str
     secret_name: str
     configuration_name: str
+    is_address_given: bool = False
     served: Served | None = None
     secret: Secret | None = None
     entries: tuple[Entry, ...] | None = None

@@ -27,6 +27,8 @@ def _configuration(facts: Facts) -> Iterator[str]:
 def _leaves(facts: Facts, now: datetime) -> Iterator[str]:
     """What is wrong with the served leaf, and with the Secret's where that is another one."""
     held = facts.secret.certificate("leaf") if facts.secret is not None else None
+    if facts.is_address_given and facts.served is None:
+        yield f"nobody serves TLS at {facts.address}: {facts.reason_unread('served')}"
     if facts.served is not None:
         yield from _leaf("the served leaf", facts.served.leaf, facts, now)
     if held is not None and (facts.served is None or held != facts.served.leaf):

@@ -21,6 +21,7 @@ from webhook.commands.certs_output import ending
 from webhook.commands.flags import Parsed, parse
 from webhook.commands.help import help_text
 from webhook.errors import SettingsError, WebhookError
+from webhook.server.settings import MAX_LIFETIME
 
 _ABOUT: Final = (
     "Writes ca.crt, ca.key, tls.crt and tls.key into DIR, and prints the caBundle. Where DIR has them already, that CA "
@@ -68,9 +69,9 @@ def _checked(parsed: Parsed) -> Names:
     if len(parsed.positionals) != 1:
         problems.append("give one DIR")
     problems += [
-        f"--{flag.name}: {flag.name} of less than a second"
+        f"--{flag.name}: a second at least, 876000h at most"
         for flag in ISSUE_FLAGS
-        if flag.kind == "duration" and values[flag.field] < 1
+        if flag.kind == "duration" and not 1 <= values[flag.field] <= MAX_LIFETIME
     ]
     texts = [text for part in values["names"].split(",") if (text := part.strip())]
     names = None
@@ -112,6 +113,9 @@ def _refusal(directory: Path, why: str) -> WebhookError:
 
 def _read(path: Path) -> bytes | None:
     try:
+        if path.is_fifo():
+            # Reading it could wait for ever.
+            raise WebhookError(f"{path}: is a pipe")
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -86,6 +86,7 @@ def _facts(parsed: Parsed, read: _Read) -> Facts:
     facts = Facts(
         service=service,
         address=values["address"] or f"{service.name}.{service.namespace}.svc:{_service_port(read, service)}",
+        is_address_given=bool(values["address"]),
         secret_name=values["tls_secret"],
         configuration_name=values["webhook_configuration"],
         secret=secret_of(read.secret) if read.secret is not None else None,
@@ -105,7 +106,7 @@ def _service_port(read: _Read, service: Service) -> int:
     """The port of the Service that the API server calls."""
     for entry in our_entries(read.configuration or {}, service):
         port = entry["clientConfig"]["service"].get("port")
-        if isinstance(port, int):
+        if isinstance(port, int) and 0 < port <= 65535:
             return port
     return 443
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from certs.errors import Conflict, StoreError
+from certs.errors import Conflict, Missing, StoreError
 from webhook.cluster.api_errors import ApiError, ClusterError
 from webhook.cluster.client import KubernetesClient
 from webhook.cluster.resource import Resource
@@ -40,7 +40,7 @@ class KubernetesBundleStore:
         self.ownership = Ownership()
 
     async def read(self) -> Mapping[str, Any]:
-        """The object as the API server holds it now. Raises StoreError, also where there is none."""
+        """The object as the API server holds it now. Raises StoreError, and Missing where there is none."""
         try:
             body = await self._client.get(self.resource)
         except ClusterError as error:
@@ -63,7 +63,7 @@ class KubernetesBundleStore:
         if status == 409:
             return Conflict(f"{self.resource}: changed since it was read")
         if status == 404:
-            return StoreError(
+            return Missing(
                 f"there is no MutatingWebhookConfiguration {self.resource.name}: no pod is changed until it is applied "
                 "(the chart has it); if yours has another name, give it by --webhook-configuration"
             )

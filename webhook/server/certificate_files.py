@@ -42,6 +42,8 @@ class CertificateFiles:
             try:
                 await self._check_aside()
             except Exception:
+                # Said once: it is tried again when the files change.
+                self._seen = self._identity()
                 logger.exception("a bug while looking for a changed certificate")
 
     async def _check_aside(self) -> None:

@@ -71,8 +71,8 @@ class PublishedFiles(CertificateFiles):
         names = {"cert_name": str(self._cert_file), "key_name": str(self._key_file)}
         self.serving.check(pair, **names)
         brought = Brought(pair, cas)
-        if not brought.is_verified():
-            raise TlsError(f"{self._ca_file} has no CA that signed {self._cert_file}")
+        if not brought.signers():
+            raise TlsError(f"{self._ca_file} has no CA that verifies {self._cert_file}")
         if self._brought is None:
             self.serving.serve(pair, **names)
         self._brought = brought

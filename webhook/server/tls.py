@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from certs.issue import Pair
 from webhook.server.tls_settings import TlsError, TlsSettings, is_tls13
 
-_UNREADABLE: Final = (ValueError, UnsupportedAlgorithm)
+_UNREADABLE: Final = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 logger = logging.getLogger(__name__)
 
