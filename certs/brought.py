@@ -20,7 +20,7 @@ from certs.pem import is_issued_by, read_certificates
 from certs.publisher import Publisher
 from certs.renewal import ends_at, is_current
 from certs.repair import MOST_PREVIOUS, Change
-from certs.rounds import REAL_TIME, Rounds, Timing
+from certs.rounds import LONGEST_SLEEP, REAL_TIME, Rounds, Timing
 from certs.sightings import LEARNED
 from certs.state import PreviousCa, State, previous_data, read_state
 from certs.stores import BundleStore, SecretStore, StoredSecret
@@ -102,7 +102,8 @@ class BroughtAuthority(Rounds):
             configuration = await self._publisher.look()
         except StoreError as error:
             self._failed("bundle", error)
-            return self._clock()
+            # A leaf of a CA that has long been published need not wait for the API server.
+            return self._choose(brought, self._clock() + LONGEST_SLEEP)
         if self._found is None:
             self._found = frozenset(self._publisher.seen.since)
         state = await self._vouch(brought)
