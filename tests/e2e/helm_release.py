@@ -71,7 +71,7 @@ class HelmRelease:
     def written(self) -> tuple[frozenset[bytes], dict[str, bytes]]:
         """What the webhook writes: the CAs that all entries trust, and its own CA and leaf in the Secret."""
         data = self.data()
-        own = {key: data[key] for key in ("ca.crt", "ca.key", "tls.crt", "tls.key") if key in data}
+        own = {key: value for key, value in data.items() if key in {"ca.crt", "ca.key", "tls.crt", "tls.key"}}
         return frozenset(published(self.admin.get(self.configuration), self.service)), own
 
     def data(self) -> dict[str, bytes]:
