@@ -1,6 +1,7 @@
 """The chart as the tests see it: rendered by the real Helm SDK, as objects."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from functools import cache
@@ -16,8 +17,17 @@ Values: TypeAlias = dict[str, Any]
 CHART = Path(__file__).parents[2] / "charts/pod-identity-webhook"
 RELEASE = "pod-identity-webhook"
 NAMESPACE = "eks"
-# The one in C is many times faster, where PyYAML was built with it.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# The one in C is many times faster, where PyYAML was built with it. A class of its own, for it takes for no text what
+# Kubernetes' reader of YAML takes for none, beyond what PyYAML does.
+_Loader: Any = type("_Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
+_Loader.add_constructor(
+    "tag:yaml.org,2002:bool",
+    lambda loader, node: str(loader.construct_scalar(node)).lower() in {"y", "yes", "true", "on"},
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 _LOADED = helm_python.Chart.load(CHART)
 
 

@@ -2,6 +2,9 @@
 {{- define "pod-identity-webhook.checks" -}}
 {{- include "pod-identity-webhook.checkNames" . -}}
 {{- include "pod-identity-webhook.checkMappings" .Values.config.podIdentityWebhookMap -}}
+{{- if kindIs "float64" .Values.image.tag | or (kindIs "int64" .Values.image.tag) -}}
+{{- fail (printf "image.tag: %v is a number, of which some digits may be lost already; quote it (image.tag: \"...\", or --set-string)" .Values.image.tag) -}}
+{{- end -}}
 {{- $ports := .Values.config.ports -}}
 {{- if eq (int $ports.webhook) (int $ports.metrics) -}}
 {{- fail (printf "config.ports.webhook, config.ports.metrics: both are %d; give two ports" (int $ports.webhook)) -}}

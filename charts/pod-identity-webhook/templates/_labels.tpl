@@ -1,7 +1,7 @@
 {{/* What selectors go by: nothing else may be in here, for a Deployment's selector never changes. */}}
 {{- define "pod-identity-webhook.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "pod-identity-webhook.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "pod-identity-webhook.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: webhook
 {{- end -}}
 
@@ -21,7 +21,7 @@ pod-identity-webhook/exempt
   "app.kubernetes.io/component" (index . 1)
   "app.kubernetes.io/managed-by" $root.Release.Service -}}
 {{- $more := gt (len .) 2 | ternary (last .) dict -}}
-{{- toYaml (merge $ours (deepCopy (default dict $more)) (deepCopy $root.Values.commonLabels)) -}}
+{{- toYaml (merge $ours (deepCopy (default dict $more)) (deepCopy (default dict $root.Values.commonLabels))) -}}
 {{- end -}}
 
 {{/* Labels of a pod: (list . "component" map of more labels). Ours win. No chart version: it would restart all pods. */}}
@@ -32,5 +32,5 @@ pod-identity-webhook/exempt
   "app.kubernetes.io/instance" $root.Release.Name
   "app.kubernetes.io/component" (index . 1)
   (include "pod-identity-webhook.exemptLabel" $root) "true" -}}
-{{- toYaml (merge $ours (deepCopy (index . 2)) (deepCopy $root.Values.commonLabels)) -}}
+{{- toYaml (merge $ours (deepCopy (default dict (index . 2))) (deepCopy (default dict $root.Values.commonLabels))) -}}
 {{- end -}}

@@ -9,10 +9,10 @@ port: metrics
 path: /metrics
 honorLabels: {{ .honorLabels }}
 {{- with .interval }}
-interval: {{ . }}
+interval: {{ . | quote }}
 {{- end }}
 {{- with .scrapeTimeout }}
-scrapeTimeout: {{ . }}
+scrapeTimeout: {{ . | quote }}
 {{- end }}
 {{- with .relabelings }}
 relabelings:
@@ -35,7 +35,7 @@ namespace={{ include "pod-identity-webhook.namespace" . | quote }},pod=~"{{ incl
 {{/* Labels and words of an alert: (list values severity summary). */}}
 {{- define "pod-identity-webhook.alert" -}}
 labels:
-  {{- toYaml (merge (deepCopy (index . 0).alertLabels) (dict "severity" (index . 1))) | nindent 2 }}
+  {{- toYaml (merge (deepCopy (default dict (index . 0).alertLabels)) (dict "severity" (index . 1))) | nindent 2 }}
 annotations:
   summary: {{ index . 2 | quote }}
 {{- end -}}

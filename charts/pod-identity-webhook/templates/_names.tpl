@@ -52,12 +52,17 @@
 
 {{- define "pod-identity-webhook.imagePullSecrets" -}}
 {{- range . }}
-- name: {{ kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name") }}
+- name: {{ kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name") | quote }}
 {{- end }}
 {{- end -}}
 
 {{- define "pod-identity-webhook.kubeVersion" -}}
 {{- default .Capabilities.KubeVersion.Version .Values.kubeVersionOverride -}}
+{{- end -}}
+
+{{/* A number of pods or a part of them. Large numbers would else be written as 1e+06. */}}
+{{- define "pod-identity-webhook.intOrPercent" -}}
+{{- kindIs "string" . | ternary . (int64 .) -}}
 {{- end -}}
 
 {{/* Whether the cluster is of a version or newer: (list . "1.28"). Empty where it is not. */}}

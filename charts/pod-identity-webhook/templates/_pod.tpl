@@ -1,46 +1,48 @@
+{{/* The arguments of serve. Written by toYaml, so that each stays one argument whatever is in it. */}}
 {{- define "pod-identity-webhook.args" -}}
 {{- $config := .Values.config -}}
-{{- if eq (include "pod-identity-webhook.certificates" .) "self-managed" }}
-- --ca-lifetime={{ .Values.pki.selfManaged.caLifetime }}
-- --certificate-lifetime={{ .Values.pki.selfManaged.certificateLifetime }}
-{{- else }}
-- --tls-cert=/etc/webhook/certs/tls.crt
-- --tls-key=/etc/webhook/certs/tls.key
-{{- if not (and .Values.pki.certManager.enabled .Values.pki.certManager.injectCA) }}
-- --tls-ca=/etc/webhook/certs/ca.crt
-{{- end }}
-{{- end }}
-- --port={{ $config.ports.webhook }}
-- --metrics-port={{ $config.ports.metrics }}
-- --drain-period={{ $config.drainPeriod }}
-- --annotation-prefix={{ $config.annotationPrefix }}
-- --token-audience={{ $config.tokenAudience }}
-- --token-expiration={{ int64 $config.tokenExpiration }}
-- --token-mount-path={{ $config.tokenMountPath }}
-- --aws-default-region={{ $config.defaultAwsRegion }}
-- --sts-regional-endpoint={{ $config.stsRegionalEndpoint }}
-{{- if $config.podIdentityWebhookMap.enabled }}
-- --watch-config-map=true
-- --config-map-name={{ include "pod-identity-webhook.configMapName" . }}
-{{- end }}
-- --log-format={{ $config.logFormat }}
-- --v={{ $config.verbosity }}
-{{- with $config.extraArgs }}
-{{ toYaml . }}
-{{- end }}
+{{- $args := list -}}
+{{- if eq (include "pod-identity-webhook.certificates" .) "self-managed" -}}
+{{- $args = list
+  (printf "--ca-lifetime=%s" .Values.pki.selfManaged.caLifetime)
+  (printf "--certificate-lifetime=%s" .Values.pki.selfManaged.certificateLifetime) -}}
+{{- else -}}
+{{- $args = list "--tls-cert=/etc/webhook/certs/tls.crt" "--tls-key=/etc/webhook/certs/tls.key" -}}
+{{- if not (and .Values.pki.certManager.enabled .Values.pki.certManager.injectCA) -}}
+{{- $args = append $args "--tls-ca=/etc/webhook/certs/ca.crt" -}}
+{{- end -}}
+{{- end -}}
+{{- $args = concat $args (list
+  (printf "--port=%d" (int64 $config.ports.webhook))
+  (printf "--metrics-port=%d" (int64 $config.ports.metrics))
+  (printf "--drain-period=%s" $config.drainPeriod)
+  (printf "--annotation-prefix=%s" $config.annotationPrefix)
+  (printf "--token-audience=%s" $config.tokenAudience)
+  (printf "--token-expiration=%d" (int64 $config.tokenExpiration))
+  (printf "--token-mount-path=%s" $config.tokenMountPath)
+  (printf "--aws-default-region=%s" (default "" $config.defaultAwsRegion))
+  (printf "--sts-regional-endpoint=%t" $config.stsRegionalEndpoint)) -}}
+{{- if $config.podIdentityWebhookMap.enabled -}}
+{{- $name := include "pod-identity-webhook.configMapName" . -}}
+{{- $args = concat $args (list "--watch-config-map=true" (printf "--config-map-name=%s" $name)) -}}
+{{- end -}}
+{{- $args = concat $args (list
+  (printf "--log-format=%s" $config.logFormat)
+  (printf "--v=%d" (int64 $config.verbosity))) -}}
+{{- toYaml (concat $args (default list $config.extraArgs)) -}}
 {{- end -}}
 
 {{/* Which installation this is: as variables, so that `certs` knows it too when it is run in the pod. */}}
 {{- define "pod-identity-webhook.env" -}}
-{{- $name := include "pod-identity-webhook.fullname" . | quote -}}
+{{- $name := include "pod-identity-webhook.fullname" . -}}
 - name: PIW_NAMESPACE
   value: {{ include "pod-identity-webhook.namespace" . | quote }}
 - name: PIW_SERVICE_NAME
-  value: {{ $name }}
+  value: {{ $name | quote }}
 - name: PIW_TLS_SECRET
-  value: {{ $name }}
+  value: {{ $name | quote }}
 - name: PIW_WEBHOOK_CONFIGURATION
-  value: {{ $name }}
+  value: {{ $name | quote }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -54,7 +56,7 @@ projected:
   defaultMode: 0440
   sources:
     - secret:
-        name: {{ include "pod-identity-webhook.certificateSecret" . }}
+        name: {{ include "pod-identity-webhook.certificateSecret" . | quote }}
         items:
           - {key: tls.crt, path: tls.crt}
           - {key: tls.key, path: tls.key}
@@ -63,7 +65,7 @@ projected:
           {{- end }}
     {{- if $ownCA }}
     - configMap:
-        name: {{ include "pod-identity-webhook.suffixed" (list . "ca") }}
+        name: {{ include "pod-identity-webhook.suffixed" (list . "ca") | quote }}
         items:
           - {key: ca.crt, path: ca.crt}
     {{- end }}

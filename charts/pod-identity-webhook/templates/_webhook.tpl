@@ -8,8 +8,8 @@ and objects that tell it from the other entries. No caBundle: the webhook keeps 
   admissionReviewVersions: ["v1", "v1beta1"]
   clientConfig:
     service:
-      name: {{ include "pod-identity-webhook.fullname" .root }}
-      namespace: {{ include "pod-identity-webhook.namespace" .root }}
+      name: {{ include "pod-identity-webhook.fullname" .root | quote }}
+      namespace: {{ include "pod-identity-webhook.namespace" .root | quote }}
       path: /mutate
       port: 443
   rules:
@@ -22,7 +22,7 @@ and objects that tell it from the other entries. No caBundle: the webhook keeps 
   matchPolicy: Equivalent
   reinvocationPolicy: {{ $values.reinvocationPolicy }}
   sideEffects: None
-  timeoutSeconds: {{ $values.timeoutSeconds }}
+  timeoutSeconds: {{ int64 $values.timeoutSeconds }}
   namespaceSelector:
     {{- include "pod-identity-webhook.selector" (list $values.namespaceSelector .namespaces) | trim | nindent 4 }}
   objectSelector:

@@ -13,8 +13,8 @@ Metadata of one of the test's objects: (list . weight namespace). All have the s
 log of a pod of each one's name. When the test is over, all are removed, but a pod that failed stays for its log.
 */}}
 {{- define "pod-identity-webhook.testMetadata" -}}
-name: {{ include "pod-identity-webhook.suffixed" (list (index . 0) "test") }}
-namespace: {{ index . 2 }}
+name: {{ include "pod-identity-webhook.suffixed" (list (index . 0) "test") | quote }}
+namespace: {{ index . 2 | quote }}
 labels:
   {{- include "pod-identity-webhook.labels" (list (index . 0) "test") | nindent 2 }}
 annotations:
