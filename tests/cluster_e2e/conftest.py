@@ -55,7 +55,8 @@ def api() -> Iterator[ProxiedApi]:
 def release(api: ProxiedApi, image: str, measured: Callable[[str], None]) -> Iterator[Release]:
     """The release that the tests share: defaults, in a namespace that demands restricted pods."""
     make_namespace(api, _NAMESPACE)
-    shared = Release(api, _NAMESPACE, image)
+    # The documents' own commands use the chart's name, of which a cluster can have one.
+    shared = Release(api, _NAMESPACE, image, name="e2e-pod-identity-webhook")
     try:
         measured(f"helm install, 2 replicas ready: {shared.install():.1f} s")
         yield shared

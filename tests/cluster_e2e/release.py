@@ -26,7 +26,7 @@ def image_values(image: str) -> dict[str, Any]:
 class Release:
     """One release of the chart, `install`ed once. All methods return when the cluster is as they say."""
 
-    def __init__(self, api: ProxiedApi, namespace: str, image: str, *, name: str = "pod-identity-webhook") -> None:
+    def __init__(self, api: ProxiedApi, namespace: str, image: str, *, name: str) -> None:
         self.api = api
         self.namespace = namespace
         self.name = name
