@@ -160,7 +160,8 @@ class _Plan(msgspec.Struct, frozen=True):
 def _plan_for(pod: Pod, review: Review, account: ServiceAccount | None, sources: Sources, settings: Settings) -> _Plan:
     key = (review.namespace, review.service_account)
     granted = sources.granted(account, key)
-    annotations, name = pod.meta.annotations, pod.meta.name or ""
+    meta = pod.meta
+    annotations, name = meta.annotations, meta.name or ""
     is_plain = annotations is None or settings.pod_annotations.isdisjoint(annotations)
     if is_plain and not pod.is_windows and len(name) <= SESSION_NAME_MAX and _is_small(account, granted):
         return _plain_plan(account, key, granted, settings)

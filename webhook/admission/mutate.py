@@ -95,7 +95,10 @@ def _is_plain(pod: Pod, injection: Injection) -> bool:
     for volume in pod.spec.volumes or ():
         if volume.name == injection.volume_name:
             return False
-    return all(_has_nothing_of_ours(container, injection) for container in containers)
+    for container in containers:  # noqa: SIM110 - a generator costs as much as the question
+        if not _has_nothing_of_ours(container, injection):
+            return False
+    return True
 
 
 def _lists(containers: list[Container] | None) -> _Lists:

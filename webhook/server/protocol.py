@@ -197,7 +197,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise _StopParsing
         super().on_message_begin()
         self.receiving = "headers"
-        if not self.unused:
+        if self.cycle is not None:
             self.since = self.loop.time()
 
     def on_headers_complete(self) -> None:
@@ -210,7 +210,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._finish()
             raise _StopParsing
         self.receiving = "body"
-        if self.at_once is None or self.answering or self.parser.should_upgrade():
+        idle = self.cycle is _ANSWERED or not self.answering
+        if self.at_once is None or not idle or self.parser.should_upgrade():
             super().on_headers_complete()
         else:
             self.parts = []
@@ -261,7 +262,8 @@ class BoundedProtocol(HttpToolsProtocol):
         No cycle, event or task is made for most requests: they take longer than the answer.
         """
         # Before it is asked whether the client reads: no more than one answer is kept.
-        self.send()
+        if self.answer:
+            self.send()
         if self.at_once is None or self.flow.write_paused or self.parser.should_upgrade():
             return False
         answer = self.at_once(scope, body)
