@@ -5,7 +5,6 @@ put an older caBundle over a newer one: who publishes has read the Secret after 
 """
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -13,13 +12,12 @@ from typing import Any, Final
 
 from certs.bundle import Service
 from certs.errors import CertificateError, Conflict, StoreError
-from certs.fight import Fight
 from certs.issue import Names, Pair
+from certs.keeper import Keeper
 from certs.memory import Memory, Policy
 from certs.plan import Step, next_step, serving_choice
-from certs.publisher import Publisher
-from certs.repair import Change, is_serviceable
-from certs.rounds import LONGEST_SLEEP, REAL_TIME, Rounds, Timing
+from certs.repair import is_serviceable
+from certs.rounds import LONGEST_SLEEP, REAL_TIME, Timing
 from certs.sightings import LEARNED
 from certs.state import State, read_state
 from certs.stores import BundleStore, SecretStore, StoredSecret
@@ -29,7 +27,7 @@ _log = logging.getLogger(__name__)
 _DEFAULT_POLICY: Final = Policy()
 
 
-class Authority(Rounds):
+class Authority(Keeper):
     """One replica's part in keeping the Secret and the caBundle right, and the leaf that it is to serve.
 
     `serve` is called with each new leaf and raises CertificateError to refuse it; it is asked again in the next round.
@@ -45,16 +43,12 @@ class Authority(Rounds):
         policy: Policy = _DEFAULT_POLICY,
         timing: Timing = REAL_TIME,
     ) -> None:
-        super().__init__(timing)
-        self._secrets = secrets
+        super().__init__(secrets, bundles, service, timing)
         self._names = names
         self._serve = serve
         self._policy = policy
-        self._publisher = Publisher(bundles, service, timing.clock)
         self._memory = Memory(started=self._clock())
         self._problems: tuple[str, ...] = ()
-        self._secret_fight = Fight()
-        self.renewals: Counter[Change] = Counter()
 
     @property
     def serving(self) -> Pair | None:
@@ -73,16 +67,6 @@ class Authority(Rounds):
         issuer = seen.issuer_of(leaf) if leaf is not None else None
         return issuer is not None and seen.is_settled(issuer, LEARNED, self._clock())
 
-    @property
-    def in_sync(self) -> bool:
-        """Whether the caBundle was right when it was last looked at."""
-        return self._publisher.in_sync
-
-    @property
-    def is_fighting(self) -> bool:
-        """Whether somebody else keeps undoing what we write, in the Secret or in the caBundle."""
-        return self._secret_fight.is_on(self._clock()) or self._publisher.is_fighting
-
     async def _round(self) -> datetime:
         configuration = await self._look()
         stored = await self._secrets.read()
@@ -95,13 +79,6 @@ class Authority(Rounds):
             look_again = min(look_again, await self._publish(configuration, step.state))
         self._choose(step.state)
         return look_again
-
-    async def _look(self) -> Mapping[str, Any] | None:
-        try:
-            return await self._publisher.look()
-        except StoreError as error:
-            self._failed("bundle", error)
-            return None
 
     async def _agree(self, stored: StoredSecret | None) -> Step:
         """Adopts what the Secret holds, or writes what it is to hold."""

@@ -6,7 +6,6 @@ a previous CA, for a day at a time, as long as a replica serves by it; and the C
 somebody may serve by them.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,13 +13,12 @@ from typing import Final
 
 from certs.bundle import Service
 from certs.errors import Conflict, StoreError
-from certs.fight import Fight
 from certs.issue import Pair
+from certs.keeper import Keeper
 from certs.pem import is_issued_by, read_certificates
-from certs.publisher import Publisher
 from certs.renewal import ends_at, is_current
 from certs.repair import MOST_PREVIOUS, Change
-from certs.rounds import LONGEST_SLEEP, REAL_TIME, Rounds, Timing
+from certs.rounds import LONGEST_SLEEP, REAL_TIME, Timing
 from certs.sightings import LEARNED
 from certs.state import PreviousCa, State, previous_data, read_state
 from certs.stores import BundleStore, SecretStore, StoredSecret
@@ -51,7 +49,7 @@ class Brought:
         return ()
 
 
-class BroughtAuthority(Rounds):
+class BroughtAuthority(Keeper):
     """One replica's part in keeping the caBundle right for a certificate that is brought.
 
     `newest` says what is brought now; the first is served already. `serve` is called with a newer one as soon as its
@@ -68,17 +66,13 @@ class BroughtAuthority(Rounds):
         settle: timedelta,
         timing: Timing = REAL_TIME,
     ) -> None:
-        super().__init__(timing)
-        self._secrets = secrets
+        super().__init__(secrets, bundles, service, timing)
         self._newest = newest
         self._serve = serve
         self._settle = settle
-        self._publisher = Publisher(bundles, service, timing.clock)
         self._started = self._clock()
         self._found: frozenset[bytes] | None = None
-        self._secret_fight = Fight()
         self._serving = newest()
-        self.renewals: Counter[Change] = Counter()
 
     @property
     def is_trusted(self) -> bool:
@@ -86,22 +80,10 @@ class BroughtAuthority(Rounds):
         seen, now = self._publisher.seen, self._clock()
         return all(seen.is_settled(ca, LEARNED, now) for ca in self._serving.cas)
 
-    @property
-    def in_sync(self) -> bool:
-        """Whether the caBundle was right when it was last looked at."""
-        return self._publisher.in_sync
-
-    @property
-    def is_fighting(self) -> bool:
-        """Whether somebody else keeps undoing what we write, in the Secret or in the caBundle."""
-        return self._secret_fight.is_on(self._clock()) or self._publisher.is_fighting
-
     async def _round(self) -> datetime:
         brought = self._newest()
-        try:
-            configuration = await self._publisher.look()
-        except StoreError as error:
-            self._failed("bundle", error)
+        configuration = await self._look()
+        if configuration is None:
             # A leaf of a CA that has long been published need not wait for the API server.
             return self._choose(brought, self._clock() + LONGEST_SLEEP)
         if self._found is None:

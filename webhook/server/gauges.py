@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from certs.authority import Authority
-from certs.brought import BroughtAuthority
+from certs.keeper import Keeper
 from webhook.cluster.accounts import ClusterAccounts
 from webhook.cluster.config_map import MappingConfigMap
 from webhook.cluster.credentials_file import CredentialsFile
@@ -67,7 +66,7 @@ def add_certificate(metrics: Metrics, certificate: CertificateSource) -> None:
         _add_certificate_files(metrics, certificate)
 
 
-def _add_authority(metrics: Metrics, authority: Authority | BroughtAuthority) -> None:
+def _add_authority(metrics: Metrics, authority: Keeper) -> None:
     metrics.add_computed(
         "ca_bundle_in_sync",
         "Whether the caBundle of our entries was right when it was last looked at.",

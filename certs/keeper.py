@@ -1,0 +1,45 @@
+"""What every replica does that keeps a caBundle, whoever makes the certificate: it looks, publishes and counts."""
+
+from abc import ABC
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from certs.bundle import Service
+from certs.errors import StoreError
+from certs.fight import Fight
+from certs.publisher import Publisher
+from certs.rounds import Rounds, Timing
+from certs.stores import BundleStore, SecretStore
+
+if TYPE_CHECKING:
+    from certs.repair import Change
+
+
+class Keeper(Rounds, ABC):
+    """Rounds over the Secret and the caBundle. `renewals` counts what this replica wrote to the Secret."""
+
+    def __init__(self, secrets: SecretStore, bundles: BundleStore, service: Service, timing: Timing) -> None:
+        super().__init__(timing)
+        self._secrets = secrets
+        self._publisher = Publisher(bundles, service, timing.clock)
+        self._secret_fight = Fight()
+        self.renewals: Counter[Change] = Counter()
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the caBundle was right when it was last looked at."""
+        return self._publisher.in_sync
+
+    @property
+    def is_fighting(self) -> bool:
+        """Whether somebody else keeps undoing what we write, in the Secret or in the caBundle."""
+        return self._secret_fight.is_on(self._clock()) or self._publisher.is_fighting
+
+    async def _look(self) -> Mapping[str, Any] | None:
+        """The webhook configuration; None where it cannot be had, which is counted."""
+        try:
+            return await self._publisher.look()
+        except StoreError as error:
+            self._failed("bundle", error)
+            return None
