@@ -25,13 +25,23 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 CONNECTIONS = 16
 
+# Pods of so many Deployments in turns: what the webhook knows of one review must not be all that it is asked.
+DEPLOYMENTS = 100
+
 LUA = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Connection"] = "{connection}"
-local file = io.open("{body}", "rb")
-wrk.body = file:read("*a")
-file:close()
+local requests, last = {{}}, 0
+function init(args)
+    for body in io.lines("{bodies}") do
+        requests[#requests + 1] = wrk.format(nil, nil, nil, body)
+    end
+end
+function request()
+    last = last % #requests + 1
+    return requests[last]
+end
 """
 
 
@@ -54,9 +64,10 @@ def over_https() -> dict[str, Any]:
     """Webhook and floor over HTTPS in turns, kept-alive and with a new connection for each review; memory."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "body.json").write_bytes(reviews.typical())
+        bodies = folder / "bodies.jsonl"
+        bodies.write_bytes(b"\n".join(reviews.typical(number) for number in range(DEPLOYMENTS)))
         for connection in ("keep-alive", "close"):
-            script = LUA.format(connection=connection, body=folder / "body.json")
+            script = LUA.format(connection=connection, bodies=bodies)
             (folder / f"{connection}.lua").write_text(script)
         with webhook(folder) as (port, process), floor(folder) as (floor_port, floor_process):
             results: dict[str, Any] = {"rss_start_mb": memory(process.pid, "VmRSS")}

@@ -8,10 +8,10 @@ SERVICE_ACCOUNT = "checkout"
 ROLE_ARN = "arn:aws:iam::111122223333:role/checkout"
 
 
-def review(pod: dict[str, Any]) -> bytes:
-    """An AdmissionReview as the API server posts it for the creation of `pod`."""
+def review(pod: dict[str, Any], number: int = 0) -> bytes:
+    """An AdmissionReview as the API server posts it for the creation of `pod`; `number` makes its uid."""
     request = {
-        "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+        "uid": f"705ab4f5-6393-11e8-b7cc-{number:012x}",
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
         "resource": {"group": "", "version": "v1", "resource": "pods"},
         "requestKind": {"group": "", "version": "v1", "kind": "Pod"},
@@ -37,11 +37,15 @@ def small() -> bytes:
     return review(_managed({"metadata": {"generateName": "checkout-"}, "spec": _spec([_bare("app")])}))
 
 
-def typical() -> bytes:
-    """A Deployment's pod with a sidecar and an init container, as the API server sends it: 8.5 kB."""
+def typical(number: int = 0) -> bytes:
+    """A Deployment's pod with a sidecar and an init container, as the API server sends it: 8.5 kB.
+
+    One of many: by `number`, the uid of the review and the length of the Deployment's name are others.
+    """
     containers = [_container("app", 8), _container("proxy", 2)]
+    replica_set = f"checkout{'s' * (number % 50)}-7d4b9c6f5d"
     metadata = {
-        "generateName": "checkout-7d4b9c6f5d-",
+        "generateName": f"{replica_set}-",
         "creationTimestamp": None,
         "labels": {
             "app.kubernetes.io/name": "checkout",
@@ -58,14 +62,14 @@ def typical() -> bytes:
             {
                 "apiVersion": "apps/v1",
                 "kind": "ReplicaSet",
-                "name": "checkout-7d4b9c6f5d",
+                "name": replica_set,
                 "uid": "0f0d9b5e-2ab3-4b6b-8f4f-3cf0a3f0a3f0",
                 "controller": True,
                 "blockOwnerDeletion": True,
             }
         ],
     }
-    return review(_managed({"metadata": metadata, "spec": _spec(containers, [_bare("migrate")])}))
+    return review(_managed({"metadata": metadata, "spec": _spec(containers, [_bare("migrate")])}), number)
 
 
 def huge() -> bytes:

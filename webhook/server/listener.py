@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Final, cast
 from uvicorn.config import Config
 
 from webhook.errors import WebhookError
+from webhook.server.at_once import Answer, AtOnceProtocol, SharedAnswers
 from webhook.server.limits import Limits
-from webhook.server.protocol import AtOnce, BoundedProtocol, SharedState
+from webhook.server.protocol import BoundedProtocol, SharedState
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from starlette.types import ASGIApp
     from uvicorn._types import ASGIApplication
@@ -67,7 +69,7 @@ class Listener:
         port: int,
         tls: ssl.SSLContext | None,
         limits: Limits = DEFAULT_LIMITS,
-        at_once: AtOnce | None = None,
+        at_once: Answer | None = None,
     ) -> None:
         self.refused_connections = 0
         self.failed_handshakes = 0
@@ -75,7 +77,7 @@ class Listener:
         self._port = port
         self._tls = tls
         self._limits = limits
-        self._at_once = at_once
+        self._at_once = SharedAnswers(at_once) if at_once is not None else None
         # log_config and workers are given so that neither uvicorn's logging setup nor WEB_CONCURRENCY has a say.
         self._config = Config(
             cast("ASGIApplication", app),
@@ -198,7 +200,7 @@ class Listener:
             timeouts["ssl_shutdown_timeout"] = self._limits.stall_timeout
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: BoundedProtocol(self._config, self._state, self._limits, conn, on_made, self._at_once),
+                partial(self._protocol, conn, on_made),
                 conn,
                 ssl=self._tls,
                 **timeouts,
@@ -207,6 +209,11 @@ class Listener:
             self.failed_handshakes += 1
             logger.debug("TLS handshake failed: %s", error)
             conn.close()
+
+    def _protocol(self, conn: socket.socket, on_made: Callable[[], None]) -> BoundedProtocol:
+        if self._at_once is None:
+            return BoundedProtocol(self._config, self._state, self._limits, conn, on_made)
+        return AtOnceProtocol(self._config, self._state, self._limits, conn, on_made, self._at_once)
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()

@@ -10,56 +10,29 @@ request, and that pays for the bookkeeping here.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from webhook.server import tcp
-from webhook.server.turn import Turn
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
+    from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-    from webhook.server.http_answer import HttpAnswer
     from webhook.server.limits import Limits
 
 logger = logging.getLogger(__name__)
 
-# The answer to a request (ASGI's scope, and the body) that has not to be waited for; None: ask the application.
-AtOnce: TypeAlias = "Callable[[Any, bytes], HttpAnswer | None]"
-
 PIPELINED_REQUESTS = 8  # may wait behind the one being answered; the API server, kubelet and Prometheus send none
-
-
-@lru_cache(maxsize=64)
-def _head(headers: tuple[tuple[bytes, bytes], ...], length: int, *, closes: bool) -> bytes:
-    """An answer's head behind its Date."""
-    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return b"%b%bcontent-length: %d\r\n\r\n" % (lines, b"connection: close\r\n" if closes else b"", length)
-
-
-def _nothing() -> None:
-    """Stands in for a callback that is not needed any more."""
-
-
-class _Answered:
-    """In the place of the cycle of a request that was answered at once."""
-
-    response_started = response_complete = True
-    disconnected = False
-    message_event = asyncio.Event()
-
-
-_ANSWERED: Final = cast("RequestResponseCycle", _Answered())
 
 
 class _StopParsing(Exception):
@@ -73,7 +46,6 @@ class SharedState(ServerState):
         super().__init__()
         self.is_draining = False
         self.date_line = b""
-        self.turn = Turn()
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -86,7 +58,6 @@ class BoundedProtocol(HttpToolsProtocol):
         limits: Limits,
         conn: socket.socket,
         on_made: Callable[[], None],
-        at_once: AtOnce | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state={})
         # Off here: uvicorn's Config would do it by changing the logger of the whole process.
@@ -95,11 +66,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self.limits = limits
         self.conn = conn
         self.on_made = on_made
-        self.at_once = at_once
-        # Parts of the body of a request that may be answered at once: only while the read that brought it is parsed.
-        self.parts: list[bytes] | None = None
-        # An answer given at once, to be sent at the turn's end.
-        self.answer = b""
         self.receiving: Literal["nothing", "headers", "body"] = "nothing"
         # Start of the wait whose length is limited, and of the wait for the client to read; in the loop's time.
         self.since = 0.0
@@ -145,20 +111,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
         self.stalled_since = None
 
-    def eof_received(self) -> None:
-        """Takes up what came before the end: the transport closes behind this."""
-        self.server_state.turn.end()
-
     def data_received(self, data: bytes) -> None:
-        """Leaves what can be answered at once to the turn's end: an application's tasks are run by turns anyway."""
-        if self.at_once is None:
-            self.take_up(data)
-        else:
-            self.server_state.turn.add(self, data)
-
-    # The turn's calls
-
-    def take_up(self, data: bytes) -> None:
         """Feeds the parser, whose callbacks below start the application."""
         if self.deaf or self.transport.is_closing():
             return
@@ -176,18 +129,6 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             if self.overhead > self.limits.header_bytes and self.receiving != "nothing":
                 self._reject(431, b"Request headers are too large.")
-        if self.parts is not None:
-            self._ask_application(self.parts)
-
-    def send(self) -> None:
-        """Sends the answer that waits for the turn's end."""
-        if self.answer:
-            answer, self.answer = self.answer, b""
-            self.transport.write(answer)
-
-    def abort(self) -> None:
-        """Ends the connection after a bug."""
-        self.transport.abort()
 
     # The parser's calls
 
@@ -210,11 +151,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._finish()
             raise _StopParsing
         self.receiving = "body"
-        idle = self.cycle is _ANSWERED or not self.answering
-        if self.at_once is None or not idle or self.parser.should_upgrade():
-            super().on_headers_complete()
-        else:
-            self.parts = []
+        self._start_request()
+
+    def _start_request(self) -> None:
+        super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
         """A chunk's start, in a body sent chunked: what follows the last one are trailers."""
@@ -223,62 +163,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Passes a part of the body on."""
         self.overhead -= len(body)
-        if self.parts is None:
-            super().on_body(body)
-        else:
-            self.parts.append(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """A request's last byte."""
         self.receiving = "nothing"
         self.overhead = 0
-        if self.parts is None:
-            super().on_message_complete()
-            if self.cycle.response_complete:
-                self.since = self.loop.time()
-            return
-        scope = self.scope
-        scope["method"] = self.parser.get_method().decode("ascii")
-        # Where this is not the path, the application is asked, and told it in full.
-        scope["path"] = self.url.partition(b"?")[0].decode("ascii")
-        keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
-        if self._answer_at_once(scope, b"".join(self.parts), keep_alive=keep_alive):
-            self.parts = None
-            self.cycle = _ANSWERED
+        super().on_message_complete()
+        if self.cycle.response_complete:
             self.since = self.loop.time()
-        else:
-            self._ask_application(self.parts)
-            super().on_message_complete()
-
-    def _ask_application(self, parts: list[bytes]) -> None:
-        """Starts the application on a request that was not answered at once."""
-        self.parts = None
-        super().on_headers_complete()
-        super().on_body(b"".join(parts))
-
-    def _answer_at_once(self, scope: Any, body: bytes, *, keep_alive: bool) -> bool:
-        """Answers where that can be done at once; whether it could.
-
-        No cycle, event or task is made for most requests: they take longer than the answer.
-        """
-        # Before it is asked whether the client reads: no more than one answer is kept.
-        if self.answer:
-            self.send()
-        if self.at_once is None or self.flow.write_paused or self.parser.should_upgrade():
-            return False
-        answer = self.at_once(scope, body)
-        if answer is None:
-            return False
-        closes = answer.closes or not keep_alive or self.server_state.is_draining
-        head = _head(answer.headers, len(answer.body), closes=closes)
-        content = answer.body if scope["method"] != "HEAD" else b""
-        self.answer = b"%b%b%b%b" % (STATUS_LINE[answer.code], self.server_state.date_line, head, content)
-        if closes:
-            self.send()
-            self.deaf = True
-            self.pipeline.clear()
-            self.transport.close()
-        return True
 
     # The request cycle's call
 
@@ -291,16 +184,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
-            whole = not cycle.more_body
-            if whole and self._answer_at_once(cycle.scope, bytes(cycle.body), keep_alive=cycle.keep_alive):
-                cycle.response_started = cycle.response_complete = True
-                # As uvicorn does at its end: the two hold each other, and a closed connection would wait for the
-                # collector.
-                cycle.on_response = _nothing
-                self.send()
-                self.on_response_complete()
-            else:
-                self._start_asgi_task(cycle, app)
+            self._start_queued(cycle, app)
+
+    def _start_queued(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._start_asgi_task(cycle, app)
 
     # The listener's calls
 
@@ -309,7 +196,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
         `now` is the loop's time. Aborts where the client does not even read: a close would wait for that.
         """
-        self.server_state.turn.end()
         if self._takes_nothing(now):
             self.transport.abort()
             return
@@ -337,7 +223,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def close_if_idle(self, now: float) -> None:
         """Closes the connection, when stopping, unless a request is being received or answered or is about to come."""
-        self.server_state.turn.end()
         if self.receiving == "nothing" and not self.answering:
             just_connected = self.unused and now - self.since < self.limits.settle_time
             if self.deaf or not just_connected:
@@ -374,24 +259,26 @@ class BoundedProtocol(HttpToolsProtocol):
         self.cycle.keep_alive = False
 
     def _reject(self, status: int, reason: bytes) -> None:
-        """Answers for the application where an answer is still due, then closes; what else arrives is discarded."""
-        self.send()
+        """Refuses a request where its answer is still due; else closes after what is owed."""
         in_body = self.receiving == "body"
         if not in_body and self.answering:
             self._finish()
             return
-        self.deaf = True
-        self.receiving = "nothing"
-        self.since = self.loop.time()
-        if self.parts is not None:
-            self.parts = None
-        elif in_body:
+        if in_body:
             if self.cycle.response_started or self.pipeline:
+                self._finish()
                 self.transport.close()
                 return
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             self.flow.resume_reading()
+        self._refuse(status, reason)
+
+    def _refuse(self, status: int, reason: bytes) -> None:
+        """Answers for the application, then closes; what else arrives is discarded."""
+        self.deaf = True
+        self.receiving = "nothing"
+        self.since = self.loop.time()
         defaults = self.server_state.default_headers
         headers = b"".join(b"%s: %s\r\n" % header for header in defaults if header[0] != b"connection")
         entity = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(reason)
