@@ -74,7 +74,9 @@ class Webhook:
     def __post_init__(self) -> None:
         self.shared = SharedAnswers(self.answer)
         self.shared.heads = self.heads
-        self.config = Config(cast("Any", self.application), interface="asgi3", lifespan="off", ws="none")
+        self.config = Config(
+            cast("Any", self.application), interface="asgi3", lifespan="off", ws="none", log_config=None
+        )
         self.config.load()
         self.state = SharedState()
         self.state.date_line = b"date: today\r\n"
