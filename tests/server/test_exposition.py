@@ -1,6 +1,6 @@
 import pytest
 
-from webhook.server.exposition import Computed, Distribution, Family, Metric, expose
+from webhook.server.exposition import Computed, Distribution, Family, Metric, View, expose
 
 
 def test_a_counter_shows_each_combination_of_label_values() -> None:
@@ -18,10 +18,10 @@ def test_a_metric_without_labels_reads_zero_from_the_start() -> None:
 
 
 def test_a_histogram_counts_up_to_each_bound_and_includes_it() -> None:
-    histogram = Distribution("took", "Time.", ("verb",), (1.0, 2.5))
+    times = Distribution(("verb",), (1.0, 2.5))
     for value in (0.5, 1.0, 2.0, 7.25):
-        histogram.slot("GET").observe(value)
-    assert expose([histogram]) == (
+        times.slot("GET").observe(value)
+    assert expose([View(times, "took", "Time.", (1.0, 2.5))]) == (
         "# HELP took Time.\n"
         "# TYPE took histogram\n"
         'took_bucket{verb="GET",le="1"} 2\n'
@@ -32,10 +32,27 @@ def test_a_histogram_counts_up_to_each_bound_and_includes_it() -> None:
     )
 
 
-def test_a_distribution_without_bounds_is_a_summary() -> None:
-    summary = Distribution("took", "Time.")
-    summary.slot().observe(0.5)
-    assert expose([summary]) == "# HELP took Time.\n# TYPE took summary\ntook_sum 0.5\ntook_count 1\n"
+def test_without_bounds_it_is_a_summary() -> None:
+    times = Distribution(bounds=(1.0,))
+    times.slot().observe(0.5)
+    assert expose([View(times, "took", "Time.")]) == (
+        "# HELP took Time.\n# TYPE took summary\ntook_sum 0.5\ntook_count 1\n"
+    )
+
+
+def test_a_distribution_can_be_shown_in_another_unit_in_some_of_its_buckets_and_merged() -> None:
+    times = Distribution(("verb",), (0.5, 1.0, 2.5))
+    for verb, value in (("GET", 0.5), ("PUT", 1.0), ("GET", 2.0)):
+        times.slot(verb).observe(value)
+    assert expose([View(times, "took", "Time in ms.", (1000.0, 2500.0), factor=1000, merged=True)]) == (
+        "# HELP took Time in ms.\n"
+        "# TYPE took histogram\n"
+        'took_bucket{le="1000"} 2\n'
+        'took_bucket{le="2500"} 3\n'
+        'took_bucket{le="+Inf"} 3\n'
+        "took_sum 3500\n"
+        "took_count 3\n"
+    )
 
 
 def test_label_values_are_escaped() -> None:

@@ -81,7 +81,7 @@ class ComputedBy:
 
 
 class Observations:
-    """Observations with the same label values: of a histogram, or of a summary where there are no bounds."""
+    """Observations with the same label values, counted in buckets."""
 
     __slots__ = ("_bounds", "counts", "sum")
 
@@ -97,10 +97,9 @@ class Observations:
 
 
 class Distribution:
-    """A histogram, or with no bounds a summary without quantiles."""
+    """Observations for each combination of label values; a `View` exposes them."""
 
-    def __init__(self, name: str, help_text: str, labels: tuple[str, ...] = (), bounds: tuple[float, ...] = ()) -> None:
-        self._name, self._help = name, help_text
+    def __init__(self, labels: tuple[str, ...] = (), bounds: tuple[float, ...] = ()) -> None:
         self.labels, self.bounds = labels, bounds
         self.observations: dict[tuple[str, ...], Observations] = {}
 
@@ -111,16 +110,12 @@ class Distribution:
             found = self.observations[values] = Observations(self.bounds)
         return found
 
-    def lines(self) -> Iterator[str]:
-        """HELP, TYPE and the samples."""
-        yield from View(self, self._name, self._help, self.bounds).lines()
-
 
 class View:
-    """A distribution under another name: its observations multiplied by `factor`, in those of its buckets at `bounds`.
+    """A distribution as a histogram: its observations multiplied by `factor`, in those of its buckets at `bounds`.
 
-    `bounds` are of the view (the factor applied); without any it is a summary. `merged` takes all its label values
-    together, and shows none.
+    `bounds` are of the view (the factor applied); without any it is a summary without quantiles. `merged` takes all
+    its label values together, and shows none.
     """
 
     def __init__(

@@ -26,8 +26,8 @@ class Metrics:
     def __init__(self) -> None:
         labels = ("verb", "path")
         self._requests = Family("counter", "http_request_count", "Requests to /mutate.", (*labels, "code"))
-        # Observed once for each answer: the Go webhook's two metrics and ours are views of it.
-        self._seconds = Distribution("", "", labels, _SECONDS_BOUNDS)
+        # Observed once for each answer: the Go webhook's two metrics and ours show it.
+        self._seconds = Distribution(labels, _SECONDS_BOUNDS)
         microseconds = "Time to answer requests to /mutate, in microseconds."
         self._pods = Family(
             "counter", "pod_identity_webhook_pod_count", "Pods that were given an identity.", ("method",)
@@ -45,11 +45,7 @@ class Metrics:
             "Where ServiceAccounts were found: known already (cache), or by a live read and how it ended.",
             ("source", "result"),
         )
-        self._lookup_seconds = Distribution(
-            "pod_identity_webhook_service_account_lookup_duration_seconds",
-            "Time that pods waited for a live read of their ServiceAccount, in seconds.",
-            bounds=_SECONDS_BOUNDS,
-        )
+        self._lookup_seconds = Distribution(bounds=_SECONDS_BOUNDS)
         build = Family(
             "gauge", "pod_identity_webhook_build_info", "1, with what is running.", ("version", "python_version")
         )
@@ -70,7 +66,12 @@ class Metrics:
             ),
             self._decisions,
             self._lookups,
-            self._lookup_seconds,
+            View(
+                self._lookup_seconds,
+                "pod_identity_webhook_service_account_lookup_duration_seconds",
+                "Time that pods waited for a live read of their ServiceAccount, in seconds.",
+                _SECONDS_BOUNDS,
+            ),
             build,
         ]
         self._by_reason = {reason: self._decisions.slot(reason) for reason in REASONS}
