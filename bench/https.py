@@ -164,9 +164,14 @@ def print_table(results: dict[str, Any]) -> None:
                 f"{row['per_second']:10.0f}{row['p50']:9.2f}{row['p99']:9.2f}{row['cpu_us']:8.0f}{row['failed']:8}"
             )
             print(f"{f'{who}, {what}':<34}{figures}{ratios if who == 'webhook' else ''}")
+    print(
+        "The floor: the same listener and TLS around an application that reads the body and answers a constant.\n"
+        "ratio: the webhook's reviews/s to the floor's (1.00: deciding costs nothing; more is better), the median of\n"
+        f"{ROUNDS} pairs taken one right after the other; by CPU: the same of the server's CPU time for each review."
+    )
     print(f"\n{'memory of the webhook':<34}{'MB':>10}")
-    for name in ("rss_start_mb", "rss_mb", "rss_peak_mb"):
-        print(f"{name.removesuffix('_mb'):<34}{results[name]:10.1f}")
+    for name, when in (("rss_start_mb", "before the load"), ("rss_mb", "after it"), ("rss_peak_mb", "at most")):
+        print(f"{when:<34}{results[name]:10.1f}")
 
 
 def _ms(text: str) -> float:

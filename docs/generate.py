@@ -26,7 +26,8 @@ def flags_page() -> str:
 
 Spelling follows the webhook that AWS publishes: `--flag value` or `--flag=value`, a bool with or without `=value`,
 dashes or underscores. A flag wins over its environment variable, and that over the default. Durations are written as Go
-writes them (`100ms`, `1m30s`). Whatever is wrong is said at once, with exit code 2.
+writes them (`100ms`, `1m30s`). Whatever is wrong with flags is said at once, with exit code 2; where a file, a port or
+a cluster that they name cannot be used, `serve` ends with 1.
 
 ## serve
 

@@ -219,7 +219,10 @@ def test_a_change_is_taken_up_once_it_has_settled(file: Path, caplog: pytest.Log
     assert (role_of(store, "app"), role_of(store, "new")) == ("b", "c")
     assert not store.check()
     assert (store.reloads, store.failures, store.last_error) == (1, 0, "")
-    assert caplog.messages == [f"{file}: read again: 2 ServiceAccounts, 0 role mappings"]
+    assert caplog.messages == [
+        f"{file}: 1 ServiceAccounts, 1 of them with a role, 0 role mappings",
+        f"{file}: read again: 2 ServiceAccounts, 2 of them with a role, 0 role mappings",
+    ]
 
 
 def _rename(folder: Path) -> None:
@@ -400,6 +403,12 @@ def test_of_two_config_maps_the_last_wins_with_a_warning(file: Path, caplog: pyt
     assert warnings(caplog) == [
         f"{file}, line 2: ConfigMap eks/pod-identity-webhook again: it replaces that of {file}, line 1"
     ]
+
+
+def test_manifests_without_anything_of_use_are_warned_of(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(file, "{apiVersion: v1, kind: Secret, metadata: {name: x}}")
+    ManifestAccounts(file, SETTINGS, CONFIG_MAP)
+    assert warnings(caplog) == [f"{file}: 0 ServiceAccounts, 0 of them with a role, 0 role mappings"]
 
 
 def test_a_bad_entry_is_skipped_and_named(file: Path, caplog: pytest.LogCaptureFixture) -> None:

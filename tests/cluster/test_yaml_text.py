@@ -120,6 +120,21 @@ def test_of_duplicate_keys_the_last_wins(text: str) -> None:
     assert list(value_of(text).values()) == [2]
 
 
+@pytest.mark.parametrize("key", ["kind", "apiVersion"])
+def test_two_objects_in_one_are_an_error(key: str) -> None:
+    with pytest.raises(MalformedText) as caught:
+        value_of(f"{key}: A\nspec:\n  {key}: C\n  {key}: D\n'{key}': B\n")
+    assert (caught.value.line, caught.value.problem) == (
+        5,
+        f"{key} again in the same object: is a line '---' missing before it?",
+    )
+
+
+def test_what_a_merge_or_another_document_says_is_no_second_object() -> None:
+    assert value_of("{<<: {kind: A}, kind: B}") == {"kind": "B"}
+    assert [value for _, value in parse_yaml("kind: A\n---\nkind: B\n")] == [{"kind": "A"}, {"kind": "B"}]
+
+
 def test_aliases_stand_for_what_is_anchored() -> None:
     assert value_of("{a: &a {x: 1}, b: *a, c: [*a, &a 2, *a]}") == {"a": {"x": 1}, "b": {"x": 1}, "c": [{"x": 1}, 2, 2]}
 

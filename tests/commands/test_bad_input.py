@@ -62,6 +62,23 @@ def test_input_without_anything_to_replay_is_a_usage_error(text: str, tmp_path: 
         assert outcome.err.splitlines()[0] == f"{START}no AdmissionReview, Pod or workload in {shown}"
 
 
+def test_folders_in_a_folder_are_said_to_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/pod.yaml").write_text(stream(pod()))
+    outcome = run("replay", str(tmp_path))
+    assert outcome.code == 2
+    problem = f"no AdmissionReview, Pod or workload in {tmp_path} (not looked for in the folders in it)"
+    assert outcome.err.splitlines()[0] == START + problem
+
+
+def test_service_accounts_that_are_none_are_said(tmp_path: Path) -> None:
+    (tmp_path / "none.yaml").write_text(stream(config_map("{}")))
+    empty = run("replay", "-", f"--service-accounts={tmp_path}/none.yaml", stdin=stream(pod()))
+    assert (empty.code, empty.err) == (0, f"{START}--service-accounts: no ServiceAccount in {tmp_path}/none.yaml\n")
+    missing = run("replay", "-", f"--service-accounts={tmp_path}/x", stdin=stream(pod()))
+    assert (missing.code, missing.err) == (2, f"{START}--service-accounts: {tmp_path}/x: No such file or directory\n")
+
+
 def test_usage_errors_are_said_at_once() -> None:
     outcome = run("replay", "--output=yaml", "--update", "--namespace=A_B", "--bogus", environ={"PIW_PROT": "1"})
 

@@ -253,6 +253,17 @@ def test_a_denied_pod_ends_with_1_and_says_why() -> None:
     assert "ServiceAccount other/web" in outcome.out.rpartition("# denied: ")[2]
 
 
+@pytest.mark.parametrize("output", ["patch", "pod", "review"])
+def test_warnings_are_on_standard_error_where_the_output_is_for_programs(output: str) -> None:
+    account = service_account()
+    account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = "arn:aws:iam:111122223333:role/web"
+    outcome = run("replay", "-", "-o", output, stdin=stream(account, pod()))
+    who = "pod-identity-webhook replay: Pod shop/app (standard input, line 2)"
+    problem = '"arn:aws:iam:111122223333:role/web" is not a role ARN: injected as it is'
+    assert outcome.err == f"{who}: warning: annotation eks.amazonaws.com/role-arn: {problem}\n"
+    assert outcome.code == 0
+
+
 def test_what_the_webhook_would_answer_with_an_http_error_ends_with_1() -> None:
     outcome = run("replay", "-", stdin=stream(review(pod(), uid="")))
 

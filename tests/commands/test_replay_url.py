@@ -1,6 +1,7 @@
 import base64
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -234,6 +235,46 @@ def test_another_name_than_the_certificates_ends_with_1(folder: Path) -> None:
 
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
     assert "certificate verify failed: IP address mismatch" in outcome.err
+    assert outcome.err.endswith(" (is it called by a name that is in its certificate?)\n")
+
+
+def test_what_speaks_no_https_is_said_to_be_no_webhook(folder: Path) -> None:
+    def greet(listening: socket.socket) -> None:
+        conn, _ = listening.accept()
+        with conn:
+            conn.recv(65536)
+            conn.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=greet, args=(listening,))
+        thread.start()
+        outcome = ask(Fake(listening.getsockname()[1]), folder)
+        thread.join()
+
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
+    assert outcome.err.endswith(" (what answers there does not speak HTTPS: is it the metrics port?)\n")
+
+
+def test_another_path_than_the_webhooks_is_said(fake: Fake, folder: Path) -> None:
+    fake.status, fake.answer = 404, b"no such page\n"
+
+    outcome = ask(fake, folder)
+
+    assert (outcome.code, outcome.err) == (1, "")
+    assert outcome.out.splitlines()[1] == "# error: HTTP 404: no such page (the webhook's path is /mutate)"
+
+
+def test_flags_that_a_running_webhook_has_itself_are_said_to_be_ignored(fake: Fake, folder: Path) -> None:
+    fake.answer = answer()
+
+    flags = ("--token-expiration=900", "--sts-regional-endpoint", "--annotation-prefix=irsa.example.com")
+    outcome = ask(fake, folder, *flags)
+
+    ignored = "--token-expiration, --sts-regional-endpoint"
+    assert (outcome.code, outcome.err) == (
+        0,
+        f"pod-identity-webhook replay: the running webhook (--url) has its own, ignored: {ignored}\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -263,7 +304,8 @@ def test_usage_of_url_and_ca_is_checked_at_once(tmp_path: Path) -> None:
     start = "pod-identity-webhook replay:"
     assert plain.err.startswith(f"{start} --url: 'http://localhost/mutate' is not like https://HOST:PORT/mutate\n")
     assert alone.err.startswith(f"{start} --ca: only --url takes a CA\n")
-    assert empty.err.startswith(f"{start} --ca: '{tmp_path}/empty.crt': ")
+    unreadable = "no certificate (PEM) can be read from it"
+    assert empty.err.startswith(f"{start} --ca: '{tmp_path}/empty.crt': {unreadable}\n")
     assert missing.err.startswith(f"{start} --ca: '{tmp_path}/x': No such file or directory\n")
     assert rootless.err.startswith(f"{start} --url: 'https://localhost:8443' is not like https://HOST:PORT/mutate\n")
     assert local.err.startswith(f"{start} --service-accounts: a running webhook (--url) has its own\n")

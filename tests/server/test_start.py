@@ -78,6 +78,11 @@ def outcomes(folder: Path, taken: int) -> dict[str, tuple[list[str], int, list[s
                 usage,
             ],
         ),
+        "two certificates": (
+            [*good, f"--tls-cert={folder}/one.crt"],
+            2,
+            ["--ephemeral-certificate: --tls-cert and --tls-key name another certificate", usage],
+        ),
         "two ports alike": (
             [*good, "--port=8443", "--metrics-port=8443", "--namespace=A"],
             2,

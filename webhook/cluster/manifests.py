@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from webhook.admission.annotations import ROLE_ARN
 from webhook.admission.identity import ServiceAccount, own_annotations
 from webhook.admission.mapping import NO_MAPPING, RoleMapping, parse_mapping
 from webhook.admission.names import is_dns_label, is_dns_subdomain
@@ -93,7 +94,7 @@ class ManifestAccounts:
         self._contents = self._read()
         if self._contents.mapping_error:
             raise ManifestError(self._contents.mapping_error)
-        self._log_problems()
+        self._log_contents("")
 
     @property
     def mapping(self) -> RoleMapping:
@@ -156,9 +157,7 @@ class ManifestAccounts:
             self._fail(contents.mapping_error, is_new=True)
             return
         self.last_error = ""
-        counts = (self.account_count, len(self.mapping))
-        logger.info("%s: read again: %d ServiceAccounts, %d role mappings", self._path, *counts)
-        self._log_problems()
+        self._log_contents("read again: ")
 
     def _fail(self, problem: str, *, is_new: bool) -> None:
         if is_new or problem != self.last_error:
@@ -166,7 +165,12 @@ class ManifestAccounts:
             logger.warning("%s; what was read before stays in force", problem)
         self.last_error = problem
 
-    def _log_problems(self) -> None:
+    def _log_contents(self, action: str) -> None:
+        with_role = sum(ROLE_ARN in account.annotations for account in self.accounts())
+        counts = (self.account_count, with_role, len(self.mapping))
+        level = logging.INFO if self.account_count or self.mapping else logging.WARNING
+        text = "%s: %s%d ServiceAccounts, %d of them with a role, %d role mappings"
+        logger.log(level, text, self._path, action, *counts)
         for problem in self.mapping_problems:
             logger.warning("%s", problem)
 

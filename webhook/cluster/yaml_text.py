@@ -50,6 +50,9 @@ _CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000
 # The place of the key where a mapping says `<<`.
 _MERGE: Final = object()
 
+# What an object says once: of other keys the last counts, as with kubectl.
+_TYPE: Final = frozenset({"apiVersion", "kind"})
+
 
 def parse_yaml(text: str) -> Iterator[tuple[int, Any]]:
     """The documents in `text` with their lines; an empty one is None.
@@ -123,6 +126,8 @@ class _Builder:
         # None: the anchored collection is still open, so that an alias to it would be within itself.
         self._anchors: dict[str, _Node | None] = {}
         self._aliased = 0
+        # Which of _TYPE the document has said itself, not by a merge.
+        self._typed: set[str] = set()
 
     def feed(self, event: yaml.Event) -> None:
         """Takes the next event."""
@@ -136,7 +141,7 @@ class _Builder:
         elif isinstance(event, yaml.AliasEvent):
             self._alias(event)
         elif isinstance(event, yaml.DocumentStartEvent):
-            self._root, self._line, self._anchors = None, 0, {}
+            self._root, self._line, self._anchors, self._typed = None, 0, {}, set()
 
     def finish(self) -> tuple[int, Any]:
         """The document that ends here, and its line."""
@@ -197,12 +202,20 @@ class _Builder:
             parent.value.append(node.value)
         elif parent.key is None:
             parent.key = _key(node.value, line)
+            if len(self._open) == 1 and parent.key in _TYPE:
+                self._check_once(parent.key, line)
         else:
             if parent.key is _MERGE:
                 _merge(parent.value, node.value, line)
             else:
                 parent.value[parent.key] = node.value
             parent.key = None
+
+    def _check_once(self, key: str, line: int) -> None:
+        """Refuses two objects in one: where files without `---` are put together, all but the last would be lost."""
+        if key in self._typed:
+            raise MalformedText(line, f"{key} again in the same object: is a line '---' missing before it?")
+        self._typed.add(key)
 
     def _expects_key(self) -> bool:
         return bool(self._open) and self._open[-1].key is None and isinstance(self._open[-1].value, dict)

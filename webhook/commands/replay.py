@@ -19,14 +19,14 @@ from webhook.cluster.documents import MAX_BYTES, Document, read_documents, read_
 from webhook.cluster.manifests import role_mapping, service_account
 from webhook.cluster.resource import Resource
 from webhook.cluster.workloads import pods_of
-from webhook.commands.flag_table import REPLAY_FLAGS, SERVE_FLAGS
+from webhook.commands.flag_table import ADMISSION_FLAGS, REPLAY_FLAGS, SERVE_FLAGS
 from webhook.commands.flags import Parsed, parse, unknown_variables
 from webhook.commands.golden import compare, update
 from webhook.commands.help import help_text
 from webhook.commands.replay_answer import Answer, answer_here, applied, webhook_at
 from webhook.commands.replay_case import Case, cases_of
 from webhook.commands.replay_live import LiveState, live_state
-from webhook.commands.replay_output import RENDERERS, coloured, complaint, is_bad
+from webhook.commands.replay_output import RENDERERS, coloured, complaints, is_bad
 from webhook.commands.settings import admission_settings, checked, with_account
 from webhook.errors import CredentialsConfigError, ManifestError, ReviewError, SettingsError, UnusableInput
 
@@ -51,6 +51,11 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     unknown = unknown_variables([*REPLAY_FLAGS, *SERVE_FLAGS], environ)
     if unknown:
         _notice(f"environment variables that are no flag, ignored: {', '.join(unknown)}")
+    if parsed.values["url"]:
+        # The prefix tells, in either case, which label keeps the API server from calling.
+        ignored = [f"--{flag.name}" for flag in ADMISSION_FLAGS[1:] if flag.field in parsed.given]
+        if ignored:
+            _notice(f"the running webhook (--url) has its own, ignored: {', '.join(ignored)}")
 
     try:
         results = _results(parsed, settings)
@@ -62,15 +67,21 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _results(parsed: Parsed, settings: Settings) -> list[tuple[Case, Answer]]:
-    documents = [document for name in parsed.positionals for document in _read(name)]
+    names = parsed.positionals
+    documents = [document for name in names for document in _read(name)]
     cases = cases_of(documents, parsed.values["namespace"], settings)
     if not cases:
-        raise SettingsError([f"no AdmissionReview, Pod or workload in {', '.join(parsed.positionals)}"])
+        where = [name + (" (not looked for in the folders in it)" if _has_folders(name) else "") for name in names]
+        raise SettingsError([f"no AdmissionReview, Pod or workload in {', '.join(where)}"])
     bodies = [case.body for case in cases if not case.not_called]
     with _answerer(parsed, documents, bodies, settings) as answer:
         return [
             (case, applied(Answer(allowed=True) if case.not_called else answer(case.body), case.pod)) for case in cases
         ]
+
+
+def _has_folders(name: str) -> bool:
+    return name != "-" and Path(name).is_dir() and any(path.is_dir() for path in Path(name).iterdir())
 
 
 def _check_usage(parsed: Parsed) -> None:
@@ -113,7 +124,7 @@ def _answerer(
             yield ask
         return
     if values["service_accounts"]:
-        documents = [*read_path(Path(values["service_accounts"])), *documents]
+        documents = [*_manifests(values["service_accounts"]), *documents]
     settings = with_account(settings)
     config_map = values["config_map_name"] if values["watch_config_map"] else ""
     accounts, mapping = _known(documents, values["namespace"], settings, config_map)
@@ -128,6 +139,17 @@ def _answerer(
         return accounts.get((namespace, name))
 
     yield lambda body: answer_here(body, find_account, sources, settings)
+
+
+def _manifests(name: str) -> list[Document]:
+    """What --service-accounts names."""
+    try:
+        documents = read_path(Path(name))
+    except ManifestError as error:
+        raise ManifestError(f"--service-accounts: {error}") from error
+    if not any(document.object.get("kind") == "ServiceAccount" for document in documents):
+        _notice(f"--service-accounts: no ServiceAccount in {name}")
+    return documents
 
 
 def _live(parsed: Parsed, bodies: list[bytes], settings: Settings) -> LiveState:
@@ -186,8 +208,7 @@ def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], *, no_color: bool
     for case, answer in results:
         text = render(case, answer)
         print(coloured(text) if colours else text, end="" if output != "diff" else "\n")
-        line = complaint(case, answer)
-        if line and output != "diff":
+        for line in complaints(case, answer) if output != "diff" else ():
             _notice(line)
     return 1 if any(is_bad(answer) for _, answer in results) else 0
 
@@ -199,8 +220,8 @@ def _expected(parsed: Parsed, results: list[tuple[Case, Answer]]) -> int:
     # Wherever the input lies, and whatever stands above it in its file, the golden files are the same.
     placeless = [(replace(case, place=""), answer) for case, answer in results]
     texts = {f"{case.slug}.{ending}": render(case, answer) for case, answer in placeless}
-    bad = [complaint(case, answer) for case, answer in results if is_bad(answer)]
-    for line in bad:
+    bad = [(case, answer) for case, answer in results if is_bad(answer)]
+    for line in [line for case, answer in bad for line in complaints(case, answer)]:
         _notice(line)
     if parsed.values["update"]:
         for left_over in update(folder, texts):

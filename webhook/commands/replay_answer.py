@@ -71,7 +71,9 @@ def webhook_at(url: str, ca: str) -> Iterator[Callable[[bytes], Answer]]:
     """
     try:
         context = ssl.create_default_context(cafile=ca or None)
-    except (OSError, ssl.SSLError) as error:
+    except ssl.SSLError as error:
+        raise SettingsError([f"--ca: {ca!r}: no certificate (PEM) can be read from it"]) from error
+    except OSError as error:
         raise SettingsError([f"--ca: {ca!r}: {error.strerror or error}"]) from error
 
     with httpx.Client(verify=context, timeout=_TIMEOUT, trust_env=False) as client:
@@ -82,7 +84,8 @@ def webhook_at(url: str, ca: str) -> Iterator[Callable[[bytes], Answer]]:
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 raise WebhookError(f"{url}: {error or type(error).__name__}{_hint(error, ca)}") from error
             if response.status_code != 200:
-                return Answer(error=f"HTTP {response.status_code}: {response.text.strip()[:500]}")
+                hint = " (the webhook's path is /mutate)" if response.status_code == 404 else ""
+                return Answer(error=f"HTTP {response.status_code}: {response.text.strip()[:500]}{hint}")
             return _read(response.content, "", "")
 
         yield ask
@@ -111,9 +114,15 @@ class _Review(msgspec.Struct):
 
 
 def _hint(error: Exception, ca: str) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" not in str(error):
-        return ""
-    return f" (is {ca} the CA of that webhook?)" if ca else " (--ca names the CA that verifies it)"
+    """What may be wrong, in brackets, where OpenSSL and the system do not say it in the user's terms."""
+    said = str(error)
+    if "mismatch" in said:
+        return " (is it called by a name that is in its certificate?)"
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return f" (is {ca} the CA of that webhook?)" if ca else " (--ca names the CA that verifies it)"
+    if "WRONG_VERSION_NUMBER" in said:
+        return " (what answers there does not speak HTTPS: is it the metrics port?)"
+    return ""
 
 
 def _read(body: bytes, reason: str, why: str) -> Answer:

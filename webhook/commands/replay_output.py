@@ -62,11 +62,12 @@ def to_yaml(value: Any) -> str:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000)
 
 
-def complaint(case: Case, answer: Answer) -> str:
-    """A line for standard error about a case that is not shown in words; empty where all is well."""
+def complaints(case: Case, answer: Answer) -> list[str]:
+    """Lines for standard error about a case that is not shown in words; none where all is well."""
+    said = [f"warning: {warning}" for warning in answer.warnings]
     if case.not_called or is_bad(answer):
-        return _printable(f"{case.title}: {_verdict(case, answer)}")
-    return ""
+        said.insert(0, _verdict(case, answer))
+    return [_printable(f"{case.title}: {text}") for text in said]
 
 
 def _printable(line: str) -> str:

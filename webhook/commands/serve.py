@@ -23,6 +23,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         print(help_text("serve [flags]", _ABOUT, SERVE_FLAGS))
         return 0
     parsed.problems += [f"{word!r}: serve takes flags only" for word in parsed.positionals]
+    if parsed.values["ephemeral_certificate"] and not parsed.given.isdisjoint({"tls_cert", "tls_key"}):
+        parsed.problems.append("--ephemeral-certificate: --tls-cert and --tls-key name another certificate")
     settings, admission = checked(
         parsed,
         lambda: _server_settings(parsed, self_managed=_is_self_managed(parsed, environ)),
