@@ -48,6 +48,7 @@ def test_another_head_is_not_known(data: bytes) -> None:
         pytest.param(HEAD, len(HEAD), [*HEADERS, (b"upgrade", b"h2c")], id="upgrade"),
         pytest.param(HEAD, len(HEAD), [(b"content-length", b"65478")], id="a large body"),
         pytest.param(padded(1025), 1025, HEADERS, id="large itself"),
+        pytest.param(HEAD, len(HEAD), [*HEADERS, *[(b"x", b"")] * 31], id="of many headers"),
     ],
 )
 def test_a_head_of_another_kind_is_not_learned(data: bytes, size: int, headers: list[tuple[bytes, bytes]]) -> None:

@@ -651,11 +651,39 @@ def test_malformed_http_is_answered_with_400_and_logged_for_debugging_only(
     assert records[0].getMessage().startswith("Malformed request from ('127.0.0.1', ")
 
 
-def test_malformed_http_behind_a_good_request_leaves_its_answer_whole(run: Run) -> None:
+# The parser lets them pass; what takes them apart does not, or finds no path.
+BAD_URLS = [b"http://w", b"http://w?x=1", b"http://a:99999/", b"http://[::1/"]
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+@pytest.mark.parametrize("body", [b"", b"bo", b"body"], ids=["head", "part", "whole"])
+def test_a_url_that_is_none_is_answered_with_400_and_logged_for_debugging_only(
+    run: Run, url: bytes, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = b"POST " + url + b" HTTP/1.1\r\nHost: w\r\nContent-Length: 4\r\n\r\n" + body
+
+    async def test() -> None:
+        async with serving(App()) as (_, port):
+            async with connect(port) as client:
+                await client.send(bad)
+                assert (await client.closed()).startswith(b"HTTP/1.1 400 ")
+            async with connect(port) as client:
+                assert (await client.ask(POST))[1] == b"4"
+                await client.send(POST + bad)
+                answers = await client.closed()
+                assert answers.startswith(b"HTTP/1.1 200 ")
+                assert answers.count(b"HTTP/1.1") <= 2
+
+    run(test())
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("rest", [b"\0\0\0", *(b"GET %b HTTP/1.1\r\nHost: w\r\n\r\n" % url for url in BAD_URLS)])
+def test_malformed_http_behind_a_good_request_leaves_its_answer_whole(run: Run, rest: bytes) -> None:
     async def test() -> None:
         app = App()
         async with serving(app) as (_, port), connect(port) as client:
-            await client.send(b"GET /held HTTP/1.1\r\nHost: webhook\r\n\r\n\0\0\0")
+            await client.send(b"GET /held HTTP/1.1\r\nHost: webhook\r\n\r\n" + rest)
             await app.entered.wait()
             app.release.set()
             answer = await client.closed()

@@ -112,6 +112,8 @@ class AtOnceProtocol(BoundedProtocol):
             return
         request = self._whole(data, head)
         if request is None:
+            if self.receiving == "nothing" and not self.unused:
+                self.since = self.loop.time()
             self.receiving = "body"
             return
         self.head = None
@@ -174,7 +176,8 @@ class AtOnceProtocol(BoundedProtocol):
         path = self.url.partition(b"?")[0].decode("ascii")
         scope = {"method": self.parser.get_method().decode("ascii"), "path": path, "headers": self.headers}
         keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
-        if keep_alive:
+        # After a CONNECT there is no body, whatever length it says.
+        if keep_alive and not self.parser.should_upgrade():
             self.shared.heads.learn(self.start, head_size, scope)
         self.start = b""
         if self.parts is None:

@@ -39,6 +39,15 @@ class _StopParsing(Exception):
     """Leaves the parser from one of its callbacks; never leaves `data_received`."""
 
 
+def _has_path(url: bytes) -> bool:
+    """Whether a request's URL, which the parser let pass, can be taken apart and has a path."""
+    try:
+        path: bytes | None = httptools.parse_url(url).path
+    except httptools.HttpParserInvalidURLError:
+        return False
+    return path is not None and path.isascii()
+
+
 class SharedState(ServerState):
     """What the connections of one listener share."""
 
@@ -149,6 +158,10 @@ class BoundedProtocol(HttpToolsProtocol):
             raise _StopParsing
         if len(self.pipeline) >= PIPELINED_REQUESTS:
             self._finish()
+            raise _StopParsing
+        if not _has_path(self.url):
+            # uvicorn takes for granted that it has one, while a body may already be on its way.
+            self._reject(400, b"Invalid URL.")
             raise _StopParsing
         self.receiving = "body"
         self._start_request()
