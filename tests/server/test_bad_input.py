@@ -316,16 +316,6 @@ def test_what_is_not_http_is_answered_400_and_a_close(
     assert_answers_a_good_review(client)
 
 
-def test_a_length_of_thousands_of_digits_is_a_length(webhook: WebhookProcess, client: httpx.Client) -> None:
-    with webhook.connection() as conn:
-        conn.sendall(HEAD + b"Content-Length: %b%d\r\n\r\n" % (b"0" * 5000, len(GOOD)))
-        # Its head is then taken up without its body.
-        assert_answers_a_good_review(client)
-        conn.sendall(GOOD)
-        assert conn.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
-    assert_answers_a_good_review(client)
-
-
 def test_http_where_tls_is_spoken_is_cut(webhook: WebhookProcess, client: httpx.Client) -> None:
     with socket.create_connection(("127.0.0.1", webhook.port), timeout=20) as conn:
         conn.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")

@@ -22,6 +22,28 @@ class NoAccounts:
         return None
 
 
+@pytest.mark.parametrize(
+    ("length", "answer"),
+    [
+        (b"0" * 5000 + b"4", (400, b"the body is not JSON: JSON is malformed: invalid character (byte 0)\n")),
+        (b"0" * 5000 + b"7340033", (413, b"the body is larger than 7340032 bytes\n")),
+    ],
+)
+def test_a_length_of_thousands_of_digits_is_a_length(length: bytes, answer: tuple[int, bytes]) -> None:
+    endpoint = MutateEndpoint(NoAccounts(), frozenset, Settings(), Metrics())
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"body", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(endpoint({"type": "http", "path": "/mutate", "method": "POST", "headers": headers}, receive, send))
+    assert (sent[0]["status"], sent[1]["body"]) == answer
+
+
 def test_a_large_body_that_stops_coming_gives_its_place_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mutate_endpoint, "_LARGE_BODY_TIMEOUT", 0.05)
     endpoint = MutateEndpoint(NoAccounts(), frozenset, Settings(), Metrics())
