@@ -26,8 +26,9 @@ class Limits:
     header_bytes: int = 65536
     """Request line and headers of one request, or its trailers; noticed at most one read of the socket late."""
 
-    max_connections: int = 4096
-    """Open connections, TLS handshakes under way included; the next one is closed at once."""
+    max_connections: int = 1024
+    """Open connections, TLS handshakes under way included; the next one is closed at once. An API server has 200 at
+    most by default, one for each mutating request under way; each takes 50 kB, and up to 330 kB with a body."""
 
     backlog: int = 2048
     """Connections the kernel holds until they are accepted (it caps this at net.core.somaxconn)."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, cast
 from uvicorn.config import Config
 
 from webhook.errors import WebhookError
+from webhook.server import heap
 from webhook.server.at_once import Answer, AtOnceProtocol, SharedAnswers
 from webhook.server.limits import Limits
 from webhook.server.protocol import BoundedProtocol, SharedState
@@ -40,6 +41,7 @@ DEFAULT_LIMITS: Final = Limits()
 LONGEST_TICK = 1.0  # seconds; also the greatest age of a Date header
 STOP_POLL = 0.02  # seconds
 ABORT_TIME = 1.0  # seconds for the application to end after its connections were aborted
+CLOSED_TO_TRIM = 64  # connections; the buffers of fewer are not worth the time
 ACCEPT_PAUSE = 0.5  # seconds, when the process is out of file descriptors or memory
 
 REASONS: Final = {
@@ -92,6 +94,8 @@ class Listener:
         self._connections = cast("set[BoundedProtocol]", self._state.connections)
         self._handshakes: set[asyncio.Task[None]] = set()
         self._draining = False
+        # Since the heap was trimmed.
+        self._most_connections = 0
         self._socket: socket.socket | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -224,6 +228,14 @@ class Listener:
         now = loop.time()
         for connection in tuple(self._connections):
             connection.enforce_deadline(now)
+        self._trim_heap()
+
+    def _trim_heap(self) -> None:
+        """Gives the memory of connections back after a storm of them."""
+        self._most_connections = max(self._most_connections, self.open_connections)
+        if self._most_connections - self.open_connections >= CLOSED_TO_TRIM:
+            self._most_connections = self.open_connections
+            heap.trim()
 
     def _set_headers(self) -> None:
         headers = [(b"date", formatdate(usegmt=True).encode())]

@@ -26,7 +26,7 @@ PATH: Final = "/mutate"
 MAX_BODY: Final = 7 * 1024 * 1024
 # A body beyond this is rare: few at a time are taken into memory, the others wait in their sockets.
 _LARGE_BODY: Final = 64 * 1024
-_LARGE_BODIES_AT_ONCE: Final = 16
+_LARGE_BODIES_AT_ONCE: Final = 8
 _LARGE_BODY_TIMEOUT: Final = 1.0
 
 _JSON: Final = ((b"content-type", b"application/json"),)
