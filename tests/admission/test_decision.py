@@ -8,6 +8,7 @@ import pytest
 
 from webhook.admission import decision as decision_module
 from webhook.admission import injection as injection_module
+from webhook.admission import mutate as mutate_module
 from webhook.admission.decision import decide, needs_account
 from webhook.admission.identity import ServiceAccount, Sources
 from webhook.admission.mapping import parse_mapping
@@ -17,7 +18,13 @@ from webhook.admission.settings import Settings
 ACCOUNT = ServiceAccount("shop", "app", {"role-arn": "arn:aws:iam::111122223333:role/app"})
 
 
-CACHES = (decision_module._plain_plan, injection_module._injection, injection_module._additions)
+CACHES = (
+    decision_module._plain_plan,
+    decision_module._shared_decision,
+    mutate_module._plain_mutation,
+    injection_module._injection,
+    injection_module._additions,
+)
 
 
 def _review(uid: str = "1", labels: dict[str, str] | None = None, **request: Any) -> Review:
@@ -135,6 +142,26 @@ def test_what_is_kept_for_later_pods_is_bounded_whatever_annotations_say() -> No
         before = [cache.cache_info().currsize for cache in CACHES]
         decide(_review(), large, Sources(), Settings())
         assert [cache.cache_info().currsize for cache in CACHES] == before
+
+
+def _pod_of(count: int, **annotations: str) -> dict[str, Any]:
+    containers = [{"name": f"c{number}"} for number in range(count)]
+    return {"metadata": {"annotations": annotations}, "spec": {"serviceAccountName": "app", "containers": containers}}
+
+
+@pytest.mark.parametrize(
+    "pod", [_pod_of(17), _pod_of(1, **{"eks.amazonaws.com/role-session-name": "pod-name"})], ids=["large", "annotated"]
+)
+def test_decisions_are_shared_by_small_pods_without_annotations_of_ours_alone(pod: dict[str, Any]) -> None:
+    shared = decision_module._shared_decision.cache_info().currsize
+    decision = decide(_review(object=pod), ACCOUNT, Sources(), Settings())
+    assert (decision.reason, decision.encoded) == ("injected", b"")
+    assert decision_module._shared_decision.cache_info().currsize == shared
+
+
+def test_no_large_answer_is_kept() -> None:
+    encoded = [decide(_review(object=_pod_of(count)), ACCOUNT, Sources(), Settings()).encoded for count in (1, 16)]
+    assert [bool(answer) for answer in encoded] == [True, False]
 
 
 def test_a_mapping_that_is_no_longer_in_force_is_let_go() -> None:

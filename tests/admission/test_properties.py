@@ -10,10 +10,13 @@ import jsonpointer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from webhook.admission import decision as decision_module
+from webhook.admission import injection as injection_module
+from webhook.admission import mutate as mutate_module
 from webhook.admission.annotations import OUR_VARIABLES
 from webhook.admission.decision import REASONS, Decision, answer, decide
 from webhook.admission.identity import ServiceAccount, Sources, own_annotations
-from webhook.admission.review import parse
+from webhook.admission.review import encode, parse
 from webhook.admission.settings import Settings
 from webhook.errors import ReviewError
 
@@ -23,6 +26,14 @@ ROLE_ARN: Final = "arn:aws:iam::111122223333:role/app"
 MOUNT_PATH: Final = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
 AGENT_PATH: Final = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
 ACCOUNT: Final = ServiceAccount("shop", "app", {"role-arn": ROLE_ARN, "sts-regional-endpoints": "true"})
+
+CACHES: Final = (
+    decision_module._plain_plan,
+    decision_module._shared_decision,
+    mutate_module._plain_mutation,
+    injection_module._injection,
+    injection_module._additions,
+)
 
 odd_names = st.one_of(
     st.sampled_from(["main", "proxy", "a/b", "a~b", "~1", "~0/", "-", "0", "", "mäin", "🚀", "x" * 300]),
@@ -213,6 +224,28 @@ def test_the_patch_only_adds_and_each_parent_is_there_when_its_turn_comes(
     assert patched == jsonpatch.apply_patch(pod, patch)
     assert _survives(pod, patched)
     assert len(_containers(pod)) == len(_containers(patched))
+
+
+@given(pods, all_sources, all_settings, st.text(min_size=1, max_size=9), st.sampled_from(["v1", "v1beta1"]))
+@example({"spec": {"containers": [{"name": "main"}]}}, Sources(), Settings(), 'a"b\\c\u2028', "v1beta1")
+def test_what_came_before_changes_no_answer(
+    pod: JSON, sources: Sources, settings: Settings, uid: str, version: str
+) -> None:
+    whole = {**_review(pod, uid=uid), "apiVersion": f"admission.k8s.io/{version}"}
+    review = parse(json.dumps(whole).encode())
+    other = parse(json.dumps(_review(pod, uid="other")).encode())
+
+    def decided() -> bytes:
+        decision = decide(review, ACCOUNT, sources, settings)
+        # Put together from what decisions share, it is what would be encoded at once.
+        assert answer(review, decision) == encode(review, decision_module._response(uid, decision))
+        return answer(review, decision)
+
+    for cache in CACHES:
+        cache.cache_clear()
+    cold = decided()
+    answer(other, decide(other, ACCOUNT, sources, settings))
+    assert decided() == cold
 
 
 @given(pods, all_sources, all_settings)

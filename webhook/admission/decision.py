@@ -25,7 +25,7 @@ from webhook.admission.identity import (
 from webhook.admission.injection import SESSION_NAME_MAX, Injection, injection_of, session_name_of
 from webhook.admission.mutate import Mutation, mutate
 from webhook.admission.pod import Pod
-from webhook.admission.review import Response, Review, Status, encode
+from webhook.admission.review import Response, Review, Status, encode, encode_response, encode_shared
 from webhook.admission.settings import DEFAULT_TOKEN_EXPIRATION, Settings
 from webhook.admission.warning import bounded, quoted
 
@@ -58,7 +58,8 @@ class Decision(msgspec.Struct, gc=False, frozen=True):
     """What to answer, and why.
 
     `operations` are encoded; `why` says in a sentence what `reason` says in a word, where there is more to say.
-    `denied` is the text of a refusal, with `code` its status; `method` is set where an identity was found.
+    `denied` is the text of a refusal, with `code` its status; `method` is set where an identity was found. `encoded` is
+    the answer behind its uid, where pods alike share the decision.
     """
 
     reason: str
@@ -69,6 +70,7 @@ class Decision(msgspec.Struct, gc=False, frozen=True):
     code: int = 200
     method: Method | None = None
     why: str = ""
+    encoded: bytes = b""
 
     @property
     def allowed(self) -> bool:
@@ -93,9 +95,9 @@ def decide(review: Review, account: ServiceAccount | None, sources: Sources, set
         return _checked(pod, Decision("skip_label", why=why), why, settings)
 
     plan = _plan_for(pod, review, account, sources, settings)
-    identity, audit = plan.identity, plan.audit
+    identity = plan.identity
     if isinstance(identity, NoIdentity):
-        decision = Decision(identity.reason, warnings=bounded(plan.warnings), audit=audit, why=identity.message)
+        decision = Decision(identity.reason, warnings=bounded(plan.warnings), audit=plan.audit, why=identity.message)
         return _checked(pod, decision, identity.message, settings)
 
     assert plan.injection is not None  # noqa: S101 - each identity has one
@@ -105,49 +107,59 @@ def decide(review: Review, account: ServiceAccount | None, sources: Sources, set
         return Decision("invalid_pod", denied=denied, code=400)
     expiration = _jittered(identity, review.uid)
     mutation = mutate(pod, plan.injection, expiration, is_skipped=plan.is_skipped, volume_kind=review.volume_kind)
+    if plan.is_shared and mutation.is_shared:
+        return _shared_decision(plan, mutation, identity.method)
+    return _checked(pod, _decided(plan, mutation, identity.method), _lacking(mutation), settings)
+
+
+# Both are cached where they were made, and their identity is the key: nothing of a pod is looked at again.
+@lru_cache(maxsize=1024)
+def _shared_decision(plan: "_Plan", mutation: Mutation, method: Method) -> Decision:
+    """The decision on pods that get the same by the same plan: none of their containers lacks credentials then."""
+    decision = _decided(plan, mutation, method)
+    if sum(map(len, decision.operations)) > _MAX_CACHED:
+        return decision
+    return msgspec.structs.replace(decision, encoded=encode_response(_response("", decision)))
+
+
+def _decided(plan: "_Plan", mutation: Mutation, method: Method) -> Decision:
+    audit = plan.audit
     if mutation.injected:
         # Said of what the pod has in the end, not of this patch: a reinvocation must not say otherwise.
         audit = audit | _INJECTED
     # Where all containers are skipped, nothing is done that a warning could be about.
     said = plan.warnings if mutation.considered else ()
     warnings = bounded([*said, *mutation.warnings]) if said or mutation.warnings else []
-    decision = Decision(mutation.reason, mutation.operations, warnings, audit, method=identity.method)
-    return _checked(pod, decision, _lacking(mutation), settings)
+    return Decision(mutation.reason, mutation.operations, warnings, audit, method=method)
 
 
 def answer(review: Review, decision: Decision) -> bytes:
     """The HTTP body that carries `decision`: an AdmissionReview with the review's own uid and apiVersion."""
-    response = Response(review.uid, decision.allowed)
+    if decision.encoded:
+        return encode_shared(review, decision.encoded)
+    return encode(review, _response(review.uid, decision))
+
+
+def _response(uid: str, decision: Decision) -> Response:
+    response = Response(uid, decision.allowed)
     if decision.denied:
         reason = "Forbidden" if decision.code == 403 else "BadRequest"
         response.status = Status(decision.code, decision.denied, reason, "Failure")
     elif decision.operations:
-        response.patch = _patch(tuple(decision.operations))
+        response.patch = msgspec.Raw(msgspec.json.encode(jsonpatch.document(decision.operations)))
         response.patchType = "JSONPatch"
     if decision.warnings:
         response.warnings = decision.warnings
     if decision.audit:
         response.auditAnnotations = decision.audit
-    return encode(review, response)
+    return response
 
 
-def _patch(operations: tuple[bytes, ...]) -> msgspec.Raw:
-    """The JSON Patch as a JSON string of base64."""
-    make = _encoded_patch if sum(map(len, operations)) <= _MAX_CACHED else _encoded_patch.__wrapped__
-    return make(operations)
-
-
-# The operations of one pod are, mostly, the very ones of those before it.
-@lru_cache(maxsize=1024)
-def _encoded_patch(operations: tuple[bytes, ...]) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(jsonpatch.document(operations)))
-
-
-class _Plan(msgspec.Struct, frozen=True):
+class _Plan(msgspec.Struct, frozen=True, eq=False):
     """What a pod gets by its ServiceAccount and its annotations, before its containers are looked at.
 
     `injection` is there where `identity` is one; `is_skipped` says of a container's name whether it is left alone
-    (None: none is).
+    (None: none is); `is_shared`: all pods without annotations of ours that run as it have this very one.
     """
 
     identity: Identity | NoIdentity
@@ -155,6 +167,7 @@ class _Plan(msgspec.Struct, frozen=True):
     audit: dict[str, str]
     injection: Injection | None = None
     is_skipped: Callable[[str], bool] | None = None
+    is_shared: bool = False
 
 
 def _plan_for(pod: Pod, review: Review, account: ServiceAccount | None, sources: Sources, settings: Settings) -> _Plan:
@@ -179,7 +192,7 @@ def _is_small(account: ServiceAccount | None, granted: Granted) -> bool:
 # Most pods have no annotations of ours, and run as few ServiceAccounts, over and over.
 @lru_cache(maxsize=2048)
 def _plain_plan(account: ServiceAccount | None, key: tuple[str, str], granted: Granted, settings: Settings) -> _Plan:
-    return _plan(account, key, granted, settings, {}, "", windows=False)
+    return msgspec.structs.replace(_plan(account, key, granted, settings, {}, "", windows=False), is_shared=True)
 
 
 def _plan(
@@ -229,7 +242,8 @@ def _names(annotation: str, pod: Mapping[str, str], account: Mapping[str, str]) 
 
 
 def _has_skip_label(pod: Pod, settings: Settings) -> bool:
-    labels = pod.meta.labels
+    # Asked twice of every pod: without a call.
+    labels = pod.metadata.labels if pod.metadata is not None else None
     return labels is not None and settings.skip_label in labels
 
 

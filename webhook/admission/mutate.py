@@ -13,22 +13,24 @@ import msgspec
 from webhook.admission import jsonpatch
 from webhook.admission.annotations import ENV_DEFAULT_REGION, ENV_REGION, ENV_STS_REGIONAL_ENDPOINTS, OUR_VARIABLES
 from webhook.admission.injection import Injection, additions, appended, volume_addition
-from webhook.admission.pod import Container, Pod, Volume, same_mount_path
+from webhook.admission.pod import Container, Pod, PodSpec, Volume, same_mount_path
 from webhook.admission.warning import quoted
 
 # Of each container: whether it has a list of variables, and one of mounts.
 _Lists: TypeAlias = tuple[tuple[bool, bool], ...]
+# Those of the init containers and of the containers, and whether the pod has a list of volumes.
+_Shape: TypeAlias = tuple[_Lists, _Lists, bool]
 
 # With more containers, mutations are not kept: whoever may create pods must not fill our memory.
 _FEW_CONTAINERS: Final = 16
 
 
-class Mutation(msgspec.Struct):
+class Mutation(msgspec.Struct, eq=False):
     """The operations that a pod needs, encoded, with warnings.
 
     `considered` counts the containers that were not skipped; `lacking` names those of them that have no credentials
     once patched, neither ours nor their own. `injected` says whether any uses what we inject, now or from an earlier
-    invocation.
+    invocation. `is_shared`: all pods that get the same have this very one.
     """
 
     operations: list[bytes] = []
@@ -36,6 +38,7 @@ class Mutation(msgspec.Struct):
     considered: int = 0
     injected: bool = False
     lacking: list[str] = []
+    is_shared: bool = False
 
     @property
     def reason(self) -> Literal["injected", "already_injected", "containers_left_alone", "all_containers_skipped"]:
@@ -60,9 +63,10 @@ def mutate(
     `is_skipped` says of a container's name whether it is left alone (None: none is); `volume_kind` names the kind of
     the volume at an index (`emptyDir`), asked only where a warning needs it.
     """
-    if is_skipped is None and _is_plain(pod, injection):
-        of_init_containers, of_containers = _lists(pod.spec.initContainers), _lists(pod.spec.containers)
-        return _plain_mutation(injection, expiration, of_init_containers, of_containers, pod.spec.volumes is not None)
+    if is_skipped is None:
+        shape = _plain_shape(pod.spec, injection)
+        if shape is not None:
+            return _plain_mutation(injection, expiration, shape)
     result = Mutation()
     run = _Run(pod, injection, result, volume_kind)
     for group, containers in (("initContainers", pod.spec.initContainers), ("containers", pod.spec.containers)):
@@ -87,35 +91,36 @@ def mutate(
     return result
 
 
-def _is_plain(pod: Pod, injection: Injection) -> bool:
-    """Whether a pod gets what every pod with such containers gets, as nearly all do."""
-    containers = (*(pod.spec.initContainers or ()), *(pod.spec.containers or ()))
-    if not 0 < len(containers) <= _FEW_CONTAINERS or injection.label is not None or not injection.is_shared:
-        return False
-    for volume in pod.spec.volumes or ():
+def _plain_shape(spec: PodSpec, injection: Injection) -> _Shape | None:
+    """The shape of a pod that gets what every pod of that shape gets, as nearly all do; None for others."""
+    init_containers, containers, volumes = spec.initContainers or (), spec.containers or (), spec.volumes
+    if not 0 < len(init_containers) + len(containers) <= _FEW_CONTAINERS:
+        return None
+    if injection.label is not None or not injection.is_shared:
+        return None
+    for volume in volumes or ():
         if volume.name == injection.volume_name:
-            return False
-    for container in containers:  # noqa: SIM110 - a generator costs as much as the question
+            return None
+    lists = []
+    for container in (*init_containers, *containers):
         if not _has_nothing_of_ours(container, injection):
-            return False
-    return True
-
-
-def _lists(containers: list[Container] | None) -> _Lists:
-    return tuple([(container.env is not None, container.volumeMounts is not None) for container in containers or ()])
+            return None
+        lists.append((container.env is not None, container.volumeMounts is not None))
+    count = len(init_containers)
+    return tuple(lists[:count]), tuple(lists[count:]), volumes is not None
 
 
 # Shared by all pods that get the same: never changed.
 @lru_cache(maxsize=1024)
-def _plain_mutation(
-    injection: Injection, expiration: int, init_containers: _Lists, containers: _Lists, has_volumes: bool
-) -> Mutation:
+def _plain_mutation(injection: Injection, expiration: int, shape: _Shape) -> Mutation:
+    init_containers, containers, has_volumes = shape
     operations: list[bytes] = []
     for group, lists in (("initContainers", init_containers), ("containers", containers)):
         for index, (has_env, has_mounts) in enumerate(lists):
             operations += additions(injection, f"/spec/{group}/{index}", has_env, has_mounts)
     operations += volume_addition(injection, expiration, has_volumes)
-    return Mutation(operations, considered=len(init_containers) + len(containers), injected=True)
+    considered = len(init_containers) + len(containers)
+    return Mutation(operations, considered=considered, injected=True, is_shared=True)
 
 
 def _has_nothing_of_ours(container: Container, injection: Injection) -> bool:

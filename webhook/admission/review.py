@@ -252,3 +252,19 @@ _encode: Final = msgspec.json.Encoder().encode
 def encode(review: Review, response: Response) -> bytes:
     """The AdmissionReview that answers `review`, in its own apiVersion."""
     return _encode(_Answer(review.api_version, _KIND, response))
+
+
+_BEFORE_UID: Final = {
+    version: b'{"apiVersion":"%b","kind":"AdmissionReview","response":{"uid":' % version.encode()
+    for version in _API_VERSIONS
+}
+
+
+def encode_response(response: Response) -> bytes:
+    """What stands behind the uid in the answers that share `response`, for `encode_shared`."""
+    return _encode(response).removeprefix(b'{"uid":%b' % _encode(response.uid)) + b"}"
+
+
+def encode_shared(review: Review, encoded: bytes) -> bytes:
+    """The AdmissionReview that answers `review` with what `encode_response` made, its own uid in it."""
+    return b"%b%b%b" % (_BEFORE_UID[review.api_version], _encode(review.uid), encoded)
