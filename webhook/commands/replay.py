@@ -53,7 +53,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         _notice(f"environment variables that are no flag, ignored: {', '.join(unknown)}")
     if parsed.values["url"]:
         # The prefix tells, in either case, which label keeps the API server from calling.
-        ignored = [f"--{flag.name}" for flag in ADMISSION_FLAGS[1:] if flag.field in parsed.given]
+        given = parsed.given - {"annotation_prefix"}
+        ignored = [f"--{flag.name}" for flag in ADMISSION_FLAGS if flag.field in given]
         if ignored:
             _notice(f"the running webhook (--url) has its own, ignored: {', '.join(ignored)}")
 
@@ -221,8 +222,9 @@ def _expected(parsed: Parsed, results: list[tuple[Case, Answer]]) -> int:
     placeless = [(replace(case, place=""), answer) for case, answer in results]
     texts = {f"{case.slug}.{ending}": render(case, answer) for case, answer in placeless}
     bad = [(case, answer) for case, answer in results if is_bad(answer)]
-    for line in [line for case, answer in bad for line in complaints(case, answer)]:
-        _notice(line)
+    for case, answer in bad:
+        for line in complaints(case, answer):
+            _notice(line)
     if parsed.values["update"]:
         for left_over in update(folder, texts):
             _notice(f"{left_over}: belongs to nothing in the input any more: delete it")

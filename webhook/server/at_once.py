@@ -216,7 +216,7 @@ class AtOnceProtocol(BoundedProtocol):
         # Before it is asked whether the client reads: no more than one answer is kept.
         if self.answer:
             self.send()
-        if self.flow.write_paused or self.parser.should_upgrade():
+        if self.flow.write_paused:
             return False
         answer = self.shared.answer(scope, body)
         if answer is None:
@@ -233,8 +233,8 @@ class AtOnceProtocol(BoundedProtocol):
         return True
 
     def _start_queued(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        whole = not cycle.more_body
-        if whole and self._answer(cycle.scope, bytes(cycle.body), keep_alive=cycle.keep_alive):
+        is_whole = not cycle.more_body and not self.parser.should_upgrade()
+        if is_whole and self._answer(cycle.scope, bytes(cycle.body), keep_alive=cycle.keep_alive):
             cycle.response_started = cycle.response_complete = True
             # As uvicorn does at its end: the two hold each other, and a closed connection would wait for the collector.
             cycle.on_response = _nothing
