@@ -12,7 +12,7 @@ from typing import Any
 import uvloop
 
 from webhook.server.certificate_files import CertificateFiles
-from webhook.server.listener import Listener
+from webhook.server.http.listener import Listener
 from webhook.server.tls import ServingContext
 from webhook.server.tls_settings import TlsSettings
 

@@ -1,11 +1,14 @@
-"""The two web applications: the HTTPS one that the API server calls, and the one for probes and metrics."""
+"""The two FastAPI applications: the HTTPS one that the API server calls, and the one for probes and metrics.
+
+Each is complete by itself, under any ASGI server. Our listener also calls the endpoint of `/mutate` directly.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
 
 from webhook.server.exposition import CONTENT_TYPE
 from webhook.server.metrics import Metrics
@@ -15,20 +18,13 @@ from webhook.server.mutate_endpoint import PATH, MutateEndpoint
 _BARE: Final[dict[str, Any]] = {"docs_url": None, "redoc_url": None, "openapi_url": None, "redirect_slashes": False}
 
 
-class WebhookApplication:
-    """The HTTPS application: `/mutate` directly, anything else (`/healthz`) by FastAPI."""
-
-    def __init__(self, mutate: MutateEndpoint) -> None:
-        self._mutate = mutate
-        self._rest = FastAPI(title="pod-identity-webhook", **_BARE)
-        self._rest.add_api_route("/healthz", _healthz, methods=["GET", "HEAD"], response_class=PlainTextResponse)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One ASGI 3 call."""
-        if scope["type"] == "http" and scope["path"] == PATH:
-            await self._mutate(scope, receive, send)
-        else:
-            await self._rest(scope, receive, send)
+def webhook_application(mutate: MutateEndpoint) -> FastAPI:
+    """The application of the HTTPS port: `/mutate` and `/healthz`."""
+    app = FastAPI(title="pod-identity-webhook", **_BARE)
+    # A plain ASGI endpoint: the request pays for no model, dependency or middleware that it does not use.
+    app.router.routes.append(Route(PATH, mutate, include_in_schema=False))
+    app.add_api_route("/healthz", _healthz, methods=["GET", "HEAD"], response_class=PlainTextResponse)
+    return app
 
 
 def metrics_application(

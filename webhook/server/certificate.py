@@ -10,7 +10,7 @@ from webhook.cluster.client import KubernetesClient
 from webhook.errors import WebhookError
 from webhook.server import watched_file
 from webhook.server.certificate_files import CertificateFiles
-from webhook.server.listener import check_port
+from webhook.server.http.listener import check_port
 from webhook.server.published_files import PublishedFiles
 from webhook.server.self_managed import SelfManagedCertificate
 from webhook.server.settings import ServerSettings

@@ -1,7 +1,7 @@
 """The metrics whose values are asked for at each scrape: connections, certificate, cache, watches."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from certs.keeper import Keeper
@@ -13,7 +13,8 @@ from webhook.server.certificate import CertificateSource
 from webhook.server.certificate_files import CertificateFiles
 from webhook.server.client_ca import ClientCaFile
 from webhook.server.exposition import ComputedBy
-from webhook.server.listener import Listener
+from webhook.server.http.listener import Listener
+from webhook.server.loop_pauses import LoopPauses
 from webhook.server.metrics import Metrics
 from webhook.server.published_files import PublishedFiles
 from webhook.server.self_managed import SelfManagedCertificate
@@ -24,20 +25,57 @@ _CHANGES: Final = ("CA", "next CA", "previous CAs", "leaf")
 _FAILURES: Final = ("secret", "bundle", "issue", "serve", "conflict", "unexpected")
 
 
-def add_listener(metrics: Metrics, listener: Listener) -> None:
-    """The HTTPS port's connections."""
-    metrics.add_computed("connections", "Open connections to the HTTPS port.", lambda: listener.open_connections)
-    metrics.add_computed(
-        "refused_connections_total",
-        "Connections closed at once because there were too many.",
-        lambda: listener.refused_connections,
-        kind="counter",
+def add_listeners(metrics: Metrics, listeners: Mapping[str, Listener]) -> None:
+    """The connections of each port, and who had to give way."""
+    tables: tuple[tuple[str, str, str, Callable[[Listener], float]], ...] = (
+        ("gauge", "connections", "Open connections.", lambda one: one.open_connections),
+        (
+            "counter",
+            "refused_connections_total",
+            "Connections closed at once because there were too many.",
+            lambda one: one.occupancy.refused_connections,
+        ),
+        (
+            "counter",
+            "evicted_connections_total",
+            "Quiet connections closed to make room for new ones.",
+            lambda one: one.occupancy.evicted_connections,
+        ),
+        (
+            "counter",
+            "refused_bodies_total",
+            "Requests refused because bodies under way filled the memory for them, and theirs made no progress.",
+            lambda one: one.occupancy.refused_bodies,
+        ),
+        (
+            "gauge",
+            "body_memory_bytes",
+            "Memory held by request bodies that are not answered yet.",
+            lambda one: one.occupancy.body_memory,
+        ),
     )
+    for kind, name, help_text, value in tables:
+        metrics.add(ComputedBy(kind, _PREFIX + name, help_text, "port", _by_port(listeners, value)))
     metrics.add_computed(
         "failed_tls_handshakes_total",
         "Connections to the HTTPS port that ended in their TLS handshake.",
-        lambda: listener.failed_handshakes,
+        lambda: listeners["https"].failed_handshakes,
         kind="counter",
+    )
+
+
+def _by_port(
+    listeners: Mapping[str, Listener], value: Callable[[Listener], float]
+) -> Callable[[], Mapping[str, float]]:
+    return lambda: {port: value(listener) for port, listener in listeners.items()}
+
+
+def add_loop_pauses(metrics: Metrics, pauses: LoopPauses) -> None:
+    """Whether the event loop stands still at times."""
+    metrics.add_computed(
+        "event_loop_longest_pause_seconds",
+        "The longest time of the last five minutes in which nothing was answered.",
+        pauses.longest,
     )
 
 

@@ -23,13 +23,15 @@ from webhook.cluster.manifests import ManifestAccounts
 from webhook.cluster.running import running
 from webhook.errors import WebhookError
 from webhook.server import gauges
-from webhook.server.app import WebhookApplication, metrics_application
+from webhook.server.app import metrics_application, webhook_application
 from webhook.server.certificate import certificate_of
 from webhook.server.client_ca import ClientCaFile
 from webhook.server.debug_cache import debug_cache
-from webhook.server.listener import Listener
+from webhook.server.http.limits import Limits
+from webhook.server.http.listener import Listener
+from webhook.server.loop_pauses import LoopPauses
 from webhook.server.metrics import Metrics
-from webhook.server.mutate_endpoint import MutateEndpoint
+from webhook.server.mutate_endpoint import PATH, MutateEndpoint
 from webhook.server.settings import ServerSettings
 from webhook.server.stopping import Stopping
 
@@ -37,6 +39,8 @@ from webhook.server.stopping import Stopping
 _GRACE: Final = 15.0
 # At a desk nobody waits for idle clients to confirm that TLS ends.
 _GRACE_AT_ONCE: Final = 1.0
+# Probes and scrapes have places of their own. They are few, and send no bodies.
+_MONITORING_LIMITS: Final = Limits(max_connections=128, header_bytes=16384, body_bytes=4096)
 _FILES_CHECKED_EVERY: Final = 1.0
 
 logger = logging.getLogger(__name__)
@@ -74,19 +78,24 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
         endpoint = MutateEndpoint(store, knowledge.container_credentials, admission, metrics)
         address = settings.bind_address
         webhook = Listener(
-            WebhookApplication(endpoint),
+            webhook_application(endpoint),
             address=address,
             port=settings.port,
             tls=certificate.serving.outer,
-            at_once=endpoint.answer_at_once,
+            handlers={PATH.encode(): endpoint.answer},
+            on_refusal=endpoint.refused,
         )
         application = metrics_application(
             metrics,
             lambda: "stopping" if stopping.asked else certificate.awaited() or knowledge.awaited(),
             (lambda: debug_cache(store.accounts(), admission)) if settings.enable_debugging_handlers else None,
         )
-        monitoring = Listener(application, address=address, port=settings.metrics_port, tls=None)
-        gauges.add_listener(metrics, webhook)
+        monitoring = Listener(
+            application, address=address, port=settings.metrics_port, tls=None, limits=_MONITORING_LIMITS
+        )
+        gauges.add_listeners(metrics, {"https": webhook, "metrics": monitoring})
+        pauses = LoopPauses()
+        gauges.add_loop_pauses(metrics, pauses)
         gauges.add_certificate(metrics, certificate)
         checks = list(knowledge.checks)
         if settings.client_ca is not None:
@@ -94,6 +103,7 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
             gauges.add_client_ca(metrics, client_ca)
             checks.append(client_ca.check)
 
+        await stack.enter_async_context(running(pauses.run()))
         await stack.enter_async_context(running(certificate.run()))
         await stack.enter_async_context(running(_watch_files(checks)))
         # Both before either starts: where the metrics port is taken, the other listens already.

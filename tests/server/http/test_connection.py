@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from uvicorn.config import Config
-
 from webhook.server.at_once import AtOnceProtocol, SharedAnswers
 from webhook.server.heads import Head, Heads
 from webhook.server.http_answer import HttpAnswer

@@ -1,7 +1,6 @@
 """A listener: accepts connections, and stops without losing a request.
 
-It uses uvicorn's protocol and not its server, which closes idle connections before it tells anyone, takes over the
-signals, and counts no TLS handshake. Accepting by hand bounds the handshakes too.
+Accepting by hand lets old connections give way to new ones, and takes all that the kernel still queues at a stop.
 
 A stop that loses nothing has two steps. `drain` makes every answer carry `Connection: close` while connections are
 still accepted; keep it up until no client is sent here any more. `stop` then closes what was idle all that time.
@@ -15,24 +14,24 @@ import asyncio
 import errno
 import logging
 import socket
-from email.utils import formatdate
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
-from uvicorn.config import Config
-
 from webhook.errors import WebhookError
-from webhook.server import heap
-from webhook.server.at_once import Answer, AtOnceProtocol, SharedAnswers
-from webhook.server.limits import Limits
-from webhook.server.protocol import BoundedProtocol, SharedState
+from webhook.server.http import heap
+from webhook.server.http.connection import HttpConnection
+from webhook.server.http.limits import Limits
+from webhook.server.http.shared import Shared
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.types import ASGIApp
-    from uvicorn._types import ASGIApplication
+
+    from webhook.server.http.answer import Handler
+    from webhook.server.http.request_reader import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,10 @@ LONGEST_TICK = 1.0  # seconds; also the greatest age of a Date header
 STOP_POLL = 0.02  # seconds
 ABORT_TIME = 1.0  # seconds for the application to end after its connections were aborted
 CLOSED_TO_TRIM = 64  # connections; the buffers of fewer are not worth the time
+ACCEPT_AT_ONCE = 64  # connections taken in one turn of the loop
 ACCEPT_PAUSE = 0.5  # seconds, when the process is out of file descriptors or memory
+# Of the kernel's memory for each connection; it doubles this for its own bookkeeping. A review fits in.
+RECEIVE_BUFFER = 64 * 1024
 
 REASONS: Final = {
     errno.EADDRINUSE: "the port is in use",
@@ -55,45 +57,35 @@ class ListenError(WebhookError):
     """The listener cannot start; the message is one line and says why."""
 
 
+def _ignore(_refusal: Refusal) -> None:
+    """Nobody counts refusals."""
+
+
 class Listener:
     """Serves an ASGI application over HTTP/1.1, with TLS where `tls` is given, on one address and port.
 
     `address` is an IPv4 or IPv6 literal; `""` and `"::"` mean every address of both families, `"0.0.0.0"` every IPv4
-    address. Port 0 takes any free one. `at_once` may answer requests whose body is there in place of the application.
-    Several listeners may share an event loop: nothing here is process-wide.
+    address. Port 0 takes any free one. `handlers` answer the requests for a path in place of the application;
+    `on_refusal` hears of each request that is refused before anybody is asked. Several listeners may share an event
+    loop: nothing here is process-wide.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
+        application: ASGIApp,
         *,
         address: str,
         port: int,
         tls: ssl.SSLContext | None,
         limits: Limits = DEFAULT_LIMITS,
-        at_once: Answer | None = None,
+        handlers: Mapping[bytes, Handler] = MappingProxyType({}),
+        on_refusal: Callable[[Refusal], None] = _ignore,
     ) -> None:
-        self.refused_connections = 0
-        self.failed_handshakes = 0
         self._address = address
         self._port = port
-        self._tls = tls
         self._limits = limits
-        self._at_once = SharedAnswers(at_once) if at_once is not None else None
-        # log_config and workers are given so that neither uvicorn's logging setup nor WEB_CONCURRENCY has a say.
-        self._config = Config(
-            cast("ASGIApplication", app),
-            interface="asgi3",
-            lifespan="off",
-            ws="none",
-            proxy_headers=False,
-            log_config=None,
-            workers=1,
-        )
-        self._state = SharedState()
-        self._connections = cast("set[BoundedProtocol]", self._state.connections)
-        self._handshakes: set[asyncio.Task[None]] = set()
-        self._draining = False
+        self._shared = Shared(application, handlers, tls, limits, on_refusal)
+        self.occupancy = self._shared.occupancy
         # Since the heap was trimmed.
         self._most_connections = 0
         self._socket: socket.socket | None = None
@@ -102,7 +94,12 @@ class Listener:
     @property
     def open_connections(self) -> int:
         """Connections accepted and not yet closed, TLS handshakes under way included."""
-        return len(self._connections) + len(self._handshakes)
+        return len(self.occupancy.connections)
+
+    @property
+    def failed_handshakes(self) -> int:
+        """Connections that ended in their TLS handshake."""
+        return self._shared.failed_handshakes
 
     async def start(self) -> int:
         """Listens, and returns the port.
@@ -110,15 +107,13 @@ class Listener:
         Raises `ListenError` when the address is none, or the port is taken or not permitted.
         """
         self._socket = _listen(self._address, self._port, self._limits.backlog)
-        self._config.load()
         self._tick()
-        asyncio.get_running_loop().add_reader(self._socket, self._accept, self._socket)
+        asyncio.get_running_loop().add_reader(self._socket, self._accept, self._socket, ACCEPT_AT_ONCE)
         return cast("int", self._socket.getsockname()[1])
 
     def drain(self) -> None:
         """From now on each answer carries `Connection: close`; new connections are still taken."""
-        self._draining = True
-        self._set_headers()
+        self._shared.is_draining = True
 
     async def stop(self, grace: float) -> None:
         """Stops listening, closes idle connections, and aborts what is not answered after `grace` seconds.
@@ -134,25 +129,29 @@ class Listener:
         self._socket = None
         await self._wait_closed(deadline)
         if self._busy:
-            cut = sum(not connection.transport.is_closing() for connection in self._connections)
-            if cut or self._state.tasks:
+            cut = sum(connection.phase != "closing" for connection in self._connections)
+            if cut or self._shared.tasks:
                 logger.warning("Stopping: aborted %d connections after %g s", cut, grace)
-            for connection in tuple(self._connections):
-                connection.transport.abort()
-            for task in self._handshakes | self._state.tasks:
+            for connection in self._connections:
+                connection.abort()
+            for task in self._shared.tasks:
                 task.cancel()
             await self._wait_closed(loop.time() + ABORT_TIME)
         self._timers.pop("tick").cancel()
 
     @property
+    def _connections(self) -> list[HttpConnection]:
+        return cast("list[HttpConnection]", list(self.occupancy.connections))
+
+    @property
     def _busy(self) -> bool:
-        return bool(self.open_connections or self._state.tasks)
+        return bool(self.open_connections or self._shared.tasks)
 
     async def _wait_closed(self, deadline: float) -> None:
         loop = asyncio.get_running_loop()
         while self._busy:
             now = loop.time()
-            for connection in tuple(self._connections):
+            for connection in self._connections:
                 connection.close_if_idle(now)
             if now >= deadline:
                 return
@@ -160,15 +159,15 @@ class Listener:
 
     def _stop_listening(self, listening: socket.socket) -> None:
         # The kernel resets what it still queues when the socket closes: take all of it first.
-        self._accept(listening)
+        self._accept(listening, self._limits.backlog)
         asyncio.get_running_loop().remove_reader(listening)
         if "accept" in self._timers:
             self._timers.pop("accept").cancel()
         listening.close()
 
-    def _accept(self, listening: socket.socket) -> None:
-        """Takes the connections that wait in the kernel's queue."""
-        for _ in range(self._limits.backlog):
+    def _accept(self, listening: socket.socket, count: int) -> None:
+        """Takes up to `count` of the connections that wait in the kernel's queue."""
+        for _ in range(count):
             try:
                 conn, _peer = listening.accept()
             except BlockingIOError:
@@ -178,55 +177,39 @@ class Listener:
             except OSError as error:
                 self._pause_accepting(listening, error)
                 return
-            if self.open_connections >= self._limits.max_connections:
-                self.refused_connections += 1
+            conn.setblocking(False)
+            if not self.occupancy.has_place(self._shared.loop.time()):
                 conn.close()
                 continue
-            conn.setblocking(False)
-            task = asyncio.get_running_loop().create_task(self._establish(conn))
-            self._handshakes.add(task)
-            task.add_done_callback(self._handshakes.discard)
+            connection = HttpConnection(self._shared, conn)
+            self.occupancy.connections.add(connection)
+            self._shared.run(self._establish(connection, conn))
 
     def _pause_accepting(self, listening: socket.socket, error: OSError) -> None:
         logger.warning("Cannot accept connections, trying again in %g s: %s", ACCEPT_PAUSE, error.strerror)
         loop = asyncio.get_running_loop()
         # Level-triggered: left in place, the reader would spin until a descriptor is free.
         loop.remove_reader(listening)
-        self._timers["accept"] = loop.call_later(ACCEPT_PAUSE, loop.add_reader, listening, self._accept, listening)
+        again = partial(loop.add_reader, listening, self._accept, listening, ACCEPT_AT_ONCE)
+        self._timers["accept"] = loop.call_later(ACCEPT_PAUSE, again)
 
-    async def _establish(self, conn: socket.socket) -> None:
-        """Hands an accepted connection to its protocol, after the TLS handshake."""
-        # Counted from here on as a connection, and no longer as a handshake.
-        on_made = partial(self._handshakes.discard, cast("asyncio.Task[None]", asyncio.current_task()))
-        timeouts = {}
-        if self._tls is not None:
-            timeouts["ssl_handshake_timeout"] = self._limits.handshake_timeout
-            timeouts["ssl_shutdown_timeout"] = self._limits.stall_timeout
+    async def _establish(self, connection: HttpConnection, conn: socket.socket) -> None:
+        """Hands an accepted socket to its connection."""
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                partial(self._protocol, conn, on_made),
-                conn,
-                ssl=self._tls,
-                **timeouts,
-            )
+            await self._shared.loop.connect_accepted_socket(lambda: connection, conn)
         except OSError as error:
-            self.failed_handshakes += 1
-            logger.debug("TLS handshake failed: %s", error)
+            logger.debug("a connection ended at once: %s", error)
+            self.occupancy.leave(connection)
             conn.close()
-
-    def _protocol(self, conn: socket.socket, on_made: Callable[[], None]) -> BoundedProtocol:
-        if self._at_once is None:
-            return BoundedProtocol(self._config, self._state, self._limits, conn, on_made)
-        return AtOnceProtocol(self._config, self._state, self._limits, conn, on_made, self._at_once)
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         limits = self._limits
         shortest = min(limits.request_timeout, limits.idle_timeout, limits.stall_timeout)
         self._timers["tick"] = loop.call_later(min(LONGEST_TICK, shortest / 4), self._tick)
-        self._set_headers()
+        self._shared.tell_time()
         now = loop.time()
-        for connection in tuple(self._connections):
+        for connection in self._connections:
             connection.enforce_deadline(now)
         self._trim_heap()
 
@@ -236,16 +219,6 @@ class Listener:
         if self._most_connections - self.open_connections >= CLOSED_TO_TRIM:
             self._most_connections = self.open_connections
             heap.trim()
-
-    def _set_headers(self) -> None:
-        headers = [(b"date", formatdate(usegmt=True).encode())]
-        self._state.date_line = b"date: %s\r\n" % headers[0][1]
-        self._state.is_draining = self._draining
-        if self._draining:
-            # uvicorn closes a connection after an answer with this header, whoever put it there.
-            headers.append((b"connection", b"close"))
-        # In place: requests under way hold this list, and read it when their answer starts.
-        self._state.default_headers[:] = headers
 
 
 def check_port(address: str, port: int) -> None:
@@ -270,6 +243,7 @@ def _listen(address: str, port: int, backlog: int) -> socket.socket:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setblocking(False)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual_stack else 1)
         listening.bind((host, port, *scope))

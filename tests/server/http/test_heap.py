@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from webhook.server import heap, listener
-from webhook.server.listener import Listener
+from webhook.server.http import heap, listener
+from webhook.server.http.listener import Listener
 
 
 def resident() -> int:

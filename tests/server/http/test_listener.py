@@ -1,181 +1,23 @@
-"""The listener over real sockets and real TLS, under uvloop and under asyncio's own loop."""
+"""The listener over real sockets and real TLS: listening, draining, stopping, deadlines, limits and malformed HTTP."""
 
 import asyncio
 import datetime as dt
-import gc
-import ipaddress
 import logging
 import socket
 import ssl
-import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, closing
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
-import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from webhook.server import tcp
-from webhook.server.http_answer import HttpAnswer
-from webhook.server.limits import Limits
-from webhook.server.listener import Listener, ListenError
-from webhook.server.protocol import PIPELINED_REQUESTS
+from tests.server.http.serving import DEADLINE, GET, POST, App, Client, connect, serving, until
+from webhook.server.http.connection import PIPELINED_REQUESTS
+from webhook.server.http.limits import Limits
+from webhook.server.http.listener import Listener, ListenError
 
-DEADLINE = 20.0
-POST = b"POST /mutate HTTP/1.1\r\nHost: webhook\r\nContent-Length: 4\r\n\r\nbody"
-GET = b"GET / HTTP/1.1\r\nHost: webhook\r\n\r\n"
 Run = Callable[[Coroutine[Any, Any, None]], None]
-
-
-# Whether the application's `at_once` answers what needs no waiting.
-ANSWERS_AT_ONCE = False
-
-
-class App:
-    """Answers with the body's length; `/held` only after `release`, `/endless` without end, `/early` unread."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.entered = asyncio.Event()
-        self.release = asyncio.Event()
-
-    def at_once(self, scope: Any, body: bytes) -> HttpAnswer | None:
-        if not ANSWERS_AT_ONCE or scope["path"] in {"/held", "/endless", "/early"}:
-            return None
-        self.calls += 1
-        self.entered.set()
-        return HttpAnswer(200, (), b"%d" % len(body))
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.calls += 1
-        self.entered.set()
-        size = 0
-        while scope["path"] != "/early":
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            size += len(message["body"])
-            if not message["more_body"]:
-                break
-        if scope["path"] == "/held":
-            await self.release.wait()
-        body = b"%d" % size
-        length = [] if scope["path"] == "/endless" else [(b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 200, "headers": length})
-        while scope["path"] == "/endless":
-            await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
-            await asyncio.sleep(0)
-        await send({"type": "http.response.body", "body": body})
-
-
-@pytest.fixture(
-    params=[(uvloop.new_event_loop, False), (asyncio.new_event_loop, False), (uvloop.new_event_loop, True)],
-    ids=["uvloop", "asyncio", "at-once"],
-)
-def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
-    new_event_loop, at_once = request.param
-    monkeypatch.setitem(globals(), "ANSWERS_AT_ONCE", at_once)
-
-    def run(test: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(asyncio.wait_for(test, DEADLINE))
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    leaf = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = leaf.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = tmp_path_factory.mktemp("tls") / "pair.pem"
-    path.write_bytes(pem)
-    return str(path)
-
-
-@pytest.fixture
-def server_tls(certificate: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
-
-
-@pytest.fixture
-def client_tls(certificate: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=certificate)
-
-
-class Client:
-    """A connection; `get` and `post` return the answer's head, lower case, and its body."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def answer(self) -> tuple[str, bytes]:
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().lower()
-        length = int(head.split("content-length: ")[1].split("\r\n")[0])
-        return head, await self.reader.readexactly(length)
-
-    async def ask(self, request: bytes) -> tuple[str, bytes]:
-        await self.send(request)
-        return await self.answer()
-
-    async def closed(self) -> bytes:
-        """What still arrives until the server closes."""
-        rest = b""
-        with suppress(ConnectionError):
-            while data := await self.reader.read(65536):
-                rest += data
-        return rest
-
-
-@asynccontextmanager
-async def connect(port: int, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[Client]:
-    reader, writer = await asyncio.open_connection(host, port, ssl=tls)
-    try:
-        yield Client(reader, writer)
-    finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
-
-
-@asynccontextmanager
-async def serving(
-    app: App, *, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None, **limits: Any
-) -> AsyncIterator[tuple[Listener, int]]:
-    listener = Listener(
-        app, address=address, port=0, tls=tls, limits=Limits(**limits), at_once=getattr(app, "at_once", None)
-    )
-    port = await listener.start()
-    try:
-        yield listener, port
-    finally:
-        await listener.stop(0)
-        assert listener.open_connections == 0
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110  # nothing signals these conditions; DEADLINE bounds the wait
-        await asyncio.sleep(0.005)
 
 
 # Listening
@@ -408,7 +250,7 @@ def test_a_request_half_received_at_stop_is_finished(run: Run, part: bytes) -> N
         async with serving(App()) as (listener, port), connect(port) as client:
             await client.ask(POST)
             await client.send(part)
-            await until(lambda: any(c.receiving != "nothing" for c in listener._connections))
+            await until(lambda: any(c.phase == "reading" for c in listener._connections))
             stop = asyncio.create_task(listener.stop(60))
             await until(lambda: listener._socket is None)
             head, body = await client.ask(POST[len(part) :])
@@ -524,23 +366,37 @@ def test_a_handshake_that_does_not_end_is_cut_and_counted(run: Run, server_tls: 
     run(test())
 
 
-@pytest.mark.parametrize("path", [b"/endless", b"/"])
-def test_a_client_that_does_not_read_is_cut_at_the_stall_timeout(run: Run, path: bytes) -> None:
+@pytest.mark.parametrize("secure", [True, False], ids=["tls", "plain"])
+def test_a_client_that_does_not_read_is_cut_at_the_stall_timeout(
+    run: Run, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, *, secure: bool
+) -> None:
+    def ask(port: int) -> socket.socket:
+        conn = socket.socket()
+        conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        conn.connect(("127.0.0.1", port))
+        if secure:
+            conn = client_tls.wrap_socket(conn, server_hostname="127.0.0.1")
+        conn.sendall(b"GET /large HTTP/1.1\r\nHost: webhook\r\n\r\n")
+        return conn
+
     async def test() -> None:
-        async with serving(App(), stall_timeout=0.2) as (listener, port):
-            with closing(socket.socket()) as conn:
-                conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-                conn.connect(("127.0.0.1", port))
-                conn.sendall(b"GET %b HTTP/1.1\r\nHost: webhook\r\n\r\n" % path)
+        async with serving(App(), tls=server_tls if secure else None, stall_timeout=0.2) as (listener, port):
+            with closing(await asyncio.to_thread(ask, port)):
                 await until(lambda: listener.open_connections == 1)
-                if path == b"/":
-                    await until(lambda: any(c.cycle for c in listener._connections))
-                    (connection,) = listener._connections
-                    # Without this it would stall before it closes, like the endless answer.
-                    connection.transport.set_write_buffer_limits(high=64 << 20)
-                    connection.transport.write(bytes(32 << 20))
-                    connection.transport.close()
                 await until(lambda: listener.open_connections == 0)
+
+    run(test())
+
+
+def test_a_client_that_reads_slowly_gets_its_whole_answer(run: Run) -> None:
+    async def test() -> None:
+        async with serving(App(), stall_timeout=0.4) as (_, port), connect(port) as client:
+            await client.send(b"GET /large HTTP/1.1\r\nHost: webhook\r\n\r\n")
+            await client.reader.readuntil(b"\r\n\r\n")
+            for _ in range(16):
+                await client.reader.readexactly(2 << 20)
+                # All of it takes longer than the stall timeout.
+                await asyncio.sleep(0.05)
 
     run(test())
 
@@ -616,7 +472,7 @@ def test_one_connection_too_many_is_closed_at_once_and_counted(
             await until(lambda: listener.open_connections == 2)
             async with connect(port) as refused:
                 assert await refused.closed() == b""
-            assert (listener.open_connections, listener.refused_connections) == (2, 1)
+            assert (listener.open_connections, listener.occupancy.refused_connections) == (2, 1)
             assert (await served.ask(POST))[1] == b"4"
 
     run(test())
@@ -648,7 +504,7 @@ def test_malformed_http_is_answered_with_400_and_logged_for_debugging_only(
     run(test())
     records = [record for record in caplog.records if record.name.startswith(("webhook", "uvicorn"))]
     assert [record.levelname for record in records] == ["DEBUG"]
-    assert records[0].getMessage().startswith("Malformed request from ('127.0.0.1', ")
+    assert records[0].getMessage().startswith("refused a request from ('127.0.0.1', ")
 
 
 # The parser lets them pass; what takes them apart does not, or finds no path.
@@ -687,9 +543,25 @@ def test_malformed_http_behind_a_good_request_leaves_its_answer_whole(run: Run, 
             await app.entered.wait()
             app.release.set()
             answer = await client.closed()
-            assert answer.count(b"HTTP/1.1") == 1
-            assert answer.startswith(b"HTTP/1.1 200 ")
-            assert answer.endswith(b"\r\n\r\n0")
+            assert (answer.count(b"HTTP/1.1"), answer[:13]) == (2, b"HTTP/1.1 200 ")
+            assert b"\r\n\r\n0HTTP/1.1 400 Bad Request\r\n" in answer
+
+    run(test())
+
+
+@pytest.mark.parametrize("pause", [True, False], ids=["later", "at once"])
+def test_an_answer_is_not_lost_to_a_malformed_chunk_behind_it(run: Run, *, pause: bool) -> None:
+    async def test() -> None:
+        async with serving(App()) as (_, port), connect(port) as client:
+            chunked = b"POST / HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n"
+            await client.send(POST + chunked + (b"" if pause else b"none\r\n"))
+            if pause:
+                assert (await client.answer())[1] == b"4"
+                await client.send(b"none\r\n")
+            answers = await client.closed()
+            assert answers.count(b"HTTP/1.1 200 OK\r\n") == (0 if pause else 1)
+            assert answers.count(b"HTTP/1.1 400 Bad Request\r\n") == 1
+            assert answers.endswith(b"\r\n\r\nInvalid HTTP request received.")
 
     run(test())
 
@@ -699,10 +571,10 @@ def test_a_malformed_body_ends_the_request_with_400(run: Run) -> None:
         app = App()
         async with serving(app, stall_timeout=60) as (listener, port), connect(port) as client:
             await client.send(b"POST / HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n")
-            await app.entered.wait()
+            await until(lambda: any(c.phase == "reading" for c in listener._connections))
             await client.send(b"not a size\r\n")
             assert (await client.closed()).startswith(b"HTTP/1.1 400 ")
-            await until(lambda: not listener._state.tasks)
+            assert app.calls == 0
 
     run(test())
 
@@ -712,12 +584,10 @@ def test_a_request_to_upgrade_is_answered_plainly_and_the_connection_closed(
 ) -> None:
     async def test() -> None:
         app = App()
-        async with serving(app) as (listener, port), connect(port) as client:
-            await client.send(b"GET /held HTTP/1.1\r\nHost: w\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        async with serving(app) as (_, port), connect(port) as client:
+            upgrade = b"GET /held HTTP/1.1\r\nHost: w\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            await client.send(upgrade + GET)
             await app.entered.wait()
-            (connection,) = listener._connections
-            connection.data_received(GET)
-            assert not connection.pipeline
             app.release.set()
             answer = await client.closed()
             assert answer.startswith(b"HTTP/1.1 200 ")
@@ -726,246 +596,3 @@ def test_a_request_to_upgrade_is_answered_plainly_and_the_connection_closed(
 
     run(test())
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
-
-
-def test_an_answer_sent_before_the_body_keeps_the_connection_usable(run: Run) -> None:
-    async def test() -> None:
-        async with serving(App()) as (_, port), connect(port) as client:
-            start = b"POST /early HTTP/1.1\r\nHost: w\r\nContent-Length: 200000\r\n\r\n"
-            assert (await client.ask(start + bytes(100_000)))[1] == b"0"
-            await client.send(bytes(100_000))
-            assert (await client.ask(POST))[1] == b"4"
-
-    run(test())
-
-
-@asynccontextmanager
-async def answering(answer: Callable[[Any, bytes], HttpAnswer | None]) -> AsyncIterator[tuple[Any, Any, App]]:
-    """A connection to a listener that answers so at once, and the application behind it."""
-    app = App()
-    listener = Listener(app, address="127.0.0.1", port=0, tls=None, at_once=answer)
-    reader, writer = await asyncio.open_connection("127.0.0.1", await listener.start())
-    try:
-        yield reader, writer, app
-    finally:
-        writer.close()
-        await listener.stop(1)
-
-
-def test_an_answer_at_once_is_one_whole_message_and_the_application_is_not_asked() -> None:
-    async def test() -> None:
-        headers = ((b"content-type", b"application/json"),)
-        async with answering(lambda _scope, body: HttpAnswer(200, headers, body * 2)) as (reader, writer, app):
-            writer.write(POST + POST)
-            for _ in range(2):
-                head = await reader.readuntil(b"\r\n\r\n")
-                assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
-                assert head.endswith(b"\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n")
-                assert await reader.readexactly(8) == b"bodybody"
-            assert app.calls == 0
-
-    asyncio.run(asyncio.wait_for(test(), DEADLINE))
-
-
-def test_without_an_answer_at_once_the_application_gets_the_whole_request() -> None:
-    async def test() -> None:
-        asked = []
-        async with answering(lambda scope, body: asked.append((scope["path"], body))) as (reader, writer, app):
-            writer.write(POST)
-            await reader.readuntil(b"\r\n\r\n")
-            assert await reader.readexactly(1) == b"4"
-            assert (asked, app.calls) == ([("/mutate", b"body")], 1)
-
-    asyncio.run(asyncio.wait_for(test(), DEADLINE))
-
-
-def test_a_body_that_comes_later_is_for_the_application() -> None:
-    async def test() -> None:
-        asked: list[bytes] = []
-        async with answering(lambda _scope, body: asked.append(body)) as (reader, writer, app):
-            writer.write(POST[:-2])
-            await app.entered.wait()
-            writer.write(POST[-2:])
-            await reader.readuntil(b"\r\n\r\n")
-            assert await reader.readexactly(1) == b"4"
-            assert (asked, app.calls) == ([], 1)
-
-    asyncio.run(asyncio.wait_for(test(), DEADLINE))
-
-
-def test_an_answer_at_once_that_closes_says_so_and_is_the_last() -> None:
-    async def test() -> None:
-        async with answering(lambda _scope, _body: HttpAnswer(413, (), b"no", closes=True)) as (reader, writer, _):
-            writer.write(POST + POST)
-            answer = await reader.read()
-            assert answer.count(b"HTTP/1.1 413") == 1
-            assert b"\r\nconnection: close\r\n" in answer
-            assert answer.endswith(b"\r\n\r\nno")
-
-    asyncio.run(asyncio.wait_for(test(), DEADLINE))
-
-
-def test_an_answer_at_once_to_head_has_no_body() -> None:
-    async def test() -> None:
-        async with answering(lambda _scope, _body: HttpAnswer(200, (), b"text")) as (reader, writer, _):
-            writer.write(b"HEAD / HTTP/1.1\r\nHost: webhook\r\nConnection: close\r\n\r\n")
-            answer = await reader.read()
-            assert answer.endswith(b"content-length: 4\r\n\r\n")
-
-    asyncio.run(asyncio.wait_for(test(), DEADLINE))
-
-
-def test_answers_at_once_wait_for_the_application_that_is_asked_before_them() -> None:
-    async def test() -> None:
-        def answer(scope: Any, _body: bytes) -> HttpAnswer | None:
-            return None if scope["path"] == "/held" else HttpAnswer(200, (), b"at once")
-
-        async with answering(answer) as (reader, writer, app):
-            writer.write(b"GET /held HTTP/1.1\r\nHost: webhook\r\n\r\n" + POST)
-            await app.entered.wait()
-            app.release.set()
-            await reader.readuntil(b"\r\n\r\n")
-            assert await reader.readexactly(1) == b"0"
-            await reader.readuntil(b"\r\n\r\n")
-            assert await reader.readexactly(7) == b"at once"
-
-    asyncio.run(asyncio.wait_for(test(), DEADLINE))
-
-
-def test_a_closed_connection_that_was_answered_at_once_is_gone_without_the_collector() -> None:
-    async def test() -> None:
-        listener = Listener(
-            App(), address="127.0.0.1", port=0, tls=None, at_once=lambda _scope, body: HttpAnswer(200, (), body)
-        )
-        reader, writer = await asyncio.open_connection("127.0.0.1", await listener.start())
-        writer.write(POST)
-        await reader.readuntil(b"\r\n\r\nbody")
-        connection = weakref.ref(next(iter(listener._connections)))
-        writer.close()
-        await until(lambda: connection() is None)
-        await listener.stop(1)
-
-    gc.disable()
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(asyncio.wait_for(test(), DEADLINE))
-    finally:
-        gc.enable()
-
-
-def test_a_request_for_an_upgrade_is_for_the_application_and_its_connection_ends() -> None:
-    async def test() -> None:
-        async with answering(lambda _scope, body: HttpAnswer(200, (), body)) as (reader, writer, app):
-            writer.write(b"GET / HTTP/1.1\r\nHost: webhook\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
-            answer = await reader.read()
-            assert b"\r\nconnection: close\r\n" in answer
-            assert app.calls == 1
-
-    asyncio.run(asyncio.wait_for(test(), DEADLINE))
-
-
-def test_while_draining_what_is_pipelined_behind_the_last_answer_is_not_decided() -> None:
-    async def test() -> None:
-        bodies: list[bytes] = []
-
-        def answer(_scope: Any, body: bytes) -> HttpAnswer:
-            bodies.append(body)
-            return HttpAnswer(200, (), body)
-
-        listener = Listener(App(), address="127.0.0.1", port=0, tls=None, at_once=answer)
-        reader, writer = await asyncio.open_connection("127.0.0.1", await listener.start())
-        listener.drain()
-        writer.write(POST * 20)
-        answers = await reader.read()
-        assert (answers.count(b"HTTP/1.1 200"), len(bodies)) == (1, 1)
-        assert answers.count(b"connection: close\r\n") == 1
-        writer.close()
-        await listener.stop(1)
-
-    asyncio.run(asyncio.wait_for(test(), DEADLINE))
-
-
-def test_a_request_that_asks_before_its_body_is_told_to_go_on_behind_another() -> None:
-    async def test() -> None:
-        def answer(scope: Any, body: bytes) -> HttpAnswer | None:
-            return None if scope["path"] == "/held" else HttpAnswer(200, (), body)
-
-        async with answering(answer) as (reader, writer, app):
-            expecting = POST.replace(b"\r\n\r\nbody", b"\r\nExpect: 100-continue\r\n\r\n")
-            writer.write(b"GET /held HTTP/1.1\r\nHost: webhook\r\n\r\n" + expecting)
-            await app.entered.wait()
-            app.release.set()
-            await reader.readuntil(b"\r\n\r\n0")
-            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-            writer.write(b"body")
-            await reader.readuntil(b"\r\n\r\n4")
-
-    asyncio.run(asyncio.wait_for(test(), DEADLINE))
-
-
-@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "application"])
-def test_a_client_that_never_reads_a_large_answer_is_cut_off(certificate: str, *, at_once: bool) -> None:
-    large = HttpAnswer(200, (), bytes(300_000))
-
-    async def application(_scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"300000")]})
-        await send({"type": "http.response.body", "body": large.body})
-
-    async def test() -> None:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate)
-        limits = Limits(stall_timeout=0.2, idle_timeout=600)
-        answer = (lambda _scope, _body: large) if at_once else None
-        listener = Listener(application, address="127.0.0.1", port=0, tls=tls, limits=limits, at_once=answer)
-        port = await listener.start()
-        client = ssl._create_unverified_context()
-        conn = socket.socket()
-        conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        with closing(conn):
-            await asyncio.to_thread(conn.connect, ("127.0.0.1", port))
-            secure = await asyncio.to_thread(client.wrap_socket, conn)
-            with closing(secure):
-                secure.sendall(POST)
-                await until(lambda: listener.open_connections == 1)
-                await until(lambda: listener.open_connections == 0)
-        await listener.stop(1)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(test(), DEADLINE))
-
-
-@pytest.mark.parametrize(("step", "lives"), [(1, True), (0, False)], ids=["something", "nothing"])
-def test_a_client_is_cut_off_only_where_it_acknowledges_nothing(
-    monkeypatch: pytest.MonkeyPatch, *, step: int, lives: bool
-) -> None:
-    looks: list[int] = []
-
-    def acknowledged(_conn: socket.socket) -> int:
-        looks.append(len(looks) * step)
-        return looks[-1]
-
-    monkeypatch.setattr(tcp, "unsent", lambda _conn: 100)
-    monkeypatch.setattr(tcp, "acknowledged", acknowledged)
-
-    async def test() -> None:
-        limits = Limits(stall_timeout=0.1, idle_timeout=600)
-        listener = Listener(
-            App(), address="127.0.0.1", port=0, tls=None, limits=limits, at_once=lambda *_: HttpAnswer(200, (), b"")
-        )
-        reader, writer = await asyncio.open_connection("127.0.0.1", await listener.start())
-        writer.write(POST)
-        await reader.readuntil(b"\r\n\r\n")
-        if lives:
-            # Ticks come every quarter of the stall timeout.
-            await until(lambda: len(looks) > 20)
-            assert listener.open_connections == 1
-        else:
-            with suppress(ConnectionError):
-                assert await reader.read() == b""
-            assert len(looks) < 20
-        writer.close()
-        await listener.stop(1)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(test(), DEADLINE))

@@ -1,0 +1,184 @@
+"""From the bytes of a connection to whole requests (HTTP/1.1, RFC 9112), by httptools; what is too large is refused."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import httptools
+
+from webhook.server.http.answer import Headers, Request
+from webhook.server.http.limits import Limits
+
+# A body that comes slower than so many bytes at a time makes no progress.
+_PROGRESS: Final = 16 * 1024
+_MALFORMED: Final = b"Invalid HTTP request received."
+_HEADERS_TOO_LARGE: Final = b"Request headers are too large."
+
+
+class Refusal(NamedTuple):
+    """A request that is not read to its end: status, reason, and method and path as far as they are known."""
+
+    code: int
+    reason: bytes
+    method: str
+    path: bytes
+
+
+class _StopParsing(Exception):
+    """Leaves the parser from one of its callbacks; never leaves this file."""
+
+
+class RequestReader:
+    """Reads requests, and calls `on_request` for each that has come whole, `on_refusal` for one that is refused.
+
+    `is_receiving` says whether a request is under way, since `started_at`; its body last made progress at
+    `progressed_at`, both in the loop's time. `is_open` turns False when no further input is to be read.
+    """
+
+    def __init__(
+        self, limits: Limits, on_request: Callable[[Request], None], on_refusal: Callable[[Refusal], None]
+    ) -> None:
+        self._limits = limits
+        self._on_request, self._on_refusal = on_request, on_refusal
+        self._time = asyncio.get_running_loop().time
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self.is_open = True
+        self.is_receiving = False
+        self.awaits_continue = False
+        self.started_at = self.progressed_at = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        # Bytes of this request that were not body; in a chunked body those since the last chunk's start.
+        self._header_bytes = 0
+        self._url = b""
+        self._path, self._query = b"", b""
+        self._headers: Headers = []
+        self._length = b""
+        self._body: bytes | bytearray = b""
+
+    @property
+    def body_size(self) -> int:
+        """The bytes that the body of the request under way has so far."""
+        return len(self._body)
+
+    def feed(self, data: bytes) -> None:
+        """Reads on."""
+        self._header_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Its head is a request of ours. What comes behind it may be of that other protocol.
+            self.stop()
+        except httptools.HttpParserError as error:
+            # What one of the callbacks below raised, the parser puts there.
+            raised = error.__context__
+            if raised is not None and not isinstance(raised, _StopParsing):
+                raise
+            if self.is_open:
+                self.refuse(400, _MALFORMED)
+        else:
+            if self._header_bytes > self._limits.header_bytes and self.is_receiving:
+                self.refuse(431, _HEADERS_TOO_LARGE)
+
+    def refuse(self, code: int, reason: bytes) -> None:
+        """Refuses the request under way. Nothing more is read."""
+        method = self._parser.get_method().decode("ascii")
+        refusal = Refusal(code, reason, method, self._path)
+        self.stop()
+        self._on_refusal(refusal)
+
+    def stop(self) -> None:
+        """Reads nothing more, and forgets what is not whole."""
+        self.is_open = self.is_receiving = self.awaits_continue = False
+        self._begin()
+
+    def close(self) -> None:
+        """Stops for good. The parser and this object hold each other, and the connection: lets go of them."""
+        self.stop()
+        self._parser = self._on_request = self._on_refusal = None  # type: ignore[assignment]
+
+    # The parser's calls
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        if not self.is_open:
+            raise _StopParsing
+        self.is_receiving = True
+        self.started_at = self.progressed_at = self._time()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        name = name.lower()
+        self._headers.append((name, value))
+        if name == b"content-length":
+            self._length = value
+        elif name == b"expect":
+            self.awaits_continue = value.lower() == b"100-continue"
+
+    def on_headers_complete(self) -> None:
+        """Refuses a request that need not be read any further."""
+        # The body that came in the same read still counts as headers. Only then do they need adding up.
+        if self._header_bytes > self._limits.header_bytes:
+            size = len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers)
+            if size > self._limits.header_bytes:
+                self._stop_with(431, _HEADERS_TOO_LARGE)
+        try:
+            target = httptools.parse_url(self._url)
+        except httptools.HttpParserInvalidURLError:
+            self._stop_with(400, b"Invalid URL.")
+        if not target.path or not target.path.isascii():
+            self._stop_with(400, b"Invalid URL.")
+        self._path, self._query = target.path, target.query or b""
+        if self._length and self._is_too_large(self._length.strip(b" \t")):
+            self._refuse_size()
+
+    def on_chunk_header(self) -> None:
+        """A chunk's start, in a body sent chunked: what follows the last one are trailers."""
+        self._header_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self._header_bytes -= len(body)
+        before = len(self._body)
+        if not before:
+            self._body = body
+            return
+        if isinstance(self._body, bytes):
+            self._body = bytearray(self._body)
+        # One buffer, not a list: of a body that comes byte by byte, each part would cost forty times its size.
+        self._body += body
+        if len(self._body) // _PROGRESS != before // _PROGRESS:
+            self.progressed_at = self._time()
+        if len(self._body) > self._limits.body_bytes:
+            self._refuse_size()
+
+    def on_message_complete(self) -> None:
+        """A request has come whole."""
+        parser = self._parser
+        version = parser.get_http_version()
+        keeps_alive = version != "1.0" and parser.should_keep_alive() and not parser.should_upgrade()
+        method = parser.get_method().decode("ascii")
+        body = self._body if isinstance(self._body, bytes) else bytes(self._body)
+        request = Request(method, self._path, self._query, self._headers, body, version, keeps_alive)
+        self.is_receiving = self.awaits_continue = False
+        self._begin()
+        self._on_request(request)
+
+    def _is_too_large(self, length: bytes) -> bool:
+        if not length.isdigit():
+            self._stop_with(400, _MALFORMED)
+        # Python takes no number of thousands of digits, even if they are zeros.
+        length = length.lstrip(b"0")
+        return len(length) > 19 or int(length or b"0") > self._limits.body_bytes
+
+    def _refuse_size(self) -> None:
+        self._stop_with(413, b"the body is larger than %d bytes\n" % self._limits.body_bytes)
+
+    def _stop_with(self, code: int, reason: bytes) -> None:
+        self.refuse(code, reason)
+        raise _StopParsing

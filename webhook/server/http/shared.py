@@ -1,0 +1,69 @@
+"""What the connections of one listener have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from webhook.server.http.occupancy import Occupancy
+from webhook.server.http.read_batch import ReadBatch
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from starlette.types import ASGIApp
+
+    from webhook.server.http.answer import Handler
+    from webhook.server.http.limits import Limits
+    from webhook.server.http.request_reader import Refusal
+
+logger = logging.getLogger(__name__)
+
+
+class Shared:
+    """What the connections of one listener have in common. Made within a running loop.
+
+    `handlers` answer requests by their path, `application` any other. `on_refusal` hears of requests that are refused
+    before anybody is asked. `tasks` are the answers that are awaited.
+    """
+
+    def __init__(
+        self,
+        application: ASGIApp,
+        handlers: Mapping[bytes, Handler],
+        tls: ssl.SSLContext | None,
+        limits: Limits,
+        on_refusal: Callable[[Refusal], None],
+    ) -> None:
+        self.application = application
+        self.handlers = handlers
+        self.tls = tls
+        self.scheme = "http" if tls is None else "https"
+        self.limits = limits
+        self.refused = on_refusal
+        self.loop = asyncio.get_running_loop()
+        self.batch = ReadBatch()
+        self.occupancy = Occupancy(limits)
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.failed_handshakes = 0
+        self.is_draining = False
+        self.date_line = b""
+        self.tell_time()
+
+    def tell_time(self) -> None:
+        """Makes the Date header, which has seconds (RFC 9110, 6.6.1)."""
+        self.date_line = b"date: %b\r\n" % formatdate(usegmt=True).encode()
+
+    def handshake_failed(self, reason: str) -> None:
+        """Counts a connection that ended in its TLS handshake."""
+        self.failed_handshakes += 1
+        logger.debug("TLS handshake failed: %s", reason)
+
+    def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Runs a task, and holds it until it has ended."""
+        task = self.loop.create_task(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
