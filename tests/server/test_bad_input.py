@@ -278,6 +278,7 @@ HEAD = b"POST /mutate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/j
 @pytest.mark.parametrize(
     "sent",
     [
+        HEAD.replace(b"/mutate", b"/%6dutate") + b"Content-Length: 2 2\r\n\r\n{}",
         b"\x00\x01garbage\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01" + bytes(100),
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -289,6 +290,7 @@ HEAD = b"POST /mutate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/j
         HEAD + b"Transfer-Encoding: chunked\r\n\r\nnot a size\r\n",
     ],
     ids=[
+        "two lengths in one",
         "bytes",
         "TLS in TLS",
         "HTTP/2",
@@ -316,6 +318,16 @@ def test_what_is_not_http_is_answered_400_and_a_close(
     assert_answers_a_good_review(client)
 
 
+@pytest.mark.parametrize("path", [b"/mutate", b"/%6dutate"])
+def test_a_blank_behind_a_length_is_no_part_of_it(webhook: WebhookProcess, client: httpx.Client, path: bytes) -> None:
+    with webhook.connection() as conn:
+        conn.sendall(HEAD.replace(b"/mutate", path) + b"Content-Length: 0 \r\n\r\n")
+        answer = conn.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"the body is not JSON: Input data was truncated" in answer
+    assert_answers_a_good_review(client)
+
+
 def test_http_where_tls_is_spoken_is_cut(webhook: WebhookProcess, client: httpx.Client) -> None:
     with socket.create_connection(("127.0.0.1", webhook.port), timeout=20) as conn:
         conn.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
@@ -337,8 +349,8 @@ def test_connections_cut_in_the_midst_of_a_request_leave_nothing_behind(
         with webhook.connection() as conn:
             conn.sendall(part)
     assert_answers_a_good_review(client)
-    name = "pod_identity_webhook_connections "
-    wait_until(lambda: f"\n{name}1\n" in webhook.get("/metrics").text, "all connections but one to be gone")
+    connections = 'pod_identity_webhook_connections{port="https"}'
+    wait_until(lambda: f"\n{connections} 1\n" in webhook.get("/metrics").text, "all connections but one to be gone")
 
 
 def drip(conn: socket.socket, data: bytes, done: threading.Event) -> None:

@@ -15,7 +15,8 @@ from webhook import __version__
 GOLDEN = Path(__file__).with_name("metrics.txt")
 # What differs from run to run: times, connections not wholly closed yet, and this installation's versions.
 MASKED = re.compile(
-    r"((?:_sum|webhook_connections|_timestamp_seconds|_seconds_bucket|latencies_bucket)(?:\{.*\})?) [0-9.e+-]+$",
+    r"((?:_sum|webhook_connections|_timestamp_seconds|pause_seconds|_seconds_bucket|latencies_bucket)(?:\{.*\})?)"
+    r" [0-9.e+-]+$",
     re.MULTILINE,
 )
 

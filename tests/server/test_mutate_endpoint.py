@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from webhook.admission.mapping import NO_MAPPING, RoleMapping
+from webhook.admission.review import parse
 from webhook.admission.settings import Settings
 from webhook.server import mutate_endpoint
+from webhook.server.http.answer import Headers
 from webhook.server.metrics import Metrics
 from webhook.server.mutate_endpoint import MutateEndpoint
 
@@ -22,51 +24,38 @@ class NoAccounts:
         return None
 
 
-@pytest.mark.parametrize(
-    ("length", "answer"),
-    [
-        (b"0" * 5000 + b"4", (400, b"the body is not JSON: JSON is malformed: invalid character (byte 0)\n")),
-        (b"0" * 5000 + b"7340033", (413, b"the body is larger than 7340032 bytes\n")),
-    ],
-)
-def test_a_length_of_thousands_of_digits_is_a_length(length: bytes, answer: tuple[int, bytes]) -> None:
-    endpoint = MutateEndpoint(NoAccounts(), frozenset, Settings(), Metrics())
-    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-    sent: list[Any] = []
+async def answered(endpoint: MutateEndpoint, *parts: bytes, headers: Headers) -> tuple[int, Headers, bytes]:
+    """What the endpoint answers to a body in these parts."""
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    messages[-1]["more_body"] = False
+    coming, sent = iter(messages), list[Any]()
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": b"body", "more_body": False}
+        return next(coming)
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(endpoint({"type": "http", "path": "/mutate", "method": "POST", "headers": headers}, receive, send))
-    assert (sent[0]["status"], sent[1]["body"]) == answer
+    await endpoint({"type": "http", "path": "/mutate", "method": "POST", "headers": headers}, receive, send)
+    return sent[0]["status"], sent[0]["headers"], sent[1]["body"]
 
 
-def test_a_large_body_that_stops_coming_gives_its_place_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mutate_endpoint, "_LARGE_BODY_TIMEOUT", 0.05)
-    endpoint = MutateEndpoint(NoAccounts(), frozenset, Settings(), Metrics())
-    scope = {"type": "http", "path": "/mutate", "method": "POST", "headers": [(b"content-type", b"application/json")]}
+JSON = [(b"content-type", b"application/json")]
 
-    async def answer() -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        parts = iter([{"type": "http.request", "body": bytes(70_000), "more_body": True}])
-        sent: list[Any] = []
 
-        async def receive() -> Any:
-            part = next(parts, None)
-            return part if part is not None else await asyncio.Event().wait()
+def endpoint() -> MutateEndpoint:
+    return MutateEndpoint(NoAccounts(), frozenset, Settings(), Metrics())
 
-        async def send(message: Any) -> None:
-            sent.append(message)
 
-        await endpoint(scope, receive, send)
-        return sent[0]["status"], sent[0]["headers"], sent[1]["body"]
+def test_the_endpoint_bounds_a_body_by_itself() -> None:
+    code, headers, body = asyncio.run(answered(endpoint(), bytes(7_000_000), bytes(340_033), headers=JSON))
+    assert (code, body) == (413, b"the body is larger than 7340032 bytes\n")
+    assert (b"connection", b"close") in headers
 
-    async def test() -> None:
-        answers = await asyncio.wait_for(asyncio.gather(*(answer() for _ in range(40))), 20)
-        for code, headers, body in answers:
-            assert (code, body) == (408, b"the body did not come within 0.05 s\n")
-            assert (b"connection", b"close") in headers
 
-    asyncio.run(test())
+def test_a_body_in_parts_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole: list[bytes] = []
+    monkeypatch.setattr(mutate_endpoint, "parse", lambda body: whole.append(body) or parse(body))
+    code, _, body = asyncio.run(answered(endpoint(), b"bo", b"", b"dy", headers=JSON))
+    assert (code, body[:25]) == (400, b"the body is not JSON: JSO")
+    assert whole == [b"body"]

@@ -136,7 +136,7 @@ class HttpConnection(asyncio.Protocol):
                 self._reader.feed(data)
             if self._tls is not None and self._tls.has_ended:
                 self._end()
-            elif self._reader.is_receiving:
+            elif self.held or self._reader.is_receiving or self._waiting or self._answering_size is not None:
                 self._ask_to_continue()
                 self._note_memory()
         except Exception:
@@ -176,8 +176,6 @@ class HttpConnection(asyncio.Protocol):
             self._waiting.append(request)
         else:
             self._reader.stop()
-        if self.held:
-            self._note_memory()
 
     def _take_refusal(self, refusal: Refusal) -> None:
         """Refuses a request, behind the answers that are due before."""
