@@ -19,7 +19,7 @@ def webhook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookProcess
 @pytest.fixture
 def logging_restored() -> Iterator[None]:
     """Logging is as before afterwards."""
-    loggers = [logging.getLogger(name) for name in ("", "webhook", "certs", "uvicorn", "httpx")]
+    loggers = [logging.getLogger(name) for name in ("", "webhook", "certs", "httpx")]
     before = [(logger, logger.level, logger.handlers) for logger in loggers]
     yield
     for logger, level, handlers in before:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from webhook.admission.mapping import NO_MAPPING, RoleMapping
-from webhook.admission.review import parse
+from webhook.admission.review import Review, parse
 from webhook.admission.settings import Settings
 from webhook.server import mutate_endpoint
 from webhook.server.http.answer import Headers
@@ -55,7 +55,12 @@ def test_the_endpoint_bounds_a_body_by_itself() -> None:
 
 def test_a_body_in_parts_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     whole: list[bytes] = []
-    monkeypatch.setattr(mutate_endpoint, "parse", lambda body: whole.append(body) or parse(body))
+
+    def noted(body: bytes) -> Review:
+        whole.append(body)
+        return parse(body)
+
+    monkeypatch.setattr(mutate_endpoint, "parse", noted)
     code, _, body = asyncio.run(answered(endpoint(), b"bo", b"", b"dy", headers=JSON))
     assert (code, body[:25]) == (400, b"the body is not JSON: JSO")
     assert whole == [b"body"]

@@ -78,6 +78,4 @@ def configure_logs(verbosity: int, style: Literal["text", "json"]) -> None:
     for ours in ("webhook", "certs"):
         logging.getLogger(ours).setLevel(logging.DEBUG if verbosity >= _DECISIONS else logging.INFO)
     if verbosity < _EVERYTHING:
-        # It logs each malformed request; our metrics count them.
-        logging.getLogger("uvicorn").setLevel(logging.ERROR)
         logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import httptools
@@ -26,6 +27,18 @@ class Refusal(NamedTuple):
 
 class _StopParsing(Exception):
     """Leaves the parser from one of its callbacks; never leaves this file."""
+
+
+# The API server asks for the same few over and over.
+@lru_cache(maxsize=16)
+def _target(url: bytes) -> tuple[bytes, bytes]:
+    """The path and the query of a request's target; no path if it has none."""
+    try:
+        parsed = httptools.parse_url(url)
+    except httptools.HttpParserInvalidURLError:
+        return b"", b""
+    path = parsed.path or b""
+    return (path, parsed.query or b"") if path.isascii() else (b"", b"")
 
 
 class RequestReader:
@@ -127,13 +140,9 @@ class RequestReader:
             size = len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers)
             if size > self._limits.header_bytes:
                 self._stop_with(431, _HEADERS_TOO_LARGE)
-        try:
-            target = httptools.parse_url(self._url)
-        except httptools.HttpParserInvalidURLError:
+        self._path, self._query = _target(self._url)
+        if not self._path:
             self._stop_with(400, b"Invalid URL.")
-        if not target.path or not target.path.isascii():
-            self._stop_with(400, b"Invalid URL.")
-        self._path, self._query = target.path, target.query or b""
         if self._length and self._is_too_large(self._length.strip(b" \t")):
             self._refuse_size()
 
