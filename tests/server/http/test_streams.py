@@ -150,16 +150,19 @@ streams = st.lists(requests(), min_size=1, max_size=5), st.lists(st.integers(0, 
 MALFORMED = (b"400", b"Invalid HTTP request received.")
 
 
-def agree(ours: list[tuple[bytes, bytes]], stock: list[tuple[bytes, bytes]]) -> bool:
-    """Whether the answers are the same, up to a malformed request.
+END = (b"200", b"GET /end ")
 
-    There stock uvicorn may lose answers that are due before it, or its 400: we send each.
+
+def agree(ours: list[tuple[bytes, bytes]], stock: list[tuple[bytes, bytes]]) -> bool:
+    """Whether the answers are the same, up to where the connection ends.
+
+    If it ends before the last request, with input left unread, stock uvicorn's close is a reset, which may destroy
+    answers on their way; and behind answers that are due it sends no 400. We lose nothing.
     """
-    if ours[-1:] == [MALFORMED]:
-        due = ours[:-1]
-        answered = stock[:-1] if stock[-1:] == [MALFORMED] else stock
-        return answered == due[: len(answered)]
-    return ours == stock
+    if ours[-1:] == [END]:
+        return ours == stock
+    answered = stock[:-1] if stock[-1:] == [MALFORMED] else stock
+    return answered == ours[: len(answered)]
 
 
 def test_our_listener_and_stock_uvicorn_answer_alike() -> None:
@@ -170,7 +173,7 @@ def test_our_listener_and_stock_uvicorn_answer_alike() -> None:
         @given(*streams)
         @example([POST, BAD], [])
         @example([POST, head(b"POST", b"/mutate", [b"Transfer-Encoding: chunked"]) + b"none\r\n"], [])
-        @settings(max_examples=200, deadline=None)
+        @settings(max_examples=100, deadline=None)
         def alike(stream: list[bytes], cuts: list[int]) -> None:
             async def compare() -> None:
                 parts = split(b"".join(stream), cuts)
