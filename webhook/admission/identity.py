@@ -26,8 +26,8 @@ class ServiceAccount(msgspec.Struct, frozen=True, gc=False):
     annotations: dict[str, str] = {}
 
     def __hash__(self) -> int:
-        """Of the name alone: the annotations are a dict, and are compared."""
-        return hash((self.namespace, self.name))
+        """Of the values too: an account whose annotations change all the time must not fill one bucket of a cache."""
+        return hash((self.namespace, self.name, *self.annotations.values()))
 
 
 def own_annotations(annotations: Mapping[str, str] | None, settings: Settings) -> dict[str, str]:

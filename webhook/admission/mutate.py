@@ -155,6 +155,8 @@ class _Run:
         self._result = result
         self._volumes = {volume.name: index for index, volume in enumerate(pod.spec.volumes or ())}
         self._volume_kind = volume_kind
+        # What was found out of the volumes that were asked about: each is looked at once, however many mount it.
+        self._tokens: dict[str, str | None] = {}
         self.unsuitable = self._unsuitable_volume() if injection.volume_name in self._volumes else None
         self.volume_used = False
 
@@ -257,9 +259,11 @@ class _Run:
 
     def _token_in(self, volume_name: str) -> str | None:
         """The audience of the token that a volume projects to our token path; None where it does not."""
-        volume = self._volume_named(volume_name)
-        token = volume.token_at(self._injection.token_path) if volume is not None else None
-        return None if token is None else token.audience or ""
+        if volume_name not in self._tokens:
+            volume = self._volume_named(volume_name)
+            token = volume.token_at(self._injection.token_path) if volume is not None else None
+            self._tokens[volume_name] = None if token is None else token.audience or ""
+        return self._tokens[volume_name]
 
     def _unsuitable_volume(self) -> str | None:
         """What is wrong with the pod's own volume of our name; None where there is none or it will do."""

@@ -130,11 +130,14 @@ def same_mount_path(mount_path: str, ours: str, *, windows: bool) -> bool:
     """Whether two mount paths are one place in the container, spelling aside (`ours` is a clean POSIX path)."""
     if mount_path == ours:
         return True
+    # To clean a path takes longer than all the rest, and makes it no longer, but for the slash that it starts with.
+    if len(mount_path) + 1 < len(ours):
+        return False
     if windows:
         slashed = mount_path.replace("\\", "/")
         slashed = slashed[2:] if slashed[:2].lower() == "c:" else slashed
         return _clean(slashed).lower() == _clean(ours).lower()
-    # Nearly every path is clean, and then it is another one: normalizing each would cost more than all the rest.
+    # Nearly every path is clean, and then it is another one.
     is_clean = mount_path[:1] == "/" and "//" not in mount_path and "/." not in mount_path and mount_path[-1] != "/"
     return not is_clean and _clean(mount_path) == _clean(ours)
 

@@ -10,6 +10,13 @@ from webhook.admission.pod import Pod
 from webhook.admission.warning import quoted
 from webhook.errors import ReviewError
 
+# Stored by etcd, which takes 1.5 MiB for an object by default, a member of it takes five bytes at least.
+MAX_MEMBERS: Final = 400_000
+# Smaller bodies cannot have so many.
+_LARGE: Final = 4 * MAX_MEMBERS
+# A map with the wrong member in it: beyond this its key is not looked for.
+_LARGEST_SEARCHED: Final = 64 * 1024
+
 _API_VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 _KIND: Final = "AdmissionReview"
 
@@ -62,6 +69,25 @@ _decode_pod_review: Final = msgspec.json.Decoder(_PodReview).decode
 _decode_raw_review: Final = msgspec.json.Decoder(_RawReview).decode
 
 
+class _RawVolumes(msgspec.Struct, gc=False):
+    volumes: list[msgspec.Raw]
+
+
+class _SpecWithVolumes(msgspec.Struct, gc=False):
+    spec: _RawVolumes
+
+
+class _ObjectWithVolumes(msgspec.Struct, gc=False):
+    object: _SpecWithVolumes
+
+
+class _ReviewWithVolumes(msgspec.Struct, gc=False):
+    request: _ObjectWithVolumes
+
+
+_decode_volumes: Final = msgspec.json.Decoder(_ReviewWithVolumes).decode
+
+
 class Review(msgspec.Struct, gc=False, frozen=True):
     """A review that we can answer.
 
@@ -80,12 +106,13 @@ class Review(msgspec.Struct, gc=False, frozen=True):
     invalid: str = ""
 
     def volume_kind(self, index: int) -> str:
-        """The kind of the pod's volume at `index` (`emptyDir`): parses the body again, for a warning's sake only."""
+        """The kind of the pod's volume at `index` (`emptyDir`): reads the body again, for a warning's sake only."""
         try:
-            volume: dict[str, Any] = msgspec.json.decode(self.body)["request"]["object"]["spec"]["volumes"][index]
-        except RecursionError:  # skipping a member takes less of the stack than building it
+            volumes = _decode_volumes(self.body).request.object.spec.volumes
+            members = msgspec.json.decode(volumes[index], type=dict[str, msgspec.Raw])
+        except RecursionError:  # a member that the pod's decoder skips has to be kept here
             return "of another kind"
-        return next((kind for kind, source in volume.items() if kind != "name" and source is not None), "of no kind")
+        return next((kind for kind, source in members.items() if kind != "name" and bytes(source) != b"null"), "of no kind")
 
 
 def parse(body: bytes) -> Review:
@@ -96,6 +123,8 @@ def parse(body: bytes) -> Review:
     try:
         if not body.isascii():
             body.decode()
+        if len(body) > _LARGE and _has_too_many_members(body):
+            return _parse_without_pod(body, f"object: more than {MAX_MEMBERS} members are more than a cluster stores")
         review = _decode_pod_review(body)
     except msgspec.ValidationError as error:
         return _parse_without_pod(body, error)
@@ -127,8 +156,15 @@ def _checked_names(request: _PodRequest, pod: Pod, api_version: str, body: bytes
     return Review(request.uid, api_version, body, bool(request.dryRun), namespace, account, pod)
 
 
-def _parse_without_pod(body: bytes, cause: msgspec.ValidationError) -> Review:
-    """The review in a body whose object is no Pod that makes sense: it may be another kind, which is none of ours."""
+def _has_too_many_members(body: bytes) -> bool:
+    return body.translate(None, b" \t\r\n").count(b'":') > MAX_MEMBERS
+
+
+def _parse_without_pod(body: bytes, cause: msgspec.ValidationError | str) -> Review:
+    """The review in a body whose object is no Pod that makes sense: it may be another kind, which is none of ours.
+
+    `cause` is what is wrong with the pod.
+    """
     try:
         review = _decode_raw_review(body)
     except msgspec.ValidationError as error:
@@ -141,6 +177,8 @@ def _parse_without_pod(body: bytes, cause: msgspec.ValidationError) -> Review:
     not_ours = _not_ours(request, _kind_of(request.object))
     if not_ours:
         return Review(request.uid, api_version, body, not_ours=not_ours)
+    if isinstance(cause, str):
+        return Review(request.uid, api_version, body, invalid=cause)
     message, path = _located(cause, "$.request.object")
     path = path.removeprefix(".") or "object"
     if "[...]" in path:
@@ -205,13 +243,17 @@ def _exact_path(raw: msgspec.Raw, path: str) -> str:
     """`path` with the map's key in the place of msgspec's `[...]`: the first whose value is not a string."""
     before, _, after = path.partition("[...]")
     try:
-        value: Any = msgspec.json.decode(raw)
-        for member in before.split("."):
-            value = value[member]
-        key = next((key for key, item in value.items() if not isinstance(item, str)), "...")
-    except (msgspec.MsgspecError, RecursionError, LookupError, TypeError, AttributeError):
+        members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        *above, last = before.split(".")
+        for member in above:
+            members = msgspec.json.decode(members[member], type=dict[str, msgspec.Raw])
+        if len(members[last]) > _LARGEST_SEARCHED:
+            return path
+        found = msgspec.json.decode(members[last], type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, LookupError):
         # The member at fault is one of a duplicate key's, and another came last.
         return path
+    key = next((key for key, item in found.items() if not bytes(item).startswith(b'"')), "...")
     return f"{before}[{quoted(key)[1:-1]}]{after}"
 
 

@@ -12,12 +12,12 @@ _MAX_QUOTED: Final = 40
 
 def quoted(text: str) -> str:
     """`text` in quotes, cut to what fits in a warning, with nothing that a header could not carry."""
-    return '"' + _clipped(_printable(text), _MAX_QUOTED).replace('"', '\\"') + '"'
+    return '"' + _clipped(_printable(text[: _MAX_QUOTED + 1]), _MAX_QUOTED).replace('"', '\\"') + '"'
 
 
 def bounded(warnings: Iterable[str]) -> list[str]:
     """The warnings, each once and cut to its length; where they are too many, the last says how many are left out."""
-    unique = list(dict.fromkeys(_clipped(_printable(warning), MAX_LENGTH) for warning in warnings))
+    unique = list(dict.fromkeys(_clipped(_printable(warning[: MAX_LENGTH + 1]), MAX_LENGTH) for warning in warnings))
     kept: list[str] = []
     total = 0
     for warning in unique:

@@ -1,0 +1,161 @@
+"""AdmissionReviews that cost the most: every list that we loop over at its largest, alone and in products.
+
+Anybody who may create pods can send the smaller ones through the API server; anybody who reaches our port can send all.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from webhook.admission.annotations import OUR_VARIABLES
+from webhook.admission.settings import Settings
+
+MAX_BODY: Final = 7 * 1024 * 1024
+SETTINGS: Final = Settings(aws_default_region="eu-central-1", sts_regional_endpoint=True)
+PATH: Final = SETTINGS.token_mount_path
+PREFIX: Final = SETTINGS.own_prefix
+OUR_VOLUME: Final = "aws-iam-token"
+
+_ROLE_VARIABLES: Final = sorted(OUR_VARIABLES)
+WINDOWS: Final = {"kubernetes.io/os": "windows"}
+
+
+def review(pod: dict[str, Any] | bytes) -> bytes:
+    """The review of the creation of `pod`."""
+    raw = msgspec.Raw(pod if isinstance(pod, bytes) else msgspec.json.encode(pod))
+    request = {
+        "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "namespace": "tenant",
+        "operation": "CREATE",
+        "object": raw,
+    }
+    return msgspec.json.encode({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+
+
+def pod(spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {"kind": "Pod", "metadata": {"name": "p", **metadata}, "spec": {"serviceAccountName": "app", **spec}}
+
+
+def mounts(count: int, path: Callable[[int], str], name: str = "v") -> list[dict[str, str]]:
+    return [{"name": name, "mountPath": path(number)} for number in range(count)]
+
+
+def containers(count: int, **members: Any) -> list[dict[str, Any]]:
+    return [{"name": f"c{number}", **members} for number in range(count)]
+
+
+def projected(name: str, sources: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": name, "projected": {"sources": sources}}
+
+
+def token(path: str) -> dict[str, Any]:
+    return {"serviceAccountToken": {"path": path}}
+
+
+def _here(count: int) -> list[dict[str, Any]]:
+    return containers(count, volumeMounts=mounts(1, lambda _: PATH))
+
+
+def _variables(count: int, **value: Any) -> list[dict[str, Any]]:
+    return [{"name": _ROLE_VARIABLES[number % len(_ROLE_VARIABLES)], **value} for number in range(count)]
+
+
+def _spellings(number: int) -> str:
+    return "/." * (number % 7) + PATH.replace("/", "//") + "/" * (number % 5)
+
+
+def _windows_spellings(number: int) -> str:
+    return "C:" + PATH.replace("/", "\\").upper() + "\\" * (number % 9)
+
+
+# Each makes a pod whose size grows with `n`, in some unit of its own.
+WORST: Final[dict[str, Callable[[int], dict[str, Any] | bytes]]] = {
+    "containers that mount a volume of many sources at our path": lambda n: pod(
+        {"containers": _here(n), "volumes": [projected("v", [token(f"t{i}") for i in range(n)])]}
+    ),
+    "containers that mount a volume of our name with many sources": lambda n: pod(
+        {
+            "containers": containers(n, volumeMounts=mounts(1, lambda _: PATH, OUR_VOLUME)),
+            "volumes": [projected(OUR_VOLUME, [token(f"t{i}") for i in range(n)])],
+        }
+    ),
+    "containers that manage themselves beside a volume of many sources": lambda n: pod(
+        {
+            "containers": containers(
+                n, env=_variables(8, value="x"), volumeMounts=mounts(1, lambda _: PATH, OUR_VOLUME)
+            ),
+            "volumes": [projected(OUR_VOLUME, [token(f"t{i}") for i in range(n)])],
+        }
+    ),
+    "volumes of one name": lambda n: pod({"containers": _here(n), "volumes": [projected("v", [token("t")])] * n}),
+    "containers": lambda n: pod({"containers": containers(n)}),
+    "init containers with lists": lambda n: pod({"initContainers": containers(n, env=[], volumeMounts=[])}),
+    "mounts in odd spellings": lambda n: pod({"containers": containers(1, volumeMounts=mounts(n, _spellings))}),
+    "mounts that are nearly ours": lambda n: pod(
+        {"containers": containers(1, volumeMounts=mounts(n, lambda _: "/./serviceaccount"))}
+    ),
+    "short mounts": lambda n: pod({"containers": containers(1, volumeMounts=mounts(n, lambda _: "/"))}),
+    "mounts of Windows": lambda n: pod(
+        {"containers": containers(1, volumeMounts=mounts(n, _windows_spellings)), "nodeSelector": WINDOWS}
+    ),
+    "short mounts of Windows": lambda n: pod(
+        {"containers": containers(1, volumeMounts=mounts(n, lambda _: "c:")), "nodeSelector": WINDOWS}
+    ),
+    "containers with a mount of ours each, elsewhere": lambda n: pod(
+        {"containers": containers(n, volumeMounts=mounts(1, lambda _: "/", OUR_VOLUME))}
+    ),
+    "variables of ours": lambda n: pod({"containers": containers(1, env=_variables(n))}),
+    "containers with presets": lambda n: pod({"containers": containers(n, env=_variables(4, value="x"))}),
+    "volumes": lambda n: pod({"containers": containers(1), "volumes": [{"name": "v"}] * n}),
+    "volumes of many kinds beside one of our name": lambda n: pod(
+        {
+            "containers": containers(1),
+            "volumes": [*({"name": "v", "csi": {"a": {"b": i}}} for i in range(n)), {"name": OUR_VOLUME, "nfs": {}}],
+        }
+    ),
+    "a volume of our name, of a deep kind": lambda n: pod(
+        {"containers": containers(1), "volumes": [{"name": OUR_VOLUME, "nfs": {str(i): [{}] * 9 for i in range(n)}}]}
+    ),
+    "container names to skip": lambda n: pod(
+        {"containers": containers(n)},
+        annotations={f"{PREFIX}skip-containers": ",".join(f"x{i}" for i in range(n))},
+    ),
+    "container names to touch, of blanks": lambda n: pod(
+        {"containers": containers(n)}, annotations={f"{PREFIX}only-containers": " ," * n}
+    ),
+    "annotations below our prefix": lambda n: pod(
+        {"containers": containers(1)}, annotations={f"{PREFIX}{i}": "x" for i in range(n)}
+    ),
+    "labels": lambda n: pod({"containers": containers(1)}, labels={f"l{i}": "x" for i in range(n)}),
+    "node selectors": lambda n: pod({"containers": containers(1), "nodeSelector": {f"l{i}": "x" for i in range(n)}}),
+    "what we do not read": lambda n: pod({"containers": containers(1), "x": [{"a": [{}, 1.5, "é"]}] * n}),
+    "escapes": lambda n: b'{"spec":{"containers":[{"name":"%b"}]}}' % (b"\\u0041" * n),
+    "long numbers": lambda n: b'{"spec":{"containers":[{"name":"c"}],"x":[%b1]}}' % (b"1234567890123456789e300," * n),
+    "a wrong type at the end": lambda n: pod({"containers": [*containers(n), {"name": 7}]}),
+    "a wrong annotation at the end": lambda n: pod(
+        {"containers": containers(1)}, annotations={**{f"a{i}": "x" for i in range(n)}, "z": 7}
+    ),
+    "not a pod": lambda n: pod({"containers": [7], "x": [{"a": {}}] * n}) | {"kind": "Pot"},
+    "not ASCII": lambda n: pod({"containers": containers(1), "x": "🐙" * n}),
+}
+
+
+def sized(name: str, size: int) -> bytes:
+    """The worst review of this name with at most `size` bytes, and nearly as many."""
+    make = WORST[name]
+    low, high = 1, 2
+    while len(review(make(high))) <= size:
+        low, high = high, high * 2
+    # Within a hundredth.
+    while high - low > max(1, low // 100):
+        middle = (low + high) // 2
+        low, high = (middle, high) if len(review(make(middle))) <= size else (low, middle)
+    return review(make(low))
+
+
+def all_sized(size: int) -> Iterator[tuple[str, bytes]]:
+    """Each of the worst reviews at this size."""
+    for name in WORST:
+        yield name, sized(name, size)
