@@ -37,7 +37,9 @@ def _decided(review_document: JSON, given: JSON) -> tuple[Review, Decision]:
     mapping, problems = parse_mapping(json.dumps(given.get("mapping", {})))
     assert problems == []
     credentials = parse_container_credentials(json.dumps(given.get("containerCredentials", {})).encode())
-    return review, decide(review, account, Sources(mapping, credentials), settings)
+    requires = given.get("namespaceRequires", False)
+    sources = Sources(mapping, credentials)
+    return review, decide(review, account, sources, settings, namespace_requires=requires)
 
 
 def _answered(review: Review, decision: Decision) -> JSON:

@@ -11,7 +11,10 @@ ROLE_SESSION_NAME = "role-session-name"
 
 POD_ANNOTATIONS = (TOKEN_EXPIRATION, SKIP_CONTAINERS, ONLY_CONTAINERS, ROLE_SESSION_NAME)
 
-# Below the annotation prefix, Pod labels.
+# What kubelet puts on the mirror of a static pod, which runs whether it is admitted or not.
+MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
+
+# Below the annotation prefix, Pod labels; the second is one of Namespaces too.
 SKIP_LABEL = "skip-pod-identity-webhook"
 REQUIRE_LABEL = "require-pod-identity"
 

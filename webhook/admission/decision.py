@@ -3,15 +3,13 @@
 import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from webhook.admission import jsonpatch
-from webhook.admission.annotations import (
-    ONLY_CONTAINERS,
-    SKIP_CONTAINERS,
-)
+from webhook.admission.annotations import MIRROR_ANNOTATION, ONLY_CONTAINERS, SKIP_CONTAINERS
+from webhook.admission.golang import parse_bool
 from webhook.admission.identity import (
     Granted,
     Identity,
@@ -19,7 +17,6 @@ from webhook.admission.identity import (
     NoIdentity,
     ServiceAccount,
     Sources,
-    own_annotations,
     resolve,
 )
 from webhook.admission.injection import SESSION_NAME_MAX, Injection, injection_of, session_name_of
@@ -78,27 +75,48 @@ class Decision(msgspec.Struct, gc=False, frozen=True):
         return not self.denied
 
 
-def needs_account(review: Review, settings: Settings) -> bool:
+def needs_account(review: Review, settings: Settings, *, namespace_requires: bool = False) -> bool:
     """Whether deciding on `review` takes its ServiceAccount."""
-    return review.pod is not None and not _has_skip_label(review.pod, settings)
+    pod = review.pod
+    if pod is None:
+        return False
+    return not _has_skip_label(pod, settings) or _requirement(pod, settings, namespace_requires) in {"pod", "namespace"}
 
 
-def decide(review: Review, account: ServiceAccount | None, sources: Sources, settings: Settings) -> Decision:
-    """The decision on `review`, whose ServiceAccount is `account` (None: there is none)."""
+def decide(
+    review: Review,
+    account: ServiceAccount | None,
+    sources: Sources,
+    settings: Settings,
+    *,
+    namespace_requires: bool = False,
+) -> Decision:
+    """The decision on `review`, whose ServiceAccount is `account` (None: there is none).
+
+    `namespace_requires`: the pod's namespace is labelled as one whose pods do not run without their role.
+    """
     pod = review.pod
     if pod is None:
         if review.invalid:
             return Decision("invalid_pod", denied=review.invalid, code=400)
         return Decision(review.not_ours)
-    if _has_skip_label(pod, settings):
-        why = f"its label {settings.skip_label} keeps the webhook away"
-        return _checked(pod, Decision("skip_label", why=why), why, settings)
+    requirement = _requirement(pod, settings, namespace_requires)
+    if requirement == "unclear":
+        value = pod.meta.labels[settings.require_label] if pod.meta.labels else ""
+        return _refused(Decision(""), f"the pod's label {settings.require_label} is {quoted(value)}, which is no bool")
+    is_skipped = _has_skip_label(pod, settings)
+    skipped = Decision("skip_label", why=f"its label {settings.skip_label} keeps the webhook away")
+    if is_skipped and requirement == "none":
+        return skipped
 
     plan = _plan_for(pod, review, account, sources, settings)
     identity = plan.identity
     if isinstance(identity, NoIdentity):
         decision = Decision(identity.reason, warnings=bounded(plan.warnings), audit=plan.audit, why=identity.message)
-        return _checked(pod, decision, identity.message, settings)
+        if requirement == "pod" or (requirement == "namespace" and identity.reason == "invalid_role_arn"):
+            return _refused(decision, _lacks(requirement, identity.message, settings))
+        # Its namespace promised nothing to a pod without a role.
+        return skipped if is_skipped else decision
 
     assert plan.injection is not None  # noqa: S101 - each identity has one
     count = len(pod.spec.containers or ()) + len(pod.spec.initContainers or ())
@@ -109,7 +127,10 @@ def decide(review: Review, account: ServiceAccount | None, sources: Sources, set
     mutation = mutate(pod, plan.injection, expiration, is_skipped=plan.is_skipped, volume_kind=review.volume_kind)
     if plan.is_shared and mutation.is_shared:
         return _shared_decision(plan, mutation, identity.method)
-    return _checked(pod, _decided(plan, mutation, identity.method), _lacking(mutation), settings)
+    decision = _decided(plan, mutation, identity.method)
+    if requirement != "none" and (lacking := _lacking(mutation)):
+        return _refused(decision, _lacks(requirement, lacking, settings))
+    return decision
 
 
 # Both are cached where they were made, and their identity is the key: nothing of a pod is looked at again.
@@ -178,7 +199,9 @@ def _plan_for(pod: Pod, review: Review, account: ServiceAccount | None, sources:
     is_plain = annotations is None or settings.pod_annotations.isdisjoint(annotations)
     if is_plain and not pod.is_windows and len(name) <= SESSION_NAME_MAX and _is_small(account, granted):
         return _plain_plan(account, key, granted, settings)
-    return _plan(account, key, granted, settings, own_annotations(annotations, settings), name, windows=pod.is_windows)
+    prefix = len(settings.own_prefix)
+    ours = {key[prefix:]: (annotations or {})[key] for key in settings.pod_annotations if key in (annotations or ())}
+    return _plan(account, key, granted, settings, ours, name, windows=pod.is_windows)
 
 
 def _is_small(account: ServiceAccount | None, granted: Granted) -> bool:
@@ -259,16 +282,39 @@ def _lacking(mutation: Mutation) -> str:
     return ""
 
 
-def _checked(pod: Pod, decision: Decision, lacking: str, settings: Settings) -> Decision:
-    """`decision`, or the refusal of a pod that requires its identity and would lack it."""
-    labels = pod.meta.labels
-    if not lacking or labels is None or labels.get(settings.require_label) != "true":
-        return decision
-    label = settings.require_label
+# Who says that a pod must not run without its role; `unclear`: its own label says neither true nor false.
+_Requirement: TypeAlias = Literal["none", "pod", "namespace", "unclear"]
+
+
+def _requirement(pod: Pod, settings: Settings, namespace_requires: bool) -> _Requirement:
+    # Hot path: most pods end here.
+    metadata = pod.metadata
+    labels = metadata.labels if metadata is not None else None
+    value = labels.get(settings.require_label) if labels is not None else None
+    if value is None and not namespace_requires:
+        return "none"
+    if MIRROR_ANNOTATION in (pod.meta.annotations or ()):
+        return "none"
+    requires = parse_bool(value) if value is not None else False
+    if requires is None:
+        return "unclear"
+    if requires:
+        return "pod"
+    return "namespace" if namespace_requires else "none"
+
+
+def _lacks(requirement: _Requirement, lacking: str, settings: Settings) -> str:
+    if requirement == "pod":
+        return f"the pod is labelled {settings.require_label} but would lack its credentials: {lacking}"
+    return f"the namespace is labelled {settings.require_label} but the pod would lack its credentials: {lacking}"
+
+
+def _refused(decision: Decision, why: str) -> Decision:
+    """The refusal of a pod that must not run without its role, in place of `decision`."""
     return Decision(
         "identity_required",
         warnings=decision.warnings,
         audit={**decision.audit, "decision": "identity_required"},
-        denied=f"pod-identity-webhook: the pod is labelled {label} but would lack its credentials: {lacking}",
+        denied=f"pod-identity-webhook: {why}",
         code=403,
     )

@@ -1,7 +1,7 @@
 """AdmissionReview (admission.k8s.io v1 and v1beta1): from the body to what is asked, and from there to the answer."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -10,6 +10,8 @@ from webhook.admission.pod import Pod
 from webhook.admission.warning import quoted
 from webhook.errors import ReviewError
 
+# Of all annotations of an object together: apimachinery's TotalAnnotationSizeLimitB, in bytes.
+MAX_ANNOTATIONS: Final = 256 * 1024
 # Stored by etcd, which takes 1.5 MiB for an object by default, a member of it takes five bytes at least.
 MAX_MEMBERS: Final = 400_000
 # Smaller bodies cannot have so many.
@@ -112,7 +114,9 @@ class Review(msgspec.Struct, gc=False, frozen=True):
             members = msgspec.json.decode(volumes[index], type=dict[str, msgspec.Raw])
         except RecursionError:  # a member that the pod's decoder skips has to be kept here
             return "of another kind"
-        return next((kind for kind, source in members.items() if kind != "name" and bytes(source) != b"null"), "of no kind")
+        return next(
+            (kind for kind, source in members.items() if kind != "name" and bytes(source) != b"null"), "of no kind"
+        )
 
 
 def parse(body: bytes) -> Review:
@@ -144,6 +148,12 @@ def parse(body: bytes) -> Review:
 
 
 def _checked_names(request: _PodRequest, pod: Pod, api_version: str, body: bytes) -> Review:
+    annotations = pod.meta.annotations
+    if len(body) > MAX_ANNOTATIONS and annotations is not None:
+        size = sum(len(key) + len(value) for key, value in annotations.items())
+        if size > MAX_ANNOTATIONS:
+            invalid = f"metadata.annotations: {size} characters are more than the API server takes"
+            return Review(request.uid, api_version, body, invalid=invalid)
     namespace = request.namespace or pod.meta.namespace or "default"
     if not is_dns_label(namespace):
         invalid = f"request.namespace: {quoted(namespace)} is not a DNS-1123 label"
