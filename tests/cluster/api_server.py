@@ -30,7 +30,7 @@ class Answer:
         self.keeps_connection = False
 
     async def json(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
-        content = json.dumps(body).encode()
+        content = encoded(body)
         head = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self._writer.write(f"HTTP/1.1 {status} X\r\n{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
         await self._writer.drain()
@@ -43,7 +43,7 @@ class Answer:
 
     async def events(self, *events: Any) -> None:
         for event in events:
-            await self.raw((event if isinstance(event, bytes) else json.dumps(event).encode()) + b"\n")
+            await self.raw((event if isinstance(event, bytes) else encoded(event)) + b"\n")
 
     async def raw(self, content: bytes) -> None:
         self._writer.write(b"%x\r\n%b\r\n" % (len(content), content))
@@ -121,6 +121,12 @@ class ApiServer:
             answer = Answer(writer)
             await (self.every or (self.steps[number] if number < len(self.steps) else hang))(request, answer)
             keeps = answer.keeps_connection
+
+
+def encoded(body: Any) -> bytes:
+    """As the API server writes it: no blanks, and what could be HTML escaped."""
+    text = json.dumps(body, separators=(",", ":"))
+    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026").encode()
 
 
 async def hang(_request: Request, _answer: Answer) -> None:

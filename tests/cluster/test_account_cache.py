@@ -1,20 +1,22 @@
 from collections.abc import Iterator
 
-from tests.cluster.api_server import meta
+import msgspec
+
+from tests.cluster.api_server import encoded, meta
 from webhook.admission.settings import Settings
 from webhook.cluster.account_cache import AccountCache
+from webhook.cluster.account_object import AccountObject
 from webhook.cluster.arrivals import Arrivals
-from webhook.cluster.watch import ObjectMeta, PartialObject
 
 ROLE = "arn:aws:iam::111122223333:role/app"
 OTHER_ROLE = "arn:aws:iam::111122223333:role/other"
 
 
-def item(namespace: str, name: str, role: str = "") -> PartialObject:
-    return PartialObject(ObjectMeta(**meta(name, role=role, namespace=namespace)["metadata"]))
+def item(namespace: str, name: str, role: str = "") -> AccountObject:
+    return msgspec.json.decode(encoded(meta(name, role=role, namespace=namespace)), type=AccountObject)
 
 
-def listed(cache: AccountCache, *items: PartialObject) -> None:
+def listed(cache: AccountCache, *items: AccountObject) -> None:
     """A whole list, in pages of one."""
     listing = cache.begin()
     for each in items:

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.cluster.api_server import (
@@ -11,6 +12,7 @@ from tests.cluster.api_server import (
     ApiServer,
     Request,
     client_of,
+    encoded,
     event,
     fails,
     hang,
@@ -22,10 +24,11 @@ from webhook.admission.identity import ServiceAccount
 from webhook.admission.mapping import NO_MAPPING
 from webhook.admission.settings import Settings
 from webhook.cluster.account_cache import AccountCache
+from webhook.cluster.account_object import AccountMeta, AccountObject
 from webhook.cluster.accounts import ClusterAccounts
 from webhook.cluster.arrivals import Arrivals
 from webhook.cluster.resource import METADATA
-from webhook.cluster.watch import ObjectMeta, Pace, PartialObject
+from webhook.cluster.watch import Pace
 from webhook.errors import LookupFailed
 
 ROLE = "arn:aws:iam::123456789012:role/app"
@@ -66,9 +69,9 @@ async def following(server: ApiServer, **more: Any) -> AsyncIterator[ClusterAcco
         yield accounts
 
 
-def account(name: str, namespace: str = "apps", **annotations: str) -> PartialObject:
+def account(name: str, namespace: str = "apps", **annotations: str) -> AccountObject:
     own = {f"eks.amazonaws.com/{key.replace('_', '-')}": value for key, value in annotations.items()}
-    return PartialObject(ObjectMeta(name=name, namespace=namespace, annotations=own or None))
+    return AccountObject(AccountMeta(name=name, namespace=namespace, annotations=msgspec.Raw(encoded(own))))
 
 
 def test_answers_from_the_list_and_keeps_our_annotations_alone() -> None:
@@ -271,7 +274,7 @@ def test_what_is_not_recent_any_more_is_forgotten() -> None:
         cache.put(account(f"a{number}"))
         clock.seconds += 1
     assert len(cache._recent) == 5
-    cache.delete(account("a99"))
+    cache.delete(account("a99").metadata)
     assert len(cache._recent) == 4
     assert len(cache) == 99
 
@@ -279,7 +282,7 @@ def test_what_is_not_recent_any_more_is_forgotten() -> None:
 def test_deleting_the_last_of_a_namespace_forgets_the_namespace() -> None:
     cache = cache_at(Clock())
     cache.put(account("a"))
-    cache.delete(account("a"))
-    cache.delete(account("a"))
-    cache.delete(account("a", "unknown"))
+    cache.delete(account("a").metadata)
+    cache.delete(account("a").metadata)
+    cache.delete(account("a", "unknown").metadata)
     assert cache._accounts == {}

@@ -21,9 +21,10 @@ from tests.cluster.api_server import (
     until,
     watches,
 )
+from webhook.cluster.collection import Collection, ObjectMeta, PartialObject
 from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
 from webhook.cluster.running import running
-from webhook.cluster.watch import Collection, Pace, PartialObject, Watch
+from webhook.cluster.watch import Pace, Watch
 
 ACCOUNTS = Collection(Resource("serviceaccounts"), PartialObject, METADATA_LIST, METADATA)
 QUICK = Pace(first_delay=0.001, max_delay=0.002, silence=20)
@@ -43,8 +44,11 @@ class Recorder:
     def put(self, item: PartialObject) -> None:
         self.become({**self.state, item.metadata.name: item.metadata.resourceVersion})
 
-    def delete(self, item: PartialObject) -> None:
-        self.become({name: version for name, version in self.state.items() if name != item.metadata.name})
+    def skip(self, meta: ObjectMeta, size: int) -> None:
+        self.become({**self.state, meta.name: f"{meta.resourceVersion}: {size} bytes"})
+
+    def delete(self, meta: ObjectMeta) -> None:
+        self.become({name: version for name, version in self.state.items() if name != meta.name})
 
     def become(self, state: dict[str, str]) -> None:
         self.state = state
@@ -65,6 +69,9 @@ class RecorderListing:
 
     def add(self, items: Sequence[PartialObject]) -> None:
         self._state.update({item.metadata.name: item.metadata.resourceVersion for item in items})
+
+    def skip(self, meta: ObjectMeta, size: int) -> None:
+        self._state[meta.name] = f"{meta.resourceVersion}: {size} bytes"
 
     def commit(self) -> None:
         self._recorder.become(self._state)

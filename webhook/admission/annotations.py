@@ -10,6 +10,7 @@ ONLY_CONTAINERS = "only-containers"
 ROLE_SESSION_NAME = "role-session-name"
 
 POD_ANNOTATIONS = (TOKEN_EXPIRATION, SKIP_CONTAINERS, ONLY_CONTAINERS, ROLE_SESSION_NAME)
+SERVICE_ACCOUNT_ANNOTATIONS = (ROLE_ARN, AUDIENCE, STS_REGIONAL_ENDPOINTS, *POD_ANNOTATIONS)
 
 # What kubelet puts on the mirror of a static pod, which runs whether it is admitted or not.
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"

@@ -1,16 +1,21 @@
-"""The ServiceAccounts of a cluster in memory: names, and the annotations below our prefix."""
+"""The ServiceAccounts of a cluster in memory: names, and the annotations that we know."""
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Final, TypeAlias
 
 from webhook.admission.annotations import ROLE_ARN
-from webhook.admission.identity import ServiceAccount, own_annotations
+from webhook.admission.identity import ServiceAccount
 from webhook.admission.settings import Settings
+from webhook.cluster.account_object import AccountObject, service_account
 from webhook.cluster.arrivals import Arrivals
-from webhook.cluster.watch import PartialObject
+from webhook.cluster.collection import ObjectMeta
+from webhook.cluster.left_out import LeftOut
+
+# Characters of one ServiceAccount's annotations that we know, together. A role's ARN has 2048 at most and an audience
+# 255 (IAM), a session's name 64 (STS), a number or a bool 20: the rest is for lists of containers.
+_MAX_KEPT: Final = 4096
 
 # A watch is some milliseconds behind, seconds on a loaded API server.
 RECENT_SECONDS: Final = 5.0
@@ -22,7 +27,9 @@ _Accounts: TypeAlias = dict[str, dict[str, ServiceAccount | None]]
 class AccountCache:
     """What a watch has told of ServiceAccounts; the sink of one.
 
-    `arrivals` hears of each that was added or changed. `clock` is monotonic, `now` the wall clock.
+    `arrivals` hears of each that was added or changed. One that is too large is not kept: it is as unknown as one that
+    was never heard of, so that its pods are answered by a live read, and `left_out` counts it. `clock` is monotonic,
+    `now` the wall clock.
     """
 
     def __init__(
@@ -37,6 +44,7 @@ class AccountCache:
         self._arrivals = arrivals
         self._clock = clock
         self._now = now
+        self.left_out = LeftOut(clock)
         self._accounts: _Accounts = {}
         # When we were told of those without a role, oldest first.
         self._recent: dict[tuple[str, str], float] = {}
@@ -66,32 +74,36 @@ class AccountCache:
         """A list of all ServiceAccounts starts."""
         return AccountListing(self, self._now() - timedelta(seconds=RECENT_SECONDS))
 
-    def put(self, item: PartialObject) -> None:
+    def put(self, item: AccountObject) -> None:
         """A ServiceAccount was added or changed."""
         meta = item.metadata
         self._tell(meta.namespace, meta.name, self.record(item, self._accounts))
         self._arrivals.announce(meta.namespace, meta.name)
 
-    def delete(self, item: PartialObject) -> None:
-        """A ServiceAccount was deleted."""
-        meta = item.metadata
-        self._recent.pop((meta.namespace, meta.name), None)
-        names = self._accounts.get(meta.namespace)
-        if names is not None:
-            names.pop(meta.name, None)
-            if not names:
-                del self._accounts[meta.namespace]
+    def skip(self, meta: ObjectMeta, size: int) -> None:
+        """A ServiceAccount was added or changed, and is too large to be looked at."""
+        self.left_out.note(meta.namespace, meta.name, f"{size} bytes")
+        self.delete(meta)
+        self._arrivals.announce(meta.namespace, meta.name)
 
-    def record(self, item: PartialObject, accounts: _Accounts) -> ServiceAccount | None:
-        """Notes a ServiceAccount in `accounts`; what was noted."""
-        meta = item.metadata
-        account = service_account(item, self._settings) if meta.annotations else None
-        if account is not None and not account.annotations:
-            account = None
-        names = accounts.get(meta.namespace)
+    def delete(self, meta: ObjectMeta) -> None:
+        """A ServiceAccount was deleted."""
+        self._recent.pop((meta.namespace, meta.name), None)
+        _forget(self._accounts, meta.namespace, meta.name)
+
+    def record(self, item: AccountObject, accounts: _Accounts) -> ServiceAccount | None:
+        """Notes a ServiceAccount in `accounts`; what was noted, None where it is too large."""
+        account = service_account(item, self._settings)
+        namespace, name = account.namespace, account.name
+        size = sum(map(len, account.annotations.values()))
+        if size > _MAX_KEPT:
+            self.left_out.note(namespace, name, f"{size} characters in annotations of ours")
+            _forget(accounts, namespace, name)
+            return None
+        names = accounts.get(namespace)
         if names is None:
-            names = accounts[meta.namespace] = {}
-        names[meta.name] = account
+            names = accounts[namespace] = {}
+        names[name] = account if account.annotations else None
         return account
 
     def known_in(self, namespace: str) -> dict[str, ServiceAccount | None] | None:
@@ -108,7 +120,7 @@ class AccountCache:
         key = (namespace, name)
         now = self._clock()
         self._recent.pop(key, None)
-        if account is None or not account.annotations.get(ROLE_ARN):
+        if account is not None and not account.annotations.get(ROLE_ARN):
             self._recent[key] = now
         while self._recent:
             oldest = next(iter(self._recent))
@@ -127,7 +139,7 @@ class AccountListing:
         self._namespace = ""
         self._recent: list[tuple[str, str]] = []
 
-    def add(self, items: Sequence[PartialObject]) -> None:
+    def add(self, items: Sequence[AccountObject]) -> None:
         """Takes one page."""
         for item in items:
             meta = item.metadata
@@ -135,11 +147,16 @@ class AccountListing:
                 self._enter(meta.namespace)
             account = self._cache.record(item, self._accounts)
             if (
-                meta.creationTimestamp is not None
+                account is not None
+                and meta.creationTimestamp is not None
                 and meta.creationTimestamp >= self._recent_since
-                and (account is None or not account.annotations.get(ROLE_ARN))
+                and not account.annotations.get(ROLE_ARN)
             ):
                 self._recent.append((meta.namespace, meta.name))
+
+    def skip(self, meta: ObjectMeta, size: int) -> None:
+        """There is a ServiceAccount that is too large to be looked at: the new state does not know it."""
+        self._cache.left_out.note(meta.namespace, meta.name, f"{size} bytes")
 
     def commit(self) -> None:
         """The list is whole."""
@@ -160,9 +177,9 @@ class AccountListing:
             self._accounts[self._namespace] = known
 
 
-def service_account(item: PartialObject, settings: Settings) -> ServiceAccount:
-    """What admission knows of a ServiceAccount."""
-    meta = item.metadata
-    # The same few keys on all of them: kept once.
-    annotations = {sys.intern(key): value for key, value in own_annotations(meta.annotations, settings).items()}
-    return ServiceAccount(meta.namespace, meta.name, annotations)
+def _forget(accounts: _Accounts, namespace: str, name: str) -> None:
+    names = accounts.get(namespace)
+    if names is not None:
+        names.pop(name, None)
+        if not names:
+            del accounts[namespace]

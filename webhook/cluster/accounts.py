@@ -10,14 +10,16 @@ from webhook.admission.identity import ServiceAccount
 from webhook.admission.mapping import NO_MAPPING, RoleMapping
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.admission.settings import Settings
-from webhook.cluster.account_cache import AccountCache, service_account
+from webhook.cluster.account_cache import AccountCache
+from webhook.cluster.account_object import AccountObject, service_account
 from webhook.cluster.api_errors import ApiError, MalformedAnswer
 from webhook.cluster.arrivals import Arrivals
+from webhook.cluster.collection import Collection
 from webhook.cluster.config_map import MappingConfigMap
 from webhook.cluster.lookups import Lookups
 from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
 from webhook.cluster.running import running
-from webhook.cluster.watch import Collection, Pace, PartialObject, Watch
+from webhook.cluster.watch import Pace, Watch
 
 if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
@@ -50,7 +52,7 @@ class ClusterAccounts:
         self._grace_seconds = grace_seconds
         self.arrivals = Arrivals()
         self._cache = AccountCache(settings, self.arrivals)
-        collection = Collection(Resource(_PLURAL), PartialObject, METADATA_LIST, METADATA)
+        collection = Collection(Resource(_PLURAL), AccountObject, METADATA_LIST, METADATA)
         self.watch = Watch(client, collection, self._cache, pace)
         self.lookups = Lookups(self._read, seconds=lookup_seconds)
         self._stack = AsyncExitStack()
@@ -71,6 +73,11 @@ class ClusterAccounts:
         return len(self._cache)
 
     @property
+    def left_out(self) -> int:
+        """How often a ServiceAccount was listed, added or changed that is too large to be kept."""
+        return self._cache.left_out.count
+
+    @property
     def is_synced(self) -> bool:
         """Whether all that decisions are made by was known once: ServiceAccounts, and the mappings where there are."""
         return self.watch.is_synced and (self._config_map is None or self._config_map.is_synced)
@@ -83,7 +90,8 @@ class ClusterAccounts:
     def get(self, namespace: str, name: str) -> ServiceAccount | None:
         """The ServiceAccount as the watch has told us; None: look it up.
 
-        That is so where it is unknown, and where it has no role but was created or changed in the last seconds.
+        That is so where it is unknown or too large to be kept, and where it has no role but was created or changed in
+        the last seconds.
         """
         return self._cache.get(namespace, name)
 
@@ -115,7 +123,7 @@ async def read_account(
     resource = Resource(_PLURAL, namespace, name, is_granted_everywhere=True)
     try:
         body = await client.get(resource, accept=METADATA, seconds=seconds)
-        return service_account(msgspec.json.decode(body, type=PartialObject), settings)
+        return service_account(msgspec.json.decode(body, type=AccountObject), settings)
     except ApiError as error:
         if error.status == 404:
             return None

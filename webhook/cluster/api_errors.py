@@ -9,6 +9,7 @@ WebhookError
     ├── ApiError              an answer that says no: its HTTP status and what the API server says
     │   └── Expired           410: a resourceVersion or a continue token that is too old
     └── MalformedAnswer       an answer that makes no sense
+        └── TooLarge          an answer of more bytes than we take
 """
 
 from webhook.errors import WebhookError
@@ -53,3 +54,7 @@ class Expired(ApiError):
 
 class MalformedAnswer(ClusterError):
     """An answer that is not what the Kubernetes API says."""
+
+
+class TooLarge(MalformedAnswer):
+    """An answer of more bytes than we take: what was read of it is forgotten."""

@@ -1,29 +1,33 @@
 """Waiting for ServiceAccounts that are not there yet."""
 
 import asyncio
+from collections import Counter
 from typing import Final
 
 _MAX_CALLERS: Final = 1024
+_MAX_CALLERS_OF_ONE: Final = 256
 
 
 class Arrivals:
-    """Wakes those who wait for a ServiceAccount; more than 1024 do not wait at all."""
+    """Wakes those who wait for a ServiceAccount; more than 1024, and 256 of one namespace, do not wait at all."""
 
     def __init__(self) -> None:
         self._expected: dict[tuple[str, str], asyncio.Future[None]] = {}
-        self._callers: dict[tuple[str, str], int] = {}
+        self._callers: Counter[tuple[str, str]] = Counter()
+        self._callers_of: Counter[str] = Counter()
         self.waiting = 0
 
     async def wait(self, namespace: str, name: str, seconds: float) -> None:
         """Waits until the ServiceAccount is announced, or for so long."""
-        if self.waiting >= _MAX_CALLERS:
+        if self.waiting >= _MAX_CALLERS or self._callers_of[namespace] >= _MAX_CALLERS_OF_ONE:
             return
         key = (namespace, name)
         future = self._expected.get(key)
         if future is None:
             future = self._expected[key] = asyncio.get_running_loop().create_future()
         self.waiting += 1
-        self._callers[key] = self._callers.get(key, 0) + 1
+        self._callers[key] += 1
+        self._callers_of[namespace] += 1
         try:
             await asyncio.wait([future], timeout=seconds)
         finally:
@@ -32,6 +36,9 @@ class Arrivals:
             if not self._callers[key]:
                 del self._callers[key]
                 self._expected.pop(key, None)
+            self._callers_of[namespace] -= 1
+            if not self._callers_of[namespace]:
+                del self._callers_of[namespace]
 
     def announce(self, namespace: str, name: str) -> None:
         """The ServiceAccount is there now."""

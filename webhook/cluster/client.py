@@ -23,15 +23,18 @@ from webhook.cluster.api_errors import (
     ApiError,
     ClusterConfigError,
     ClusterError,
-    MalformedAnswer,
     TimedOut,
+    TooLarge,
     Unreachable,
 )
 from webhook.cluster.resource import JSON, Resource
 from webhook.cluster.status import Status, status_error
 
-# An object in etcd has 1.5 MiB at most; escaped and with its event around it, some more.
-MAX_LINE: Final = 4 * 1024 * 1024
+# The API server takes 3 MiB at most of a request (etcd keeps 1.5 of them), and JSON may show each byte as six.
+MAX_BODY: Final = 20 * 1024 * 1024
+# Bodies beyond this are rare, and anybody's who may write an object: few at a time are taken into memory.
+_LARGE_BODY: Final = 1024 * 1024
+_LARGE_BODIES_AT_ONCE: Final = 2
 _MAX_ERROR_BODY: Final = 64 * 1024
 # Of each connection: what is read ahead of us is memory, and time that the event loop is taken for.
 _READ_AHEAD: Final = 64 * 1024
@@ -61,6 +64,7 @@ class KubernetesClient:
     def __init__(self, settings: AccessSettings) -> None:
         self._settings = settings
         self._lock = asyncio.Lock()
+        self._large_bodies = asyncio.Semaphore(_LARGE_BODIES_AT_ONCE)
         self._loaded_at = 0.0
         self._access: Access | None = None
         self._transport = b""
@@ -83,15 +87,23 @@ class KubernetesClient:
         return self._access.host if self._access is not None else ""
 
     async def get(
-        self, resource: Resource, params: Mapping[str, str] | None = None, accept: str = JSON, seconds: float = 30.0
+        self,
+        resource: Resource,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
+        *,
+        seconds: float = 30.0,
+        max_bytes: int = MAX_BODY,
     ) -> bytes:
-        """The object, or a list of the collection, within `seconds`. Raises ClusterError."""
+        """The object, or a list of the collection, within `seconds`.
+
+        Raises ClusterError; TooLarge where it has more than `max_bytes`.
+        """
         verb = "get" if resource.name else "list"
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT)
         try:
             async with await self._request(verb, resource, params or {}, accept, timeout) as response:
-                body: bytes = await response.read()
-                return body
+                return await self._body(response, max_bytes, f"{verb} {resource}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
 
@@ -103,8 +115,7 @@ class KubernetesClient:
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT)
         try:
             async with await self._request(verb, resource, {}, JSON, timeout, body) as response:
-                written: bytes = await response.read()
-                return written
+                return await self._body(response, MAX_BODY, f"{verb} {resource}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
 
@@ -112,17 +123,37 @@ class KubernetesClient:
     async def stream(
         self, resource: Resource, params: Mapping[str, str], accept: str, *, seconds: float, silence: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The lines of a watch; it lasts for `seconds` at most, and TimedOut comes after `silence` seconds of it."""
+        """A watch, in pieces as they come. It lasts `seconds` at most; TimedOut comes after `silence` seconds of it."""
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT, sock_read=silence)
         try:
             async with await self._request("watch", resource, params, accept, timeout) as response:
                 try:
-                    yield _lines(response.content)
+                    yield response.content.iter_any()
                 finally:
                     # What has not been read yet is of no use: the connection cannot be used again.
                     response.close()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
+
+    async def _body(self, response: aiohttp.ClientResponse, max_bytes: int, what: str) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        has_place = False
+        try:
+            async for part in response.content.iter_any():
+                parts.append(part)
+                size += len(part)
+                if size > max_bytes:
+                    # The rest of it would have to be read before the connection could be used again.
+                    response.close()
+                    raise TooLarge(f"{what}: the answer is larger than {max_bytes} bytes")
+                if size > _LARGE_BODY and not has_place:
+                    await self._large_bodies.acquire()
+                    has_place = True
+            return b"".join(parts)
+        finally:
+            if has_place:
+                self._large_bodies.release()
 
     async def _request(
         self,
@@ -215,19 +246,6 @@ class KubernetesClient:
         if isinstance(error, TimeoutError):
             return TimedOut(f"the API server at {self.host} does not answer in time")
         return Unreachable(f"the API server at {self.host} cannot be reached: {error or type(error).__name__}")
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    rest = b""
-    async for chunk in content.iter_any():
-        *lines, rest = (rest + chunk if rest else chunk).split(b"\n")
-        for line in lines:
-            if line:
-                yield line
-        if len(rest) > MAX_LINE:
-            raise MalformedAnswer(f"a line of a watch is longer than {MAX_LINE} bytes")
-    if rest:
-        raise Unreachable("a watch ended in the middle of a line")
 
 
 def _api_error(

@@ -10,23 +10,37 @@ import msgspec
 
 from webhook.admission.mapping import NO_MAPPING, RoleMapping, parse_mapping
 from webhook.cluster.api_errors import ApiError, MalformedAnswer
+from webhook.cluster.collection import Collection, ObjectMeta, PartialObject
 from webhook.cluster.resource import JSON, Resource
 from webhook.cluster.running import running
-from webhook.cluster.watch import Collection, Pace, PartialObject, Watch
+from webhook.cluster.watch import Pace, Watch
 from webhook.errors import MappingError
 
 if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
 
 _DOCUMENT: Final = "config"
+# All data of a ConfigMap have 1 MiB at most, and JSON may show each byte as six.
+_MAX_CONFIG_MAP: Final = 8 * 1024 * 1024
+_PROBLEMS_NAMED: Final = 20
+_MAX_PROBLEM: Final = 300
 
 logger = logging.getLogger(__name__)
 
 
-class ConfigMap(PartialObject):
-    """A ConfigMap's text members."""
+class _Data(msgspec.Struct):
+    config: str = ""
 
-    data: dict[str, str] | None = None
+
+class ConfigMap(PartialObject):
+    """A ConfigMap, and the one member of its data that we read."""
+
+    data: _Data | None = None
+
+    @property
+    def document(self) -> str:
+        """The role mappings; empty without any."""
+        return self.data.config if self.data is not None else ""
 
 
 async def read_mapping(
@@ -44,7 +58,7 @@ async def read_mapping(
         raise
     except msgspec.MsgspecError as error:
         raise MalformedAnswer(f"get {resource}: {error}") from error
-    return parse_mapping((found.data or {}).get(_DOCUMENT, ""))
+    return parse_mapping(found.document)
 
 
 class MappingConfigMap:
@@ -59,7 +73,7 @@ class MappingConfigMap:
         self.name = name
         self._place = f"ConfigMap {namespace}/{name}"
         selector = f"metadata.name={name}"
-        collection = Collection(Resource("configmaps", namespace), ConfigMap, JSON, JSON, selector)
+        collection = Collection(Resource("configmaps", namespace), ConfigMap, JSON, JSON, selector, _MAX_CONFIG_MAP)
         self.watch = Watch(client, collection, self, pace)
         self.mapping: RoleMapping = NO_MAPPING
         self.bad_entries = 0
@@ -87,7 +101,7 @@ class MappingConfigMap:
 
     def put(self, item: ConfigMap) -> None:
         """The ConfigMap was added or changed."""
-        document = (item.data or {}).get(_DOCUMENT, "")
+        document = item.document
         if document == self._document:
             return
         self._document = document
@@ -100,10 +114,18 @@ class MappingConfigMap:
         self.mapping = mapping
         self.bad_entries = len(problems)
         logger.info("%s: %d role mappings", self._place, len(mapping))
-        for problem in problems:
-            logger.warning("%s: data.%s: %s", self._place, _DOCUMENT, problem)
+        for problem in problems[:_PROBLEMS_NAMED]:
+            logger.warning("%s: data.%s: %s", self._place, _DOCUMENT, problem[:_MAX_PROBLEM])
+        if len(problems) > _PROBLEMS_NAMED:
+            unnamed = len(problems) - _PROBLEMS_NAMED
+            logger.warning("%s: data.%s: %d more entries skipped", self._place, _DOCUMENT, unnamed)
 
-    def delete(self, item: ConfigMap | None = None) -> None:  # noqa: ARG002 - a watch says which one
+    def skip(self, meta: ObjectMeta, size: int) -> None:  # noqa: ARG002 - a watch says which one
+        """The ConfigMap was added or changed, and is too large to be looked at."""
+        self.bad_documents += 1
+        logger.warning("%s: larger than any ConfigMap (%d bytes); the last good mappings stay", self._place, size)
+
+    def delete(self, meta: ObjectMeta | None = None) -> None:  # noqa: ARG002 - as above
         """The ConfigMap is not there any more."""
         if self._document is not None:
             logger.warning("%s: deleted: no role mappings", self._place)
@@ -120,6 +142,7 @@ class ConfigMapListing:
     def __init__(self, owner: MappingConfigMap) -> None:
         self._owner = owner
         self._found: ConfigMap | None = None
+        self._skipped_size = 0
 
     def add(self, items: Sequence[ConfigMap]) -> None:
         """Takes one page."""
@@ -127,9 +150,16 @@ class ConfigMapListing:
             if item.metadata.name == self._owner.name:
                 self._found = item
 
+    def skip(self, meta: ObjectMeta, size: int) -> None:
+        """It is there, and too large to be looked at."""
+        if meta.name == self._owner.name:
+            self._skipped_size = size
+
     def commit(self) -> None:
         """The list is whole."""
         if self._found is not None:
             self._owner.put(self._found)
+        elif self._skipped_size:
+            self._owner.skip(ObjectMeta(self._owner.name), self._skipped_size)
         else:
             self._owner.delete()

@@ -5,6 +5,7 @@ one namespace's pods need it against the flood of another's.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -13,6 +14,8 @@ from webhook.cluster.api_errors import ClusterError
 from webhook.errors import LookupFailed
 
 MAX_CONCURRENT: Final = 32
+# Of those, reads of one namespace: its ServiceAccounts may be so large that each read takes all the time that it has.
+MAX_CONCURRENT_OF_ONE: Final = 8
 # At some milliseconds a read, as many as can be read within a second.
 MAX_WAITING: Final = 1024
 
@@ -33,8 +36,9 @@ class Lookups:
 
     A caller shares a read with others unless that read had started before it came: what an earlier read did not find
     may have been created since. Of the ServiceAccounts of all namespaces at most `max_concurrent` are read at a time
-    and `max_waiting` wait, each at most once; namespaces take turns. Where too many wait, the one that came last in the
-    namespace that has the most is refused. Keeps nothing that it found.
+    and `max_waiting` wait, each at most once; namespaces take turns, and one has no more than `max_concurrent_of_one`
+    read at a time. Where too many wait, the one that came last in the namespace that has the most is refused. Keeps
+    nothing that it found.
     """
 
     def __init__(
@@ -43,17 +47,20 @@ class Lookups:
         *,
         seconds: float = 1.0,
         max_concurrent: int = MAX_CONCURRENT,
+        max_concurrent_of_one: int = MAX_CONCURRENT_OF_ONE,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._read = read
         self._seconds = seconds
         self._max_concurrent = max_concurrent
+        self._max_concurrent_of_one = max_concurrent_of_one
         self._max_waiting = max_waiting
         # By namespace, in the order of their turns; in it by name, in the order of arrival.
         self._waiting: dict[str, dict[str, _Read]] = {}
         # Reads that wait for an earlier one of the same ServiceAccount.
         self._next: dict[tuple[str, str], _Read] = {}
         self._in_flight: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._in_flight_of: Counter[str] = Counter()
         self._waiting_count = 0
         self.rejected = 0
 
@@ -143,8 +150,10 @@ class Lookups:
 
     def _start(self) -> None:
         """Starts what may be started: of each namespace in turn the one that has waited longest."""
-        while self._waiting and len(self._in_flight) < self._max_concurrent:
-            namespace = next(iter(self._waiting))
+        while len(self._in_flight) < self._max_concurrent:
+            namespace = self._next_namespace()
+            if namespace is None:
+                return
             reads = self._waiting.pop(namespace)
             name = next(iter(reads))
             read = reads.pop(name)
@@ -152,7 +161,15 @@ class Lookups:
             if reads:
                 self._waiting[namespace] = reads
             read.has_started = True
+            self._in_flight_of[namespace] += 1
             self._in_flight[namespace, name] = asyncio.create_task(self._run(namespace, name, read))
+
+    def _next_namespace(self) -> str | None:
+        """Whose turn it is. Few are passed over: not many can have all the reads that one may have."""
+        for namespace in self._waiting:
+            if self._in_flight_of[namespace] < self._max_concurrent_of_one:
+                return namespace
+        return None
 
     async def _run(self, namespace: str, name: str, read: _Read) -> None:
         try:
@@ -171,6 +188,9 @@ class Lookups:
                 read.future.set_result(found)
         finally:
             del self._in_flight[namespace, name]
+            self._in_flight_of[namespace] -= 1
+            if not self._in_flight_of[namespace]:
+                del self._in_flight_of[namespace]
             following = self._next.pop((namespace, name), None)
             if following is not None:
                 self._enqueue(namespace, name, following)

@@ -7,16 +7,18 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic
 
 import msgspec
 
 from webhook.cluster.api_errors import ApiError, ClusterError, Expired, MalformedAnswer, TimedOut, Unreachable
 from webhook.cluster.backoff import Backoff
-from webhook.cluster.resource import Resource
+from webhook.cluster.collection import Collection, Sink, T
+from webhook.cluster.lines import LongLine, lines
+from webhook.cluster.pages import PageReader
 from webhook.cluster.status import Status, status_error
 
 if TYPE_CHECKING:
@@ -30,73 +32,9 @@ _MAX_RETRY_AFTER: Final = 300.0
 logger = logging.getLogger(__name__)
 
 
-class ObjectMeta(msgspec.Struct, gc=False):
-    """What we read of any object's metadata."""
-
-    name: str = ""
-    namespace: str = ""
-    resourceVersion: str = ""
-    creationTimestamp: str | None = None
-    annotations: dict[str, str] | None = None
-
-
-class PartialObject(msgspec.Struct, gc=False):
-    """An object's metadata, and nothing else of it."""
-
-    metadata: ObjectMeta
-
-
-T = TypeVar("T", bound=PartialObject)
-T_contra = TypeVar("T_contra", bound=PartialObject, contravariant=True)
-
-
-class _ListMeta(msgspec.Struct):
-    resourceVersion: str = ""
-    continue_: str = msgspec.field(default="", name="continue")
-
-
-class _Page(msgspec.Struct, Generic[T]):
-    metadata: _ListMeta
-    items: list[T] | None = None
-
-
 class _Event(msgspec.Struct):
     type: str
     object: msgspec.Raw
-
-
-class Listing(Protocol[T_contra]):
-    """A new state, made page by page while the old one serves."""
-
-    def add(self, items: Sequence[T_contra]) -> None:
-        """Takes one page."""
-
-    def commit(self) -> None:
-        """The list is whole: the new state takes the place of the old one at once."""
-
-
-class Sink(Protocol[T_contra]):
-    """Who wants to know the objects of a collection."""
-
-    def begin(self) -> Listing[T_contra]:
-        """A list starts. It is forgotten unless it is committed."""
-
-    def put(self, item: T_contra) -> None:
-        """An object was added or changed."""
-
-    def delete(self, item: T_contra) -> None:
-        """An object was deleted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Collection(Generic[T]):
-    """What to follow: `item` is the type of its objects as far as they are read."""
-
-    resource: Resource
-    item: type[T]
-    list_accept: str
-    watch_accept: str
-    field_selector: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +74,11 @@ class Watch(Generic[T]):
         self._pace = pace or Pace()
         self._clock = clock
         self._sleep = sleep
-        self._pages = msgspec.json.Decoder(_Page[collection.item])  # type: ignore[name-defined]
+        self._pages = PageReader(client, collection)
         self._events = msgspec.json.Decoder(_Event)
         self._objects = msgspec.json.Decoder(collection.item)
         self._backoff = Backoff(self._pace.first_delay, self._pace.max_delay)
-        self._page_size = self._pace.page_size
+        self._first_page_size = self._pace.page_size
         self._version = ""
         self._opened_at: float | None = None
         self._heard_at: float | None = None
@@ -223,41 +161,25 @@ class Watch(Generic[T]):
     async def _list(self) -> None:
         started = self._clock()
         listing = self._sink.begin()
-        token = ""
-        while True:
-            try:
-                page = await self._read_page(token)
-            except Expired:
-                # The API server forgets a list's snapshot after minutes. If it is that slow, ask for more at a time.
-                self._page_size *= 4
-                raise
-            listing.add(page.items or ())
-            token, version = page.metadata.continue_, page.metadata.resourceVersion
-            del page
-            if not token:
-                break
-        if not version:
-            raise MalformedAnswer(f"list {self._collection.resource}: no resourceVersion")
+        first = self._first_page_size
+        try:
+            version = await self._pages.read_into(listing, first, max(first, self._pace.page_size))
+        except Expired:
+            # The API server forgets a list's snapshot after minutes. If it is that slow, ask for more at a time.
+            self._first_page_size *= 4
+            raise
+        except TimedOut:
+            # It may be the size of the objects that takes it so long.
+            self._first_page_size = max(first // 8, 1)
+            raise
         listing.commit()
         # All pages show what was there when the first was asked for.
         self._heard_at = started
         self._version = version
-        self._page_size = self._pace.page_size
+        self._first_page_size = self._pace.page_size
         self.lists += 1
         logger.info("%s: listed in %.2f s", self._collection.resource, self._clock() - started)
         self._synced.set()
-
-    async def _read_page(self, token: str) -> _Page[T]:
-        params = {"limit": str(self._page_size)}
-        if token:
-            params["continue"] = token
-        if self._collection.field_selector:
-            params["fieldSelector"] = self._collection.field_selector
-        body = await self._client.get(self._collection.resource, params, self._collection.list_accept)
-        try:
-            return self._pages.decode(body)
-        except msgspec.MsgspecError as error:
-            raise MalformedAnswer(f"list {self._collection.resource}: {error}") from error
 
     async def _follow(self) -> None:
         seconds = random.randint(*self._pace.watch_between)  # noqa: S311 - it spreads load
@@ -275,30 +197,46 @@ class Watch(Generic[T]):
             self._collection.watch_accept,
             seconds=seconds + self._pace.deadline_beyond,
             silence=self._pace.silence,
-        ) as lines:
+        ) as chunks:
             self._opened_at = self._heard_at = self._clock()
-            async for line in lines:
+            async for line in lines(chunks, self._collection.max_object):
                 try:
                     self._take(line)
                 except msgspec.MsgspecError as error:
                     raise MalformedAnswer(f"watch {self._collection.resource}: {error}") from error
 
-    def _take(self, line: bytes) -> None:
+    def _take(self, line: bytes | LongLine) -> None:
+        version = self._pass_over(line) if isinstance(line, LongLine) else self._apply(line)
+        if version is None:
+            return
+        self._version = version or self._version
+        self._heard_at = self._clock()
+        self._has_progressed = True
+        self.events += 1
+
+    def _apply(self, line: bytes) -> str | None:
+        """The resourceVersion to go on from; None where the event is of a type that we do not know."""
         event = self._events.decode(line)
         if event.type == "ERROR":
             status = msgspec.json.decode(event.object, type=Status)
             raise status_error(status, f"watch {self._collection.resource}")
         if event.type not in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}:
-            return
+            return None
         item = self._objects.decode(event.object)
         if event.type == "DELETED":
-            self._sink.delete(item)
+            self._sink.delete(item.metadata)
         elif event.type != "BOOKMARK":
             self._sink.put(item)
-        self._version = item.metadata.resourceVersion or self._version
-        self._heard_at = self._clock()
-        self._has_progressed = True
-        self.events += 1
+        return item.metadata.resourceVersion
+
+    def _pass_over(self, line: LongLine) -> str:
+        """The resourceVersion to go on from, after an event whose object is too large."""
+        event = line.event()
+        if event.type == "DELETED":
+            self._sink.delete(event.meta)
+        elif event.type in {"ADDED", "MODIFIED"}:
+            self._sink.skip(event.meta, line.size)
+        return event.meta.resourceVersion
 
 
 def _reason(error: ClusterError) -> str:

@@ -197,6 +197,12 @@ def add_cluster(metrics: Metrics, store: ClusterAccounts, mappings: MappingConfi
     """The watches of a cluster and what they know."""
     watches = {"serviceaccounts": store.watch} | ({"configmap": mappings.watch} if mappings is not None else {})
     metrics.add_computed("cache_service_accounts", "ServiceAccounts known.", lambda: len(store))
+    metrics.add_computed(
+        "cache_left_out_total",
+        "Times that a ServiceAccount was listed, added or changed that is too large to be kept: it is read live.",
+        lambda: store.left_out,
+        kind="counter",
+    )
     metrics.add(
         ComputedBy(
             "gauge",

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from webhook.cluster.client import KubernetesClient
+from webhook.cluster.collection import Collection, ObjectMeta, PartialObject
 from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
-from webhook.cluster.watch import Collection, Pace, PartialObject, Watch
+from webhook.cluster.watch import Pace, Watch
 
 
 def watch_object(
@@ -38,5 +39,8 @@ class _Waker:
     def put(self, item: PartialObject) -> None:  # noqa: ARG002 - there is one
         self._changed()
 
-    def delete(self, item: PartialObject) -> None:  # noqa: ARG002 - as above
+    def skip(self, meta: ObjectMeta, size: int) -> None:  # noqa: ARG002 - as above; its size is for who reads it
+        self._changed()
+
+    def delete(self, meta: ObjectMeta) -> None:  # noqa: ARG002 - as above
         self._changed()

@@ -1,0 +1,48 @@
+"""A ServiceAccount as the API server shows it, and what admission knows of it: the annotations that it reads."""
+
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+
+from webhook.admission.annotations import SERVICE_ACCOUNT_ANNOTATIONS
+from webhook.admission.identity import ServiceAccount
+from webhook.admission.settings import Settings
+from webhook.cluster.collection import ObjectMeta, PartialObject
+
+_FIELDS: Final = {key: key.replace("-", "_") for key in SERVICE_ACCOUNT_ANNOTATIONS}
+
+
+class AccountMeta(ObjectMeta, gc=False):
+    """A ServiceAccount's metadata; its annotations are not decoded yet."""
+
+    creationTimestamp: str | None = None
+    annotations: msgspec.Raw = msgspec.Raw()
+
+
+class AccountObject(PartialObject, gc=False):
+    """A ServiceAccount, of which only the metadata are read."""
+
+    metadata: AccountMeta
+
+
+def service_account(item: AccountObject, settings: Settings) -> ServiceAccount:
+    """What admission knows of a ServiceAccount. Raises what msgspec raises for annotations that are none."""
+    meta = item.metadata
+    return ServiceAccount(meta.namespace, meta.name, _known(meta.annotations, settings.own_prefix))
+
+
+def _known(annotations: msgspec.Raw, own_prefix: str) -> dict[str, str]:
+    """The annotations that we know, the prefix taken off: others cost no memory, however many there are."""
+    if not annotations:
+        return {}
+    found = _decoder(own_prefix).decode(annotations)
+    values = ((key, getattr(found, field, None)) for key, field in _FIELDS.items())
+    return {key: value for key, value in values if value is not None}
+
+
+@cache
+def _decoder(own_prefix: str) -> msgspec.json.Decoder[Any]:
+    fields = [(field, str | None, None) for field in _FIELDS.values()]
+    names = {field: own_prefix + key for key, field in _FIELDS.items()}
+    return msgspec.json.Decoder(msgspec.defstruct("Annotations", fields, rename=names, gc=False) | None)

@@ -1,0 +1,84 @@
+"""A list of a collection, read in pages that are bounded in bytes, whatever its objects hold."""
+
+from typing import TYPE_CHECKING, Final, Generic
+
+import msgspec
+
+from webhook.cluster.api_errors import MalformedAnswer, TooLarge
+from webhook.cluster.collection import Collection, Listing, T
+
+if TYPE_CHECKING:
+    from webhook.cluster.client import KubernetesClient
+
+# Decoded at one go: some 15 ms. A page of 500 ordinary ServiceAccounts has a tenth of it.
+_MAX_PAGE: Final = 4 * 1024 * 1024
+
+
+class _ListMeta(msgspec.Struct):
+    resourceVersion: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct):
+    metadata: _ListMeta
+    items: list[msgspec.Raw] | None = None
+
+
+class PageReader(Generic[T]):
+    """Reads lists of one collection. A page that is too large is asked for again with fewer objects."""
+
+    def __init__(self, client: "KubernetesClient", collection: Collection[T]) -> None:
+        self._client = client
+        self._collection = collection
+        self._pages = msgspec.json.Decoder(_Page)
+        self._objects = msgspec.json.Decoder(collection.item)
+
+    async def read_into(self, listing: Listing[T], first_limit: int, limit: int) -> str:
+        """Tells `listing` all objects; the resourceVersion that they have together.
+
+        The first page has `first_limit` objects at most, later ones up to `limit`. Raises ClusterError.
+        """
+        token, present = "", first_limit
+        while True:
+            try:
+                body = await self._read(token, present)
+            except TooLarge:
+                if present == 1:
+                    raise
+                present = max(present // 8, 1)
+                continue
+            try:
+                meta = self._take(body, listing)
+            except msgspec.MsgspecError as error:
+                raise MalformedAnswer(f"list {self._collection.resource}: {error}") from error
+            token = meta.continue_
+            if not token:
+                break
+            if len(body) <= _MAX_PAGE // 4:
+                present = max(present, min(present * 2, limit))
+            del body
+        if not meta.resourceVersion:
+            raise MalformedAnswer(f"list {self._collection.resource}: no resourceVersion")
+        return meta.resourceVersion
+
+    async def _read(self, token: str, limit: int) -> bytes:
+        params = {"limit": str(limit)}
+        if token:
+            params["continue"] = token
+        if self._collection.field_selector:
+            params["fieldSelector"] = self._collection.field_selector
+        # A single object is taken whatever its size: there would be no way past it.
+        bound = {"max_bytes": _MAX_PAGE} if limit > 1 else {}
+        return await self._client.get(self._collection.resource, params, self._collection.list_accept, **bound)
+
+    def _take(self, body: bytes, listing: Listing[T]) -> _ListMeta:
+        page = self._pages.decode(body)
+        items = []
+        for raw in page.items or ():
+            item = self._objects.decode(raw)
+            if len(raw) > self._collection.max_object:
+                listing.skip(item.metadata, len(raw))
+            else:
+                items.append(item)
+        listing.add(items)
+        return page.metadata
