@@ -4,10 +4,12 @@ import json
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.server.reviews import JSON, encoded, review_of
 from tests.server.webhook_process import WebhookProcess, serving
 
 MANIFESTS = """\
@@ -85,3 +87,45 @@ def test_the_only_protocol_to_agree_on_is_http_1_1(
         context.wrap_socket(plain, server_hostname="localhost") as conn,
     ):
         assert conn.selected_alpn_protocol() == agreed
+
+
+def test_where_the_namespace_requires_an_identity_no_pod_with_a_role_is_admitted_without_it(
+    webhook: WebhookProcess, client: httpx.Client
+) -> None:
+    def asked(path: str, review: dict[str, Any]) -> dict[str, Any]:
+        answer = client.post(path, content=encoded(review), headers=JSON)
+        assert answer.status_code == 200
+        response: dict[str, Any] = answer.json()["response"]
+        return response
+
+    with_role, without = review_of("builder"), review_of("default")
+    skipped = review_of("builder")
+    skipped["request"]["object"]["metadata"]["annotations"] = {"eks.amazonaws.com/skip-containers": "main,init"}
+    assert "patch" in asked("/mutate/require", with_role)
+    assert asked("/mutate/require", without)["allowed"] is True
+    refused = asked("/mutate/require", skipped)
+    assert (refused["allowed"], refused["status"]["code"]) == (False, 403)
+    assert refused["status"]["message"] == (
+        "pod-identity-webhook: the namespace is labelled eks.amazonaws.com/require-pod-identity"
+        " but the pod would lack its credentials: all its containers are skipped"
+    )
+    assert asked("/mutate", skipped)["allowed"] is True
+    assert client.get("/mutate/require").status_code == 405
+    page = webhook.get("/metrics").text
+    assert 'http_request_count{verb="POST",path="/mutate/require",code="200"} 3\n' in page
+    assert 'http_request_count{verb="GET",path="/mutate/require",code="405"} 1\n' in page
+
+
+def test_of_many_warnings_the_log_has_a_few(webhook: WebhookProcess, client: httpx.Client) -> None:
+    value = review_of("builder")
+    (container,) = value["request"]["object"]["spec"]["containers"]
+    presets = [{"name": "AWS_ROLE_ARN", "value": "x"}]
+    value["request"]["object"]["spec"]["initContainers"] = []
+    value["request"]["object"]["spec"]["containers"] = [
+        {**container, "name": f"c{number}", "env": presets} for number in range(50)
+    ]
+    answer = client.post("/mutate", content=encoded(value), headers=JSON).json()
+    assert len(answer["response"]["warnings"]) == 50
+    webhook.wait_for_log(" and 47 more")
+    (line,) = [line for line in webhook.log.splitlines() if " and 47 more" in line]
+    assert len(line) < 1000

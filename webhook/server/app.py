@@ -1,9 +1,9 @@
 """The two FastAPI applications: the HTTPS one that the API server calls, and the one for probes and metrics.
 
-Each is complete by itself, under any ASGI server. Our listener also calls the endpoint of `/mutate` directly.
+Each is complete by itself, under any ASGI server. Our listener also calls the endpoints of reviews directly.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -12,17 +12,18 @@ from starlette.routing import Route
 
 from webhook.server.exposition import CONTENT_TYPE
 from webhook.server.metrics import Metrics
-from webhook.server.mutate_endpoint import PATH, MutateEndpoint
+from webhook.server.mutate_endpoint import MutateEndpoint
 
 # Nobody calls us by hand: no interactive documentation to attack, and no redirect to what the Host header says.
 _BARE: Final[dict[str, Any]] = {"docs_url": None, "redoc_url": None, "openapi_url": None, "redirect_slashes": False}
 
 
-def webhook_application(mutate: MutateEndpoint) -> FastAPI:
-    """The application of the HTTPS port: `/mutate` and `/healthz`."""
+def webhook_application(endpoints: Iterable[MutateEndpoint]) -> FastAPI:
+    """The application of the HTTPS port: the endpoints and `/healthz`."""
     app = FastAPI(title="pod-identity-webhook", **_BARE)
-    # A plain ASGI endpoint: the request pays for no model, dependency or middleware that it does not use.
-    app.router.routes.append(Route(PATH, mutate, include_in_schema=False))
+    for endpoint in endpoints:
+        # Plain ASGI: a review pays for no model, dependency or middleware that it does not use.
+        app.router.routes.append(Route(endpoint.path, endpoint, include_in_schema=False))
     app.add_api_route("/healthz", _healthz, methods=["GET", "HEAD"], response_class=PlainTextResponse)
     return app
 

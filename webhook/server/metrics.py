@@ -9,7 +9,6 @@ from webhook.admission.decision import REASONS, Decision
 from webhook.server.exposition import Computed, Distribution, Family, Metric, Observations, Slot, View, expose
 
 _MICROSECONDS: Final = 1e6
-_PATH: Final = "/mutate"
 
 # Go's prometheus.ExponentialBuckets(125000, 2, 7).
 _GO_BOUNDS: Final = tuple(125000.0 * 2**n for n in range(7))
@@ -79,9 +78,9 @@ class Metrics:
         self._is_used = self._used.slot()
         self._cached = self._lookups.slot("cache", "found")
         self._live = {result: self._lookups.slot("live", result) for result in _LOOKUP_RESULTS}
-        self._by_request: dict[tuple[str, int], tuple[Slot, Observations]] = {}
+        self._by_request: dict[tuple[str, str, int], tuple[Slot, Observations]] = {}
         self._waited = self._lookup_seconds.slot()
-        self._request("POST", 200)
+        self._request("/mutate", "POST", 200)
 
     def add(self, metric: Metric) -> None:
         """Exposes one more metric."""
@@ -97,18 +96,18 @@ class Metrics:
         """The page, in text format 0.0.4."""
         return expose(self._metrics)
 
-    def _request(self, verb: str, code: int) -> tuple[Slot, Observations]:
-        """The samples for requests to /mutate that were answered alike."""
+    def _request(self, path: str, verb: str, code: int) -> tuple[Slot, Observations]:
+        """The samples for requests that were answered alike."""
         # Anything may be sent as a method: what is not one would let a caller grow our memory.
         verb = verb if verb in _METHODS else "OTHER"
-        if (verb, code) not in self._by_request:
-            slots = self._requests.slot(verb, _PATH, str(code)), self._seconds.slot(verb, _PATH)
-            self._by_request[verb, code] = slots
-        return self._by_request[verb, code]
+        if (path, verb, code) not in self._by_request:
+            slots = self._requests.slot(verb, path, str(code)), self._seconds.slot(verb, path)
+            self._by_request[path, verb, code] = slots
+        return self._by_request[path, verb, code]
 
-    def answered(self, verb: str, code: int, seconds: float) -> None:
-        """Counts an answer of /mutate, whatever it was, and the time that it took."""
-        count, times = self._by_request.get((verb, code)) or self._request(verb, code)
+    def answered(self, path: str, verb: str, code: int, seconds: float) -> None:
+        """Counts an answer of an endpoint, whatever it was, and the time that it took."""
+        count, times = self._by_request.get((path, verb, code)) or self._request(path, verb, code)
         count.value += 1
         times.observe(seconds)
 

@@ -1,4 +1,4 @@
-"""`/mutate`: from an HTTP request to its answer.
+"""`/mutate` and `/mutate/require`: from an HTTP request to its answer.
 
 The listener calls `answer` for each request whose body is there: the hot path. `MutateEndpoint` is an ASGI application
 too, for any other server and for requests that reach it by another spelling of the path.
@@ -22,13 +22,17 @@ from webhook.cluster.store import ServiceAccountStore
 from webhook.errors import LookupFailed, ReviewError
 from webhook.server.http.answer import Headers, HttpAnswer, Request
 from webhook.server.http.limits import Limits
-from webhook.server.http.request_reader import Refusal
 from webhook.server.metrics import Metrics
 
 PATH: Final = "/mutate"
-_RAW_PATH: Final = PATH.encode()
+REQUIRE_PATH: Final = "/mutate/require"
+"""Called for pods of namespaces whose label says that none of them runs without its role."""
 
 MAX_BODY: Final = Limits().body_bytes
+
+# Of one review. Its author sees all of them; the log is for whoever looks for the pod.
+_WARNINGS_LOGGED: Final = 3
+_REASON_LOGGED: Final = 500
 
 _JSON: Final = ((b"content-type", b"application/json"),)
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
@@ -45,7 +49,7 @@ class _HttpError(Exception):
 
 
 class MutateEndpoint:
-    """Answers AdmissionReviews from what the store knows.
+    """Answers AdmissionReviews that come to `path`, from what the store knows.
 
     `container_credentials` is asked at each review: the file may have changed.
     """
@@ -56,7 +60,10 @@ class MutateEndpoint:
         container_credentials: Callable[[], ContainerCredentials],
         settings: Settings,
         metrics: Metrics,
+        path: str = PATH,
     ) -> None:
+        self.path = path
+        self._namespace_requires = path == REQUIRE_PATH
         self._store = store
         self._container_credentials = container_credentials
         self._settings = settings
@@ -66,11 +73,6 @@ class MutateEndpoint:
         """The answer, or what is to be awaited for it if its ServiceAccount has to be read first. Raises nothing."""
         return self._answer(request.method, request.headers, request.body)
 
-    def refused(self, refusal: Refusal) -> None:
-        """Counts a request for this path that the listener refused."""
-        if refusal.path == _RAW_PATH:
-            self._metrics.answered(refusal.method, refusal.code, 0.0)
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one HTTP request (ASGI 3)."""
         started = perf_counter()
@@ -78,7 +80,7 @@ class MutateEndpoint:
             body = await _read(receive)
         except _HttpError as error:
             answer = _failure(error)
-            self._metrics.answered(scope["method"], answer.code, perf_counter() - started)
+            self._metrics.answered(self.path, scope["method"], answer.code, perf_counter() - started)
         else:
             coming = self._answer(scope["method"], scope["headers"], body)
             answer = coming if isinstance(coming, HttpAnswer) else await coming
@@ -94,7 +96,7 @@ class MutateEndpoint:
             _check_head(method, headers)
             review = parse(body)
             account = None
-            if needs_account(review, self._settings):
+            if needs_account(review, self._settings, namespace_requires=self._namespace_requires):
                 account = self._store.get(review.namespace, review.service_account)
                 if account is None:
                     return self._answer_after_lookup(method, review, started)
@@ -102,7 +104,7 @@ class MutateEndpoint:
             answer = HttpAnswer(200, _JSON, self._decided(review, account))
         except Exception as error:  # noqa: BLE001 - each becomes an answer
             answer = _failure(error)
-        self._metrics.answered(method, answer.code, perf_counter() - started)
+        self._metrics.answered(self.path, method, answer.code, perf_counter() - started)
         return answer
 
     async def _answer_after_lookup(self, method: str, review: Review, started: float) -> HttpAnswer:
@@ -110,12 +112,12 @@ class MutateEndpoint:
             answer = HttpAnswer(200, _JSON, self._decided(review, await self._look_up(review)))
         except Exception as error:  # noqa: BLE001 - each becomes an answer
             answer = _failure(error)
-        self._metrics.answered(method, answer.code, perf_counter() - started)
+        self._metrics.answered(self.path, method, answer.code, perf_counter() - started)
         return answer
 
     def _decided(self, review: Review, account: ServiceAccount | None) -> bytes:
         sources = Sources(self._store.mapping, self._container_credentials())
-        decision = decide(review, account, sources, self._settings)
+        decision = decide(review, account, sources, self._settings, namespace_requires=self._namespace_requires)
         self._metrics.decided(decision)
         if decision.denied or decision.warnings or logger.isEnabledFor(logging.DEBUG):
             _log(review, decision)
@@ -177,14 +179,17 @@ def _log(review: Review, decision: Decision) -> None:
     level = logging.WARNING if decision.denied else logging.INFO if decision.warnings else logging.DEBUG
     pod = review.pod.meta if review.pod is not None else None
     name = (pod.name or pod.generateName or "") if pod is not None else ""
+    warnings = decision.warnings[:_WARNINGS_LOGGED]
+    more = len(decision.warnings) - len(warnings)
     logger.log(
         level,
-        "%s: pod %s in namespace %s of ServiceAccount %s, %d operations%s%s",
+        "%s: pod %s in namespace %s of ServiceAccount %s, %d operations%s%s%s",
         decision.reason,
         quoted(name),
         review.namespace or "?",
         review.service_account or "?",
         len(decision.operations),
-        f", denied: {decision.denied}" if decision.denied else "",
-        f", warnings: {decision.warnings}" if decision.warnings else "",
+        f", denied: {decision.denied[:_REASON_LOGGED]}" if decision.denied else "",
+        f", warnings: {warnings}" if warnings else "",
+        f" and {more} more" if more else "",
     )

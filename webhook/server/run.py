@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import uvloop
@@ -29,9 +30,10 @@ from webhook.server.client_ca import ClientCaFile
 from webhook.server.debug_cache import debug_cache
 from webhook.server.http.limits import Limits
 from webhook.server.http.listener import Listener
+from webhook.server.http.request_reader import Refusal
 from webhook.server.loop_pauses import LoopPauses
 from webhook.server.metrics import Metrics
-from webhook.server.mutate_endpoint import PATH, MutateEndpoint
+from webhook.server.mutate_endpoint import PATH, REQUIRE_PATH, MutateEndpoint
 from webhook.server.settings import ServerSettings
 from webhook.server.stopping import Stopping
 
@@ -75,15 +77,18 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
         certificate = certificate_of(settings, client)
         knowledge = await _knowledge(settings, admission, client, metrics, stack)
         store = knowledge.store
-        endpoint = MutateEndpoint(store, knowledge.container_credentials, admission, metrics)
+        endpoints = [
+            MutateEndpoint(store, knowledge.container_credentials, admission, metrics, path)
+            for path in (PATH, REQUIRE_PATH)
+        ]
         address = settings.bind_address
         webhook = Listener(
-            webhook_application(endpoint),
+            webhook_application(endpoints),
             address=address,
             port=settings.port,
             tls=certificate.serving.outer,
-            handlers={PATH.encode(): endpoint.answer},
-            on_refusal=endpoint.refused,
+            handlers={endpoint.path.encode(): endpoint.answer for endpoint in endpoints},
+            on_refusal=partial(_count_refusal, metrics),
         )
         application = metrics_application(
             metrics,
@@ -121,6 +126,13 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
             await stopping.wait_again(settings.drain_period)
         await webhook.stop(_GRACE if stopping.drains else _GRACE_AT_ONCE)
     logger.info("stopped")
+
+
+def _count_refusal(metrics: Metrics, refusal: Refusal) -> None:
+    """Counts a review that the listener refused."""
+    path = refusal.path.decode("ascii")
+    if path in {PATH, REQUIRE_PATH}:
+        metrics.answered(path, refusal.method, refusal.code, 0.0)
 
 
 async def _knowledge(
