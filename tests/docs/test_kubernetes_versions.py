@@ -31,7 +31,7 @@ def _minor(version: str) -> str:
     return version.rpartition(".")[0]
 
 
-@pytest.mark.parametrize("page", ["README.md", "charts/pod-identity-webhook/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "charts/pod-identity-webhook/README.md"])
 def test_the_range_that_is_promised_is_from_the_oldest_to_the_newest(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
 
