@@ -5,7 +5,7 @@ DEMO := .venv-demo
 # Our own packages come from PyPI and nowhere else that the machine may be set up for.
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 
-.PHONY: demo test fresh check format e2e e2e-cluster bench docs lock image wheels manifests
+.PHONY: demo test fresh check format kubernetes e2e e2e-cluster bench docs lock image wheels manifests
 
 demo: ## shows the main job on real input
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -35,6 +35,9 @@ check: $(DEV)/bin/python ## lints: ruff, mypy, import contracts
 format: $(DEV)/bin/python
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
+
+kubernetes: ## builds the newest Kubernetes that we support, once, and prints its folder for KUBEBUILDER_ASSETS
+	@scripts/kubernetes-from-modules.sh
 
 e2e: $(DEV)/bin/python ## tests on a real control plane; KUBEBUILDER_ASSETS names the folder of its programs
 	$(DEV)/bin/python -m pytest tests/e2e

@@ -78,18 +78,21 @@ class ApiServer:
 
     @asynccontextmanager
     async def running(self, context: ssl.SSLContext | None = None) -> AsyncIterator["ApiServer"]:
-        tasks: set[asyncio.Task[None]] = set()
+        connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            tasks.add(task)
+        # No coroutine: a task that is cancelled before it began could not close its connection.
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if server.is_serving():
+                connections[writer] = asyncio.create_task(serve(reader, writer))
+            else:
+                writer.transport.abort()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 await self._serve(reader, writer)
             except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
                 pass
             finally:
-                tasks.discard(task)
                 writer.close()
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
@@ -98,10 +101,15 @@ class ApiServer:
         try:
             yield self
         finally:
+            # A connection that a closed server has accepted and not yet handed over would never be closed.
+            for _ in range(5):
+                await asyncio.sleep(0)
             server.close()
-            for task in list(tasks):
+            for task in connections.values():
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*connections.values(), return_exceptions=True)
+            for writer in connections:
+                writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         keeps = True

@@ -52,6 +52,12 @@ def api() -> Iterator[ProxiedApi]:
 
 
 @pytest.fixture(scope="session")
+def kubernetes_version(api: ProxiedApi) -> tuple[int, int]:
+    """Major and minor version of the cluster."""
+    return version(api)
+
+
+@pytest.fixture(scope="session")
 def release(api: ProxiedApi, image: str, measured: Callable[[str], None]) -> Iterator[Release]:
     """The release that the tests share: defaults, in a namespace that demands restricted pods."""
     make_namespace(api, _NAMESPACE)

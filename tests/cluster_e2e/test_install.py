@@ -7,9 +7,11 @@ import pytest
 from tests.cluster_e2e.connection import ProxiedApi
 from tests.cluster_e2e.inventory import inventory
 from tests.cluster_e2e.release import Release
-from tests.cluster_e2e.workloads import ACCOUNT, make_namespace, remove_namespace, report_of_pod
-from tests.e2e.objects import ROLE
+from tests.cluster_e2e.workloads import ACCOUNT, make_namespace, remove_namespace, report_of_pod, restricted_pod
+from tests.e2e.api import ApiError
+from tests.e2e.objects import ROLE, pods
 from tests.e2e.waiting import wait_until
+from tests.features import Feature
 
 TOKEN_FILE = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"
 
@@ -28,6 +30,17 @@ def test_a_pod_reads_its_token_as_a_user_who_is_not_root(
     assert claims["sub"] == f"system:serviceaccount:{namespace}:{ACCOUNT}"
     # One that a cluster extends is the API server's own; this one is not.
     assert claims["exp"] - claims["iat"] == 86400
+
+
+@pytest.mark.needs(Feature.POD_SECURITY)
+def test_our_pods_run_where_a_pod_that_is_not_restricted_is_refused(
+    api: ProxiedApi, release: Release, image: str
+) -> None:
+    assert len(release.pods()) == 2
+    body = restricted_pod("unrestricted", image)
+    del body["spec"]["securityContext"]
+    with pytest.raises(ApiError, match=r'403: .*violates PodSecurity "restricted:latest"'):
+        api.create(pods(release.namespace), body, dryRun="All")
 
 
 def test_helm_test_passes(release: Release, measured: Callable[[str], None]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cluster import Cluster
-from tests.e2e.programs import MissingProgram, control_plane
+from tests.e2e.programs import MissingProgram, control_plane, kubernetes_version
 from tests.e2e.proxy import Proxy
 from tests.e2e.rbac import account_with
 from tests.e2e.webhook_process import Webhook
@@ -41,6 +41,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Takes a line for the end of the report."""
     return request.config.stash[_MEASURED].append
+
+
+@pytest.fixture(scope="session", name="kubernetes_version")
+def _kubernetes_version() -> tuple[int, int]:
+    """Major and minor version of the control plane."""
+    return kubernetes_version(control_plane("kube-apiserver"))
 
 
 @pytest.fixture(scope="session")

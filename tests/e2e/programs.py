@@ -9,7 +9,7 @@ from pathlib import Path
 
 _HOW = (
     "set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver,"
-    " which scripts/kubernetes-from-debian.sh prints when it has built them, and setup-envtest installs"
+    " which make kubernetes prints when it has built them, and setup-envtest installs"
 )
 
 
@@ -29,11 +29,11 @@ def control_plane(name: str) -> Path:
 
 
 def kubectl() -> Path:
-    """kubectl from the PATH, or from beside the interpreter, where a wheel of it puts it."""
-    beside = Path(sys.executable).parent
-    found = shutil.which("kubectl", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+    """kubectl of the control plane; else from beside the interpreter, where a wheel of it puts it, or from the PATH."""
+    folders = [os.environ.get("KUBEBUILDER_ASSETS", ""), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    found = shutil.which("kubectl", path=os.pathsep.join(filter(None, folders)))
     if found is None:
-        raise MissingProgram("kubectl is not on the PATH")
+        raise MissingProgram("kubectl is neither in KUBEBUILDER_ASSETS nor on the PATH")
     return Path(found)
 
 

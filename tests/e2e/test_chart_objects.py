@@ -2,11 +2,13 @@
 
 from base64 import b64encode
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import count
 
 import helm_python
 import pytest
 
+from certs.issue import Names, issue_ca, issue_leaf
 from tests.charts.matrix import CERT_MANAGER, MATRIX, OWN_SECRET, PEM_VALUES
 from tests.charts.rendering import CHART, Rendered, Values, is_hook, merged
 from tests.e2e.api import ApiError, Object
@@ -21,6 +23,14 @@ PUBLISHED = b64encode(b"what the webhook published").decode()
 STATE = {"ca.crt": b64encode(b"what the webhook keeps").decode()}
 
 
+def _real_pem_values() -> Values:
+    """Newer API servers warn of a Secret for TLS whose key does not fit its certificate."""
+    ca = issue_ca(datetime.now(UTC), common_name="CA of an admin")
+    leaf = issue_leaf(ca, Names(dns=("example.com",)), datetime.now(UTC))
+    pems = {"cert": leaf.certificate, "key": leaf.private_key, "caBundle": ca.certificate}
+    return {"pki": {key: pem.decode() for key, pem in pems.items()}}
+
+
 @pytest.fixture(scope="module")
 def foreign_kinds(cluster: Cluster) -> None:
     define_foreign_kinds(cluster)
@@ -33,7 +43,7 @@ def helm(cluster: Cluster, namespace: str) -> Iterator[helm_python.Config]:
 
 
 @pytest.mark.usefixtures("foreign_kinds")
-@pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
+@pytest.mark.parametrize("values", (MATRIX | {"PEM values": _real_pem_values()}).values(), ids=MATRIX)
 def test_every_object_is_accepted(cluster: Cluster, namespace: str, values: Values) -> None:
     version = {"kubeVersionOverride": ".".join(map(str, cluster.version))}
     rendered = Rendered(merged(values, version, {"namespaceOverride": namespace}), namespace=namespace)

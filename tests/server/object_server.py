@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -43,12 +44,16 @@ class _Reader:
 
 
 class ObjectServer(ApiServer):
-    """Keeps what it is sent. `answers` take the place of what it would do with the next writes."""
+    """Keeps what it is sent. `answers` take the place of what it would do with the next writes.
+
+    `writes` has what it was asked for, refused or not; `changes` counts, by path, what it has stored.
+    """
 
     def __init__(self) -> None:
         super().__init__(every=self._answer)
         self.objects: dict[str, dict[str, Any]] = {}
         self.writes: list[Write] = []
+        self.changes: Counter[str] = Counter()
         self.answers: list[Reply] = []
         self.watching: dict[str, list[asyncio.Queue[Any]]] = {}
         self._version = 100
@@ -61,6 +66,7 @@ class ObjectServer(ApiServer):
         stored = copy.deepcopy(body)
         stored.setdefault("metadata", {}).update(name=path.rpartition("/")[2], resourceVersion=str(self._version))
         self.objects[path] = stored
+        self.changes[path] += 1
         self._tell(kind, path, stored)
 
     def delete(self, path: str) -> None:
