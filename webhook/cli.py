@@ -12,6 +12,7 @@ from typing import Final
 
 from webhook import __version__
 from webhook.errors import SettingsError, UnusableInput, WebhookError
+from webhook.terminal import escaping, one_line
 
 _VERBS: Final = {
     "serve": "run the webhook",
@@ -23,6 +24,11 @@ _HELP: Final = ("-h", "--help", "help")
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Runs the command line `argv` (without the program's name); returns the exit code."""
+    with escaping(sys.stdout, sys.stderr):
+        return _main(argv, environ)
+
+
+def _main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if argv and argv[0].startswith("-") and argv[0] not in _HELP:
         # The Go webhook has no commands: a container's arguments that were written for it start us too.
         argv = ["serve", *argv]
@@ -34,14 +40,14 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         sys.stdout.flush()
     except SettingsError as error:
         for problem in error.problems:
-            print(f"{name}: {problem}", file=sys.stderr)  # noqa: T201
+            print(f"{name}: {one_line(problem)}", file=sys.stderr)  # noqa: T201
         print(f"See '{name} --help'.", file=sys.stderr)  # noqa: T201
         return 2
     except UnusableInput as error:
-        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{name}: {one_line(str(error))}", file=sys.stderr)  # noqa: T201
         return 2
     except WebhookError as error:
-        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{name}: {one_line(str(error))}", file=sys.stderr)  # noqa: T201
         return 1
     except BrokenPipeError:
         # The reader (`| head`) has seen enough.

@@ -114,8 +114,7 @@ def test_a_name_cannot_forge_a_line_or_command_the_terminal() -> None:
 
     lines = run("replay", "-", stdin=stream(forged)).out.split("\n")
 
-    mark = "\N{REPLACEMENT CHARACTER}"
-    assert lines[0] == f"# Pod shop/app{mark}# patched: injected{mark}[2J{mark} (standard input, line 1)"
+    assert lines[0] == "# Pod shop/app\\n# patched: injected\\x1b[2J\\u2028 (standard input, line 1)"
     assert lines[1].startswith("# unchanged: ")
     assert lines[2:] == ["", ""]
 

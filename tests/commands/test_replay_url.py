@@ -13,6 +13,7 @@ from certs.files import ephemeral
 from tests.commands.manifests import pod, review, service_account, stream
 from tests.commands.outcome import ROOT, Outcome, run
 from tests.commands.servers import Fake, fake_webhook, serving
+from webhook.terminal import one_line
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_what_it_answers_is_shown(fake: Fake, folder: Path) -> None:
     assert outcome.out.splitlines()[1:6] == [
         "# patched: its reason",
         "# warning: one",
-        "# warning: two\N{REPLACEMENT CHARACTER}lines\N{REPLACEMENT CHARACTER}[31m",
+        "# warning: two\\nlines\\x1b[31m",
         "--- before",
         "+++ after",
     ]
@@ -138,7 +139,7 @@ def test_an_http_error_ends_with_1_and_the_rest_is_shown_all_the_same(fake: Fake
     outcome = ask(fake, folder, stdin=stream(pod(), pod(name="second")))
 
     assert outcome.code == 1
-    error = "# error: HTTP 500: the API server\N{REPLACEMENT CHARACTER}is down\n\n"
+    error = "# error: HTTP 500: the API server\\nis down\n\n"
     assert outcome.out == (
         f"# Pod shop/app (standard input, line 1)\n{error}# Pod shop/second (standard input, line 2)\n{error}"
     )
@@ -284,7 +285,7 @@ def test_a_url_that_makes_no_sense_is_said_in_a_line(url: str) -> None:
     outcome = run("replay", "-", "--url", url, stdin=stream(pod()))
 
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
-    assert outcome.err.startswith(f"pod-identity-webhook replay: {url}: ")
+    assert outcome.err.startswith(f"pod-identity-webhook replay: {one_line(url)}: ")
 
 
 def test_usage_of_url_and_ca_is_checked_at_once(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from webhook.cluster.json_text import MAX_DEPTH, MalformedText, is_int64
 # What aliases may add to a text, in characters and values. More is a mistake or an attack ("billion laughs").
 MAX_ALIASED: Final = 8 * 2**20
 
+_MAX_DIRECTIVES: Final = 64
+
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _NULLS: Final = dict.fromkeys(("", "~", "null", "Null", "NULL"))
@@ -60,6 +62,10 @@ def parse_yaml(text: str) -> Iterator[tuple[int, Any]]:
     Aliases share what they stand for: treat the values as read-only. Raises MalformedText.
     """
     builder = _Builder()
+    directives = text.count("\n%TAG") + text.startswith("%TAG")
+    if directives > _MAX_DIRECTIVES:
+        # The parser compares each with all before it.
+        raise MalformedText(1, f"{directives} %TAG directives: no manifest needs more than {_MAX_DIRECTIVES}")
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             if isinstance(event, yaml.DocumentEndEvent):

@@ -29,6 +29,7 @@ from webhook.commands.replay_live import LiveState, live_state
 from webhook.commands.replay_output import RENDERERS, coloured, complaints, is_bad
 from webhook.commands.settings import admission_settings, checked, with_account
 from webhook.errors import CredentialsConfigError, ManifestError, ReviewError, SettingsError, UnusableInput
+from webhook.terminal import one_line, print_styled
 
 _ABOUT: Final = (
     "Shows what the webhook would do to the AdmissionReviews, Pods and workloads (anything with a pod template) in "
@@ -208,7 +209,8 @@ def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], *, no_color: bool
     colours = output == "diff" and sys.stdout.isatty() and not no_color
     for case, answer in results:
         text = render(case, answer)
-        print(coloured(text) if colours else text, end="" if output != "diff" else "\n")
+        text += "\n" if output == "diff" else ""
+        print_styled(coloured(text)) if colours else print(text, end="")
         for line in complaints(case, answer) if output != "diff" else ():
             _notice(line)
     return 1 if any(is_bad(answer) for _, answer in results) else 0
@@ -237,4 +239,4 @@ def _expected(parsed: Parsed, results: list[tuple[Case, Answer]]) -> int:
 
 
 def _notice(text: str) -> None:
-    print(f"pod-identity-webhook replay: {text}", file=sys.stderr)
+    print(f"pod-identity-webhook replay: {one_line(text)}", file=sys.stderr)

@@ -9,6 +9,7 @@ import yaml
 
 from webhook.commands.replay_answer import Answer
 from webhook.commands.replay_case import Case
+from webhook.terminal import escaped, one_line
 
 _RED, _GREEN, _CYAN, _BOLD, _YELLOW, _RESET = (f"\x1b[{code}m" for code in (31, 32, 36, 1, 33, 0))
 
@@ -22,7 +23,7 @@ def diff(case: Case, answer: Answer) -> str:
     """The decision, its warnings, and a unified diff of the pod before and after."""
     lines = [f"# {case.title}", f"# {_verdict(case, answer)}"]
     lines += [f"# warning: {warning}" for warning in answer.warnings]
-    lines = [_printable(line) for line in lines]
+    lines = [one_line(line) for line in lines]
     if case.pod is not None:
         before, after = (to_yaml(pod).splitlines() for pod in (case.pod, answer.after))
         lines += difflib.unified_diff(before, after, "before", "after", lineterm="")
@@ -53,13 +54,17 @@ RENDERERS: Final[Mapping[str, tuple[Callable[[Case, Answer], str], str]]] = {
 
 
 def coloured(text: str) -> str:
-    """A diff's lines in colours."""
-    return "".join(_colour(line) for line in text.splitlines(keepends=True))
+    """A diff's lines in colours, all else in them escaped."""
+    return "".join(_colour(line) for line in escaped(text).splitlines(keepends=True))
 
 
 def to_yaml(value: Any) -> str:
     """YAML as people write it for Kubernetes: block style, the members in their order."""
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000)
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000)
+    if escaped(text) == text:
+        return text
+    # YAML's own escapes, which mean the same when they are read.
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=1000)
 
 
 def complaints(case: Case, answer: Answer) -> list[str]:
@@ -67,12 +72,7 @@ def complaints(case: Case, answer: Answer) -> list[str]:
     said = [f"warning: {warning}" for warning in answer.warnings]
     if case.not_called or is_bad(answer):
         said.insert(0, _verdict(case, answer))
-    return [_printable(f"{case.title}: {text}") for text in said]
-
-
-def _printable(line: str) -> str:
-    """`line` without what a name or a foreign answer could forge another line with, or a terminal's commands."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+    return [one_line(f"{case.title}: {text}") for text in said]
 
 
 def _verdict(case: Case, answer: Answer) -> str:
