@@ -30,7 +30,7 @@ def _page_of_a_cluster() -> str:
     watch = SimpleNamespace(is_synced=True, age=1.0, restarts={"ended": 0})
     lookups = SimpleNamespace(waiting=0, in_flight=0, rejected=0)
     metrics = Metrics()
-    store: Any = _Store(watch=watch, lookups=lookups)
+    store: Any = _Store(watch=watch, lookups=lookups, left_out=0)
     mappings: Any = SimpleNamespace(watch=watch, mapping={}, bad_entries=0, bad_documents=0)
     add_cluster(metrics, store, mappings)
     client_ca: Any = SimpleNamespace(failures=0)

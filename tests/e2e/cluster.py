@@ -57,6 +57,7 @@ class Cluster:
             [str(program), *self._api_server_flags(), *api_server_flags], directory / "kube-apiserver.log"
         )
         self._controllers = self._controller_manager() if controller_manager else None
+        self.admin_token = ADMIN_TOKEN
         self.admin = Api(self.url, self.ca, ADMIN_TOKEN)
 
     def start(self) -> None:

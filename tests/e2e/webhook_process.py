@@ -67,7 +67,7 @@ class Webhook:
         now = datetime.now(UTC)
         ca = issue_ca(now, common_name="CA of the webhook")
         leaf = issue_leaf(ca, Names.parse(service_names(SERVICE, self.namespace)), now)
-        self._ca = ca.certificate.decode()
+        self.ca = ca.certificate.decode()
         files = write_pair(directory / f"{self.namespace}-certificates", ca.certificate, leaf)
         if in_pod is not None:
             server = urlsplit(api_url or cluster.url)
@@ -96,7 +96,7 @@ class Webhook:
         )
         self._monitoring = httpx.Client(base_url=f"http://{self.address}:{_METRICS_PORT}", timeout=5, trust_env=False)
         self._reviews = httpx.Client(
-            verify=ssl.create_default_context(cadata=self._ca),
+            verify=ssl.create_default_context(cadata=self.ca),
             timeout=20,
             limits=httpx.Limits(max_connections=200),
             trust_env=False,
@@ -141,7 +141,7 @@ class Webhook:
             "name": "pod-identity-webhook.amazonaws.com",
             "clientConfig": {
                 "service": {"name": SERVICE, "namespace": self.namespace, "path": "/mutate"},
-                "caBundle": b64encode(self._ca.encode()).decode(),
+                "caBundle": b64encode(self.ca.encode()).decode(),
             },
             "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
             "namespaceSelector": {"matchLabels": {WEBHOOK_LABEL: self.namespace}},
