@@ -17,6 +17,7 @@ Values: TypeAlias = dict[str, Any]
 CHART = Path(__file__).parents[2] / "charts/pod-identity-webhook"
 RELEASE = "pod-identity-webhook"
 NAMESPACE = "eks"
+ENTRY = "pod-identity-webhook.amazonaws.com"
 # The one in C is many times faster, where PyYAML was built with it. A class of its own, for it takes for no text what
 # Kubernetes' reader of YAML takes for none, beyond what PyYAML does.
 _Loader: Any = type("_Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
@@ -68,8 +69,9 @@ class Rendered:
 
     @property
     def entries(self) -> dict[str, Object]:
-        """The entries of the MutatingWebhookConfiguration by the first label of their names."""
-        return {entry["name"].split(".")[0]: entry for entry in self.one("MutatingWebhookConfiguration")["webhooks"]}
+        """The entries of the MutatingWebhookConfiguration by what their names have before ours."""
+        entries = self.one("MutatingWebhookConfiguration")["webhooks"]
+        return {entry["name"].removesuffix(f".{ENTRY}"): entry for entry in entries}
 
 
 def is_hook(one: Object) -> bool:

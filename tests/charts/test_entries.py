@@ -1,26 +1,39 @@
+from itertools import product
 from typing import Any
 
 import pytest
 
-from tests.charts.rendering import Object, Rendered, Values
+from tests.charts.rendering import ENTRY, Object, Rendered, Values
 
-REQUIRED = {"eks.amazonaws.com/require-pod-identity": "true"}
+REQUIRE = "eks.amazonaws.com/require-pod-identity"
+REQUIRED = {REQUIRE: "true"}
 SKIPPED = {"eks.amazonaws.com/skip-pod-identity-webhook": ""}
-OF_ALL = {"default": "pod-identity-webhook", "kube-system": "kube-system"}
+EXEMPT = {"pod-identity-webhook/exempt": "true"}
+TRUE = ["1", "t", "T", "TRUE", "true", "True"]
+FALSE = ["0", "f", "F", "FALSE", "false", "False"]
+NO_BOOL = ["", "yes", "no", "tRUE", "2"]
+POLICIES = {
+    ENTRY: ("Ignore", "/mutate"),
+    "not-required": ("Ignore", "/mutate"),
+    "required": ("Fail", "/mutate"),
+    "required-by-namespace": ("Fail", "/mutate/require"),
+    "not-required.required-by-namespace": ("Fail", "/mutate/require"),
+    "kube-system": ("Ignore", "/mutate"),
+    "not-required.kube-system": ("Ignore", "/mutate"),
+    "required.kube-system": ("Ignore", "/mutate"),
+}
 
 
 def test_the_entries_say_what_the_api_server_needs() -> None:
     entries = Rendered().entries
 
-    assert {name: entry["failurePolicy"] for name, entry in entries.items()} == {
-        "pod-identity-webhook": "Ignore",
-        "required": "Fail",
-        "kube-system": "Ignore",
-    }
+    assert {
+        name: (entry["failurePolicy"], entry["clientConfig"]["service"]["path"]) for name, entry in entries.items()
+    } == POLICIES
     for entry in entries.values():
-        assert entry["name"].endswith("pod-identity-webhook.amazonaws.com")
+        service = entry["clientConfig"]["service"]
         assert entry["clientConfig"] == {
-            "service": {"name": "pod-identity-webhook", "namespace": "eks", "path": "/mutate", "port": 443}
+            "service": {"name": "pod-identity-webhook", "namespace": "eks", "path": service["path"], "port": 443}
         }
         assert entry["rules"] == [
             {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"], "scope": "*"}
@@ -37,33 +50,78 @@ def test_the_entries_say_what_the_api_server_needs() -> None:
 @pytest.mark.parametrize(
     ("namespace", "labels", "expected"),
     [
-        ("default", {}, ["pod-identity-webhook"]),
-        ("default", {"eks.amazonaws.com/require-pod-identity": "false"}, ["pod-identity-webhook"]),
-        ("default", REQUIRED, ["required"]),
-        ("kube-system", {}, ["kube-system"]),
-        ("kube-system", REQUIRED, ["kube-system"]),
-        ("default", SKIPPED, []),
-        ("default", REQUIRED | SKIPPED, []),
-        ("kube-system", SKIPPED, []),
+        ("default", {}, ENTRY),
+        ("default", {REQUIRE: "false"}, "not-required"),
+        ("default", REQUIRED, "required"),
+        ("default", {REQUIRE: "True"}, "required"),
+        ("default", {REQUIRE: "yes"}, "required"),
+        ("default", SKIPPED, None),
+        ("default", {REQUIRE: "false"} | SKIPPED, None),
+        ("default", REQUIRED | SKIPPED, "required"),
+        ("default", REQUIRED | EXEMPT, "required"),
+        ("default", EXEMPT, None),
+        ("kube-system", {}, "kube-system"),
+        ("kube-system", {REQUIRE: "0"}, "not-required.kube-system"),
+        ("kube-system", REQUIRED | SKIPPED, "required.kube-system"),
+        ("kube-system", SKIPPED, None),
     ],
 )
-def test_each_pod_belongs_to_one_entry_at_most(namespace: str, labels: dict[str, str], expected: list[str]) -> None:
-    assert _called(Rendered(), namespace, labels) == expected
+def test_a_pod_belongs_to_the_entry_that_its_labels_ask_for(
+    namespace: str, labels: dict[str, str], expected: str | None
+) -> None:
+    assert _called(Rendered(), namespace, labels) == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({}, "required-by-namespace"),
+        (SKIPPED, "required-by-namespace"),
+        ({REQUIRE: "false"}, "not-required.required-by-namespace"),
+        ({REQUIRE: "false"} | SKIPPED, "not-required.required-by-namespace"),
+        (REQUIRED, "required"),
+        (REQUIRED | SKIPPED | EXEMPT, "required"),
+        (EXEMPT, None),
+    ],
+)
+def test_a_namespace_requires_for_its_pods(labels: dict[str, str], expected: str | None) -> None:
+    for value in TRUE:
+        of_namespace = {"kubernetes.io/metadata.name": "shop", REQUIRE: value}
+        called = [name for name, entry in Rendered().entries.items() if _matches(entry, of_namespace, labels)]
+        assert called == ([expected] if expected else [])
+
+
+def test_no_pod_is_sent_twice_and_none_is_missed() -> None:
+    entries = Rendered({"mutatingWebhook": {"failurePolicy": "Fail"}}).entries
+    values = [None, *TRUE, *FALSE, *NO_BOOL]
+    for name, of_namespace, of_pod in product((None, "shop", "kube-system"), values, values):
+        namespace = ({"kubernetes.io/metadata.name": name} if name else {}) | _require(of_namespace)
+        for more in ({}, SKIPPED, EXEMPT, SKIPPED | EXEMPT):
+            labels = _require(of_pod) | more
+            called = [entry for entry in entries.values() if _matches(entry, namespace, labels)]
+            is_promised = of_pod not in {None, *FALSE}
+            by_namespace = of_namespace in TRUE and name != "kube-system"
+            is_kept_away = more.keys() & EXEMPT.keys() or (more.keys() & SKIPPED.keys() and not by_namespace)
+            assert len(called) == (is_promised or not is_kept_away), (namespace, labels)
+            for entry in called:
+                assert entry["failurePolicy"] == ("Ignore" if name == "kube-system" else "Fail"), (namespace, labels)
+                by_path = entry["clientConfig"]["service"]["path"] == "/mutate/require"
+                assert by_path == (by_namespace and not is_promised), (namespace, labels)
 
 
 def test_kube_system_stays_safe_where_everything_else_may_fail() -> None:
     rendered = Rendered({"mutatingWebhook": {"failurePolicy": "Fail"}})
 
-    assert _called(rendered, "kube-system", REQUIRED) == ["kube-system"]
-    assert rendered.entries["kube-system"]["failurePolicy"] == "Ignore"
-    assert rendered.entries["pod-identity-webhook"]["failurePolicy"] == "Fail"
+    assert {name: entry["failurePolicy"] for name, entry in rendered.entries.items()} == {
+        name: "Ignore" if "kube-system" in name else "Fail" for name in POLICIES
+    }
 
 
 @pytest.mark.parametrize("labels", [{}, REQUIRED])
 def test_a_namespace_without_a_label_of_its_name_belongs_to_an_entry_too(labels: dict[str, str]) -> None:
     called = [name for name, entry in Rendered().entries.items() if _matches(entry, {}, labels)]
 
-    assert called == ["required" if labels else "pod-identity-webhook"]
+    assert called == ["required" if labels else ENTRY]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +131,7 @@ def test_a_namespace_without_a_label_of_its_name_belongs_to_an_entry_too(labels:
         {"podLabels": {"pod-identity-webhook/exempt": "false"}},
         {"commonLabels": {"pod-identity-webhook/exempt": "no"}},
         {"nameOverride": "other", "podLabels": REQUIRED},
+        {"commonLabels": REQUIRED, "config": {"annotationPrefix": "eks.amazonaws.com"}},
         {"mutatingWebhook": {"objectSelector": {"matchLabels": {"pod-identity-webhook/exempt": "true"}}}},
     ],
 )
@@ -83,6 +142,7 @@ def test_our_own_pods_belong_to_none_whatever_the_values(values: Values, namespa
 
     for pod in pods:
         assert _called(rendered, namespace, pod["metadata"]["labels"]) == []
+        assert _called(rendered, namespace, pod["metadata"]["labels"], **REQUIRED) == []
     assert len(pods) == 2
 
 
@@ -102,9 +162,9 @@ def test_users_selectors_narrow_and_never_widen() -> None:
     )
     wanted = {"team": "shop"}
 
-    assert _called(rendered, "default", wanted, aws="yes") == ["pod-identity-webhook"]
+    assert _called(rendered, "default", wanted, aws="yes") == [ENTRY]
     assert _called(rendered, "default", wanted | REQUIRED, aws="yes") == ["required"]
-    assert _called(rendered, "kube-system", wanted | REQUIRED, aws="yes") == ["kube-system"]
+    assert _called(rendered, "kube-system", wanted | REQUIRED, aws="yes") == ["required.kube-system"]
     assert _called(rendered, "default", wanted) == []
     assert _called(rendered, "shop", wanted, aws="yes") == []
     assert _called(rendered, "default", {}, aws="yes") == []
@@ -116,7 +176,10 @@ def test_labels_follow_the_annotation_prefix() -> None:
 
     assert _called(rendered, "default", {"aws.example.com/require-pod-identity": "true"}) == ["required"]
     assert _called(rendered, "default", {"aws.example.com/skip-pod-identity-webhook": "x"}) == []
-    assert _called(rendered, "default", REQUIRED | SKIPPED) == ["pod-identity-webhook"]
+    assert _called(rendered, "default", REQUIRED | SKIPPED) == [ENTRY]
+    required = {"aws.example.com/require-pod-identity": "true"}
+    assert _called(rendered, "default", {}, **required) == ["required-by-namespace"]
+    assert _called(rendered, "default", {}, **REQUIRED) == [ENTRY]
 
 
 @pytest.mark.parametrize(("version", "known"), [("1.27.9", False), ("1.28.0", True), ("v1.30.1-eks-1", True)])
@@ -126,6 +189,10 @@ def test_match_conditions_are_there_where_kubernetes_knows_them(version: str, kn
 
     for entry in rendered.entries.values():
         assert entry.get("matchConditions") == (conditions if known else None)
+
+
+def _require(value: str | None) -> dict[str, str]:
+    return {} if value is None else {REQUIRE: value}
 
 
 def _called(rendered: Rendered, namespace: str, labels: dict[str, str], **namespace_labels: str) -> list[str]:

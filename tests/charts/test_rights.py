@@ -21,7 +21,7 @@ def test_the_rights_are_the_least() -> None:
             "apiGroups": [""],
             "resources": ["secrets"],
             "resourceNames": ["pod-identity-webhook"],
-            "verbs": ["get", "list", "watch", "update", "patch"],
+            "verbs": ["get", "list", "watch", "patch"],
         },
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
         {

@@ -37,7 +37,7 @@ def certificate_rules(secret: str, configuration: str) -> tuple[list[Object], li
     }
     secrets: Object = {"apiGroups": [""], "resources": ["secrets"]}
     return [configurations], [
-        {**secrets, "resourceNames": [secret], "verbs": ["get", "list", "watch", "update", "patch"]},
+        {**secrets, "resourceNames": [secret], "verbs": ["get", "list", "watch", "patch"]},
         {**secrets, "verbs": ["create"]},
     ]
 

@@ -57,7 +57,7 @@ class Place:
             self.namespace,
             cluster_rules=[*CLUSTER_RULES, configuration],
             namespace_rules=[
-                {**secret, "verbs": ["get", "list", "watch", "update", "patch"], "resourceNames": [SECRET]},
+                {**secret, "verbs": ["get", "list", "watch", "patch"], "resourceNames": [SECRET]},
                 {**secret, "verbs": ["create"]},
             ],
         )

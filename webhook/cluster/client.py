@@ -41,12 +41,11 @@ _READ_AHEAD: Final = 64 * 1024
 
 _CONNECT_TIMEOUT: Final = 10.0
 
-Verb: TypeAlias = Literal["create", "update", "patch"]
+Verb: TypeAlias = Literal["create", "patch"]
 
 # HTTP method and content type of the verbs that write, by RBAC's names.
 _METHODS: Final = {
     "create": ("POST", JSON),
-    "update": ("PUT", JSON),
     "patch": ("PATCH", "application/strategic-merge-patch+json"),
 }
 _RENEW_BEFORE: Final = timedelta(minutes=1)
@@ -110,7 +109,7 @@ class KubernetesClient:
     async def write(self, verb: Verb, resource: Resource, body: Mapping[str, Any], seconds: float = 10.0) -> bytes:
         """The object as it is after `body` was written to `resource`, within `seconds`. Raises ClusterError.
 
-        `create` takes the collection, `update` and `patch` (a strategic merge) take the object.
+        `create` takes the collection, `patch` (a strategic merge) takes the object.
         """
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT)
         try:

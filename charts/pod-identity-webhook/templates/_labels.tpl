@@ -5,7 +5,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: webhook
 {{- end -}}
 
-{{/* The label that keeps the webhook from being asked about its own pods. */}}
+{{/* The label that keeps the webhook from being asked about its own pods, unless they require their identity. */}}
 {{- define "pod-identity-webhook.exemptLabel" -}}
 pod-identity-webhook/exempt
 {{- end -}}
@@ -24,7 +24,10 @@ pod-identity-webhook/exempt
 {{- toYaml (merge $ours (deepCopy (default dict $more)) (deepCopy (default dict $root.Values.commonLabels))) -}}
 {{- end -}}
 
-{{/* Labels of a pod: (list . "component" map of more labels). Ours win. No chart version: it would restart all pods. */}}
+{{/*
+Labels of a pod: (list . "component" map of more labels). Ours win. No chart version: it would restart all pods. Our own
+pods require nothing: a webhook that needs itself to start never starts.
+*/}}
 {{- define "pod-identity-webhook.podLabels" -}}
 {{- $root := index . 0 -}}
 {{- $ours := dict
@@ -32,5 +35,6 @@ pod-identity-webhook/exempt
   "app.kubernetes.io/instance" $root.Release.Name
   "app.kubernetes.io/component" (index . 1)
   (include "pod-identity-webhook.exemptLabel" $root) "true" -}}
-{{- toYaml (merge $ours (deepCopy (default dict (index . 2))) (deepCopy (default dict $root.Values.commonLabels))) -}}
+{{- $labels := merge $ours (deepCopy (default dict (index . 2))) (deepCopy (default dict $root.Values.commonLabels)) -}}
+{{- toYaml (omit $labels (printf "%s/require-pod-identity" $root.Values.config.annotationPrefix)) -}}
 {{- end -}}

@@ -1,6 +1,6 @@
 {{/*
-One entry of the MutatingWebhookConfiguration: a map of root, name, failurePolicy, and the expressions for namespaces
-and objects that tell it from the other entries. No caBundle: the webhook keeps it, and no upgrade may touch it.
+One entry of the MutatingWebhookConfiguration: a map of root, name, path, failurePolicy, and the label expressions that
+select its namespaces and pods. No caBundle: the webhook keeps it, and no upgrade may touch it.
 */}}
 {{- define "pod-identity-webhook.entry" -}}
 {{- $values := .root.Values.mutatingWebhook -}}
@@ -10,7 +10,7 @@ and objects that tell it from the other entries. No caBundle: the webhook keeps 
     service:
       name: {{ include "pod-identity-webhook.fullname" .root | quote }}
       namespace: {{ include "pod-identity-webhook.namespace" .root | quote }}
-      path: /mutate
+      path: {{ .path }}
       port: 443
   rules:
     - apiGroups: [""]
@@ -26,9 +26,7 @@ and objects that tell it from the other entries. No caBundle: the webhook keeps 
   namespaceSelector:
     {{- include "pod-identity-webhook.selector" (list $values.namespaceSelector .namespaces) | trim | nindent 4 }}
   objectSelector:
-    {{- $exempt := dict "key" (include "pod-identity-webhook.exemptLabel" .root) "operator" "DoesNotExist" }}
-    {{- $skip := dict "key" (printf "%s/skip-pod-identity-webhook" .root.Values.config.annotationPrefix) "operator" "DoesNotExist" }}
-    {{- include "pod-identity-webhook.selector" (list $values.objectSelector (concat (list $exempt $skip) .objects)) | trim | nindent 4 }}
+    {{- include "pod-identity-webhook.selector" (list $values.objectSelector .objects) | trim | nindent 4 }}
   {{- if and $values.matchConditions (include "pod-identity-webhook.since" (list .root "1.28")) }}
   matchConditions:
     {{- toYaml $values.matchConditions | nindent 4 }}
