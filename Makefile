@@ -68,7 +68,7 @@ docs: $(DEV)/bin/python ## writes the parts of the docs that come from the code
 	$(DEV)/bin/python docs/generate.py
 	$(DEV)/bin/python charts/readme.py
 
-manifests: $(DEV)/bin/python ## renders the chart for people without Helm: deploy/pod-identity-webhook.yaml
+manifests: $(DEV)/bin/python ## renders the chart for people without Helm: deploy/
 	$(DEV)/bin/python charts/manifests.py
 
 COMPILE = $(DEV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

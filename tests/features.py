@@ -13,6 +13,7 @@ class _Since:
 class Feature(Enum):
     """What a test may need of Kubernetes: `@pytest.mark.needs(Feature.X)`. `since`: where every cluster has it."""
 
+    ADMISSION_POLICIES = _Since((1, 30), "there are ValidatingAdmissionPolicies")
     POD_SECURITY = _Since((1, 23), "the API server enforces Pod Security Standards")
 
     @property

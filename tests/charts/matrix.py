@@ -23,6 +23,19 @@ MONITORING: Final[Values] = {
 POD_MONITOR: Final[Values] = {
     "metrics": {"podMonitor": {"enabled": True, "relabelings": [{"action": "labeldrop", "regex": "x"}]}}
 }
+# Without a cluster Helm knows of no policies, unless it is told of the version.
+POLICIES: Final[Values] = {
+    "kubeVersionOverride": "1.30.0",
+    "config": {"extraArgs": ["--compose-role-arn"]},
+    "mutatingWebhook": {"namespaceSelector": {"matchLabels": {"aws": "yes"}}},
+    "serviceAccountPolicy": {
+        "action": "Deny",
+        "allowedAccounts": [
+            {"accounts": ["111122223333", "444455556666"]},
+            {"accounts": ["777788889999"], "namespaceLabels": {"team": "shop", "example.com/stage": "test"}},
+        ],
+    },
+}
 HOST_NETWORK: Final[Values] = {"hostNetwork": True, "config": {"ports": {"webhook": 10250, "metrics": 10251}}}
 
 MATRIX: Final[dict[str, Values]] = {
@@ -77,6 +90,8 @@ MATRIX: Final[dict[str, Values]] = {
             "annotations": {"example.com/owner": "cloud"},
         }
     },
+    "policies": POLICIES,
+    "policies by default": {"kubeVersionOverride": "1.30.0"},
     "names of 63": {
         "fullnameOverride": "f" * 63,
         "nameOverride": "n" * 63,

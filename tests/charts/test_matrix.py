@@ -13,7 +13,8 @@ from tests.charts.rendering import CHART, NAMESPACE, Object, Rendered, Values, i
 NEWEST = kubernetes_validate.latest_version()
 # Of cert-manager and the Prometheus operator: no schema of Kubernetes knows them.
 FOREIGN = {"Certificate", "Issuer", "ServiceMonitor", "PodMonitor", "PrometheusRule"}
-CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration", "Namespace"}
+POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration", "Namespace", *POLICIES}
 
 every_set = pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
 
@@ -45,7 +46,7 @@ def test_names_are_not_too_long(values: Values) -> None:
     for one in Rendered(values).objects:
         name = one["metadata"]["name"]
         # A pod's name becomes a host name, a Service's a DNS label, and a Deployment's a part of both.
-        limit = 253 if one["kind"].startswith("ClusterRole") else 63
+        limit = 253 if one["kind"] in {"ClusterRole", "ClusterRoleBinding", *POLICIES} else 63
         assert len(name) <= limit, one["kind"]
         assert name == name.strip("-")
 

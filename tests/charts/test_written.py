@@ -54,6 +54,23 @@ def test_the_plain_manifests_are_in_step() -> None:
     assert written == _script("manifests").manifests(), "run make manifests"
 
 
+def test_the_plain_policies_are_in_step_and_of_the_oldest_version_that_knows_them() -> None:
+    text = (ROOT / "deploy/policies.yaml").read_text(encoding="utf-8")
+
+    assert text == _script("manifests").policies(), "run make manifests"
+    found = list(yaml.safe_load_all(text))
+    names = [
+        "pod-identity-webhook-pod-identity-webhook-ca-bundle",
+        "pod-identity-webhook-pod-identity-webhook-service-accounts",
+    ]
+    kinds = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
+    assert [(one["metadata"]["name"], one["kind"]) for one in found] == [
+        (name, kind) for name in names for kind in kinds
+    ]
+    for one in found:
+        kubernetes_validate.validate(one, "1.30", strict=True)
+
+
 def test_the_plain_manifests_are_whole_and_say_nothing_of_helm() -> None:
     text = (ROOT / "deploy/pod-identity-webhook.yaml").read_text(encoding="utf-8")
     kinds = [one["kind"] for one in yaml.safe_load_all(text)]

@@ -117,9 +117,9 @@ def test_lists_page_by_page_and_watches_from_the_version_of_the_list() -> None:
             assert watch.age is not None
         first, second, third, follow = server.requests
         assert [request.path for request in server.requests] == ["/api/v1/serviceaccounts"] * 4
-        assert first.query == {"limit": "500"}
-        assert second.query == {"limit": "500", "continue": "t1"}
-        assert third.query == {"limit": "500", "continue": "t2"}
+        assert first.query == {"limit": "250"}
+        assert second.query == {"limit": "250", "continue": "t1"}
+        assert third.query == {"limit": "250", "continue": "t2"}
         assert first.headers["accept"] == METADATA_LIST
         assert follow.headers["accept"] == METADATA
         assert 300 <= int(follow.query.pop("timeoutSeconds")) <= 600
@@ -359,11 +359,11 @@ def test_starts_the_list_over_in_larger_pages_when_its_continue_token_has_expire
             await server.wait_for_requests(6)
             assert recorder.history == [{"b": "1"}, {"c": "1"}]
             assert [request.query.get("limit") for request in server.requests] == [
-                "500",
-                "500",
-                "2000",
+                "250",
+                "250",
+                "1000",
                 None,
-                "500",
+                "250",
                 None,
             ]
             assert "continue" not in server.requests[2].query

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
 
 from tests.e2e.api import Api, ApiError

@@ -16,6 +16,8 @@ from webhook.admission.warning import quoted
 Method: TypeAlias = Literal["sts_web_identity", "container_credentials"]
 
 _ROLE_ARN: Final = re.compile(r"arn:aws[a-z0-9-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+", re.ASCII)
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+_MAX_ROLE_ARN: Final = 2048
 
 
 class ServiceAccount(msgspec.Struct, frozen=True, gc=False):
@@ -105,7 +107,7 @@ def resolve(
             return NoIdentity("service_account_not_found", f"{who} not found"), []
         return NoIdentity("no_role", f"{who} has no {settings.own_prefix}{ROLE_ARN} annotation"), []
 
-    if not _ROLE_ARN.fullmatch(role_arn):
+    if len(role_arn) > _MAX_ROLE_ARN or not _ROLE_ARN.fullmatch(role_arn):
         where = f"mapping {mapped.key}" if mapped else f"annotation {settings.own_prefix}{ROLE_ARN}"
         problem = f"{where}: {quoted(role_arn)} is not a role ARN"
         if settings.invalid_role_arn == "skip":

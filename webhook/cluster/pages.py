@@ -4,13 +4,17 @@ from typing import TYPE_CHECKING, Final, Generic
 
 import msgspec
 
-from webhook.cluster.api_errors import MalformedAnswer, TooLarge
+from webhook.cluster.api_errors import MalformedAnswer, TimedOut, TooLarge
+from webhook.cluster.client import MAX_BODY
 from webhook.cluster.collection import Collection, Listing, T
 
 if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
 
-# Decoded at one go: some 15 ms. A page of 500 ordinary ServiceAccounts has a tenth of it.
+# A page of 250 ordinary objects takes some 20 ms. One of large ones takes the API server many seconds to write, and
+# those that ask for fewer at a time get them.
+_SECONDS: Final = 10.0
+# Decoded at one go: some 15 ms. A page of 250 ordinary ServiceAccounts has a thirtieth of it.
 _MAX_PAGE: Final = 4 * 1024 * 1024
 
 
@@ -25,7 +29,11 @@ class _Page(msgspec.Struct):
 
 
 class PageReader(Generic[T]):
-    """Reads lists of one collection. A page that is too large is asked for again with fewer objects."""
+    """Reads lists of one collection.
+
+    A page that is too large, or takes the API server too long, is asked for again with fewer objects; as many as before
+    are asked for once they are small again.
+    """
 
     def __init__(self, client: "KubernetesClient", collection: Collection[T]) -> None:
         self._client = client
@@ -33,16 +41,13 @@ class PageReader(Generic[T]):
         self._pages = msgspec.json.Decoder(_Page)
         self._objects = msgspec.json.Decoder(collection.item)
 
-    async def read_into(self, listing: Listing[T], first_limit: int, limit: int) -> str:
-        """Tells `listing` all objects; the resourceVersion that they have together.
-
-        The first page has `first_limit` objects at most, later ones up to `limit`. Raises ClusterError.
-        """
-        token, present = "", first_limit
+    async def read_into(self, listing: Listing[T], limit: int) -> str:
+        """Tells `listing` all objects, of pages of `limit` at most; their resourceVersion. Raises ClusterError."""
+        token, present = "", limit
         while True:
             try:
                 body = await self._read(token, present)
-            except TooLarge:
+            except (TooLarge, TimedOut):
                 if present == 1:
                     raise
                 present = max(present // 8, 1)
@@ -55,7 +60,7 @@ class PageReader(Generic[T]):
             if not token:
                 break
             if len(body) <= _MAX_PAGE // 4:
-                present = max(present, min(present * 2, limit))
+                present = min(present * 2, limit)
             del body
         if not meta.resourceVersion:
             raise MalformedAnswer(f"list {self._collection.resource}: no resourceVersion")
@@ -68,8 +73,10 @@ class PageReader(Generic[T]):
         if self._collection.field_selector:
             params["fieldSelector"] = self._collection.field_selector
         # A single object is taken whatever its size: there would be no way past it.
-        bound = {"max_bytes": _MAX_PAGE} if limit > 1 else {}
-        return await self._client.get(self._collection.resource, params, self._collection.list_accept, **bound)
+        max_bytes = _MAX_PAGE if limit > 1 else MAX_BODY
+        return await self._client.get(
+            self._collection.resource, params, self._collection.list_accept, seconds=_SECONDS, max_bytes=max_bytes
+        )
 
     def _take(self, body: bytes, listing: Listing[T]) -> _ListMeta:
         page = self._pages.decode(body)

@@ -44,7 +44,7 @@ class Pace:
     `silence` is longer than it takes the API server to send its next bookmark: one a minute and a quarter at most.
     """
 
-    page_size: int = 500
+    page_size: int = 250
     watch_between: tuple[int, int] = (300, 600)
     deadline_beyond: float = 15.0
     silence: float = 100.0
@@ -78,7 +78,7 @@ class Watch(Generic[T]):
         self._events = msgspec.json.Decoder(_Event)
         self._objects = msgspec.json.Decoder(collection.item)
         self._backoff = Backoff(self._pace.first_delay, self._pace.max_delay)
-        self._first_page_size = self._pace.page_size
+        self._page_size = self._pace.page_size
         self._version = ""
         self._opened_at: float | None = None
         self._heard_at: float | None = None
@@ -161,22 +161,17 @@ class Watch(Generic[T]):
     async def _list(self) -> None:
         started = self._clock()
         listing = self._sink.begin()
-        first = self._first_page_size
         try:
-            version = await self._pages.read_into(listing, first, max(first, self._pace.page_size))
+            version = await self._pages.read_into(listing, self._page_size)
         except Expired:
             # The API server forgets a list's snapshot after minutes. If it is that slow, ask for more at a time.
-            self._first_page_size *= 4
-            raise
-        except TimedOut:
-            # It may be the size of the objects that takes it so long.
-            self._first_page_size = max(first // 8, 1)
+            self._page_size *= 4
             raise
         listing.commit()
         # All pages show what was there when the first was asked for.
         self._heard_at = started
         self._version = version
-        self._first_page_size = self._pace.page_size
+        self._page_size = self._pace.page_size
         self.lists += 1
         logger.info("%s: listed in %.2f s", self._collection.resource, self._clock() - started)
         self._synced.set()
