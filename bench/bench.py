@@ -1,7 +1,7 @@
 """Measures the webhook in one run on one machine: see `make bench`.
 
-The pure decision, reviews over HTTPS beside a floor (https.py), and a live cluster (cluster.py) where there are the
-programs to run one.
+The pure decision, reviews over HTTPS beside a floor (https.py), what a hostile client can cost (attack.py), and a live
+cluster (cluster.py) if there are the programs to run one.
 """
 
 import json
@@ -11,6 +11,7 @@ import timeit
 from collections.abc import Callable
 from typing import Any, Final
 
+import attack
 import cluster
 import https
 import reviews
@@ -33,6 +34,8 @@ def main() -> int:
     results |= https.over_https()
     https.print_table(results)
     print_decisions(results["decision_us"])
+    results["worst_reviews"], results["attack_mb"] = attack.worst_reviews(), attack.memory_under_attack()
+    attack.print_tables(results["worst_reviews"], results["attack_mb"])
     live = cluster.in_a_cluster()
     cluster.print_table(live)
     if not isinstance(live, str):

@@ -40,7 +40,7 @@ def test_each_kind_is_written_as_its_code() -> None:
 def test_a_stream_escapes_all_but_what_is_ours() -> None:
     target = io.StringIO()
     stream = EscapingStream(target)
-    print("\x1b[31mforeign\x1b[0m", file=stream)  # type: ignore[type-var]
+    print("\x1b[31mforeign\x1b[0m", file=stream)
     stream.write_styled("\x1b[31mours\x1b[0m")
     assert target.getvalue() == "\\x1b[31mforeign\\x1b[0m\n\x1b[31mours\x1b[0m"
     assert stream.isatty() is False

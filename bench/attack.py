@@ -1,0 +1,96 @@
+"""Measures what a hostile client can cost: the worst reviews of 7 MiB, and the memory that connections take.
+
+The chart's limit of memory is printed beside it.
+"""
+
+import contextlib
+import os
+import socket
+import ssl
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import https
+import reviews
+from processes import memory
+
+from tests.hostile.worst_reviews import MAX_BODY, SETTINGS, WORST, sized
+from webhook.admission.decision import answer, decide
+from webhook.admission.identity import ServiceAccount, Sources
+from webhook.admission.review import parse
+
+LIMIT_MB: Final = 512 * 1.048576
+_CONNECTIONS: Final = 1000
+_SHOWN: Final = 3
+_HEAD: Final = b"POST /mutate HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+_ACCOUNT: Final = ServiceAccount("tenant", "app", {"role-arn": "arn:aws:iam::111122223333:role/app"})
+
+
+def worst_reviews() -> dict[str, Any]:
+    """CPU time in ms and memory in MB of the costliest of the worst reviews of 7 MiB, beside a typical review."""
+    typical = min(_cost(reviews.typical())[0] for _ in range(50))
+    costs = {name: _cost(sized(name, MAX_BODY)) for name in WORST}
+    dearest = sorted(costs.items(), key=lambda item: -item[1][0])[:_SHOWN]
+    return {
+        "typical_ms": typical,
+        "worst": {name: {"ms": ms, "mb": mb} for name, (ms, mb) in dearest},
+        "most_mb": max(mb for _, mb in costs.values()),
+    }
+
+
+def _cost(body: bytes) -> tuple[float, float]:
+    """The CPU time of one decision in ms, and how much the process grew for it in MB."""
+    pid = os.getpid()
+    # Linux: the peak starts anew.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    before, started = memory(pid, "VmRSS"), time.process_time()
+    review = parse(body)
+    answer(review, decide(review, _ACCOUNT, Sources(), SETTINGS))
+    return (time.process_time() - started) * 1e3, max(0.0, memory(pid, "VmHWM") - before)
+
+
+def memory_under_attack() -> dict[str, float]:
+    """The webhook's resident memory in MB while connections do their worst, over real TLS, and once they are gone."""
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name, https.webhook(Path(name)) as (port, process):
+        for what, count, sent in (
+            ("1000 idle connections", _CONNECTIONS, 0),
+            ("1000 bodies of 60 kB that stall", _CONNECTIONS, 60_000),
+            ("1000 bodies of 600 kB that stall", _CONNECTIONS, 600_000),
+            ("100 bodies of 7 MB that stall", 100, 6_900_000),
+        ):
+            with contextlib.ExitStack() as stack:
+                for _ in range(count):
+                    _stall(stack, port, sent)
+                found[what] = memory(process.pid, "VmRSS")
+        deadline = time.monotonic() + 10
+        while memory(process.pid, "VmRSS") > 100 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        found["once they are gone"] = memory(process.pid, "VmRSS")
+        found["at most"] = memory(process.pid, "VmHWM")
+    return found
+
+
+def _stall(stack: contextlib.ExitStack, port: int, sent: int) -> None:
+    """Opens a connection and begins a body of more than `sent` bytes. The webhook may close it for another."""
+    with contextlib.suppress(OSError):
+        plain = socket.create_connection(("127.0.0.1", port), timeout=5)
+        conn = stack.enter_context(ssl._create_unverified_context().wrap_socket(plain))  # noqa: S323, SLF001
+        if sent:
+            conn.sendall(_HEAD % (sent + 100_000) + b" " * sent)
+
+
+def print_tables(worst: dict[str, Any], held: dict[str, float]) -> None:
+    """Both for a person."""
+    print(f"\n{'the worst reviews of 7 MiB':<62}{'CPU ms':>8}{'MB':>8}")
+    print(f"{'a typical review':<62}{worst['typical_ms']:8.3f}")
+    for name, cost in worst["worst"].items():
+        print(f"{name:<62}{cost['ms']:8.0f}{cost['mb']:8.0f}")
+    print(f"{'the most memory of any':<70}{worst['most_mb']:8.0f}")
+    print(f"\n{'memory under attack':<62}{'MB':>8}")
+    for name, size in held.items():
+        print(f"{name:<62}{size:8.0f}")
+    print(f"{'the limit that the chart sets':<62}{LIMIT_MB:8.0f}")
