@@ -211,6 +211,126 @@ def test_tells_all_that_have_annotations_of_ours() -> None:
     asyncio.run(run())
 
 
+HUGE = "<" * 60_000
+
+
+def with_annotation(item: Any, key: str, value: str) -> Any:
+    item["metadata"].setdefault("annotations", {})[key] = value
+    return item
+
+
+def test_one_that_is_too_large_is_read_live_and_what_was_known_of_it_is_not_served_any_more() -> None:
+    async def run() -> None:
+        cluster = Cluster(meta("app", role=ROLE), with_annotation(meta("large", role=ROLE), "x", HUGE))
+        async with following(cluster.server) as accounts:
+            await until(lambda: accounts.is_synced)
+            assert accounts.get("apps", "app") == ServiceAccount("apps", "app", {"role-arn": ROLE})
+            assert accounts.get("apps", "large") is None
+            assert (len(accounts), accounts.left_out) == (1, 1)
+
+            grown = with_annotation(meta("app", "12", role=ROLE + "2"), "x", HUGE)
+            cluster.items["apps", "app"] = grown
+            cluster.events.put_nowait(event("MODIFIED", grown))
+            await until(lambda: accounts.left_out == 2)
+            assert accounts.get("apps", "app") is None
+            for name, role in (("large", ROLE), ("app", ROLE + "2")):
+                assert await accounts.lookup("apps", name) == ServiceAccount("apps", name, {"role-arn": role})
+
+            cluster.events.put_nowait(event("MODIFIED", meta("app", "13", role=ROLE)))
+            await until(lambda: accounts.get("apps", "app") is not None)
+            assert (len(accounts), accounts.left_out, accounts.watch.restarts.total()) == (1, 2, 0)
+        assert cluster.gets == ["apps/large", "apps/app"]
+
+    asyncio.run(run())
+
+
+def test_one_that_grows_while_a_pod_waits_for_it_is_found() -> None:
+    async def run() -> None:
+        cluster = Cluster()
+        async with following(cluster.server, grace_seconds=20) as accounts:
+            await until(lambda: accounts.is_synced)
+            pod = asyncio.create_task(accounts.lookup("apps", "late"))
+            await until(lambda: accounts.arrivals.waiting == 1)
+            late = with_annotation(meta("late", "11", role=ROLE), "x", HUGE)
+            cluster.items["apps", "late"] = late
+            cluster.events.put_nowait(event("ADDED", late))
+            assert await pod == ServiceAccount("apps", "late", {"role-arn": ROLE})
+
+    asyncio.run(run())
+
+
+def test_annotations_of_ours_that_are_too_long_to_be_kept_are_read_live_as_they_are() -> None:
+    prefix = "eks.amazonaws.com"
+    lengths = {"just": 4096 - len(ROLE), "long": 4097 - len(ROLE)}
+
+    async def run() -> None:
+        items = {
+            name: with_annotation(meta(name, role=ROLE), f"{prefix}/skip-containers", "c" * length)
+            for name, length in lengths.items()
+        }
+        cluster = Cluster(*items.values())
+        async with following(cluster.server) as accounts:
+            await until(lambda: accounts.is_synced)
+            assert accounts.get("apps", "just") is not None
+            assert accounts.get("apps", "long") is None
+            assert accounts.left_out == 1
+            found = await accounts.lookup("apps", "long")
+            assert found is not None
+            assert found.annotations == {"role-arn": ROLE, "skip-containers": "c" * lengths["long"]}
+
+            cluster.events.put_nowait(event("MODIFIED", items["long"] | meta("just", "12", "x" * 4097)))
+            await until(lambda: accounts.left_out == 2)
+            assert accounts.get("apps", "just") is None
+
+    asyncio.run(run())
+
+
+def test_keys_below_our_prefix_that_we_do_not_know_are_not_kept() -> None:
+    async def run() -> None:
+        item = with_annotation(meta("app", role=ROLE), "eks.amazonaws.com/role-arns", "x" * 10_000)
+        cluster = Cluster(item, with_annotation(meta("none"), "eks.amazonaws.com/note", "x"))
+        async with following(cluster.server) as accounts:
+            await until(lambda: accounts.is_synced)
+            assert accounts.accounts() == [ServiceAccount("apps", "app", {"role-arn": ROLE})]
+            assert accounts.get("apps", "none") == ServiceAccount("apps", "none")
+            assert accounts.left_out == 0
+
+    asyncio.run(run())
+
+
+def test_one_that_is_larger_than_any_object_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook.cluster.accounts._MAX_ACCOUNT", 100_000)
+
+    async def run() -> None:
+        cluster = Cluster(with_annotation(meta("app", role=ROLE), "x", HUGE))
+        async with following(cluster.server) as accounts:
+            with pytest.raises(LookupFailed) as caught:
+                await accounts.lookup("apps", "app")
+        assert str(caught.value) == (
+            "ServiceAccount apps/app: get serviceaccounts app in namespace apps: the answer is larger than 100000 bytes"
+        )
+
+    asyncio.run(run())
+
+
+def test_those_of_one_namespace_that_wait_leave_places_for_others() -> None:
+    async def run() -> None:
+        arrivals = Arrivals()
+        async with asyncio.TaskGroup() as pods:
+            for number in range(300):
+                pods.create_task(arrivals.wait("flood", f"a{number % 7}", 20))
+            await until(lambda: arrivals.waiting == 256)
+            other = pods.create_task(arrivals.wait("apps", "app", 20))
+            await until(lambda: arrivals.waiting == 257)
+            arrivals.announce("apps", "app")
+            await other
+            for number in range(7):
+                arrivals.announce("flood", f"a{number}")
+        assert (arrivals.waiting, arrivals._callers, arrivals._callers_of) == (0, {}, {})
+
+    asyncio.run(run())
+
+
 class Clock:
     def __init__(self) -> None:
         self.seconds = 1000.0

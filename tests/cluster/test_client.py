@@ -25,6 +25,7 @@ from webhook.cluster.api_errors import (
     Expired,
     InvalidName,
     TimedOut,
+    TooLarge,
     Unreachable,
 )
 from webhook.cluster.client import KubernetesClient
@@ -413,6 +414,56 @@ def test_tells_why_the_server_said_no() -> None:
             'get secrets tls in namespace eks: 403: no (grant apiGroups: [""], resources: ["secrets"], verbs: ["get"], '
             'resourceNames: ["tls"] in a Role in namespace eks)'
         )
+
+    asyncio.run(run())
+
+
+def test_an_answer_that_is_too_large_is_not_taken_and_the_client_goes_on() -> None:
+    async def floods(_request: Request, answer: Answer) -> None:
+        await answer.watch()
+        while True:
+            await answer.raw(b"x" * 65536)
+
+    async def run() -> None:
+        server = ApiServer([floods, answers, floods])
+        async with server.running(), client_of(server) as client:
+            with pytest.raises(TooLarge, match="^list serviceaccounts: the answer is larger than 100000 bytes$"):
+                await client.get(ACCOUNTS, max_bytes=100_000)
+            assert await client.get(ACCOUNTS)
+            with pytest.raises(TooLarge, match="^create serviceaccounts: the answer is larger than 20971520 bytes$"):
+                await client.write("create", ACCOUNTS, {})
+
+    asyncio.run(run())
+
+
+def test_of_large_bodies_two_are_taken_at_a_time_and_small_ones_do_not_wait_for_them() -> None:
+    async def stalls(_request: Request, answer: Answer) -> None:
+        await answer.watch()
+        await answer.raw(b"x" * 1_100_000)
+        await hang(_request, answer)
+
+    async def run() -> None:
+        large = {"x": "x" * 1_100_000}
+
+        async def answers_large(_request: Request, answer: Answer) -> None:
+            await answer.json(200, large)
+
+        server = ApiServer([stalls, stalls, answers_large], every=None)
+        server.steps += [answers] * 20
+        async with server.running(), client_of(server) as client:
+            stalled = []
+            for count in (1, 2):
+                stalled.append(asyncio.create_task(client.get(ACCOUNTS)))
+                await server.wait_for_requests(count)
+            third = asyncio.create_task(client.get(ACCOUNTS))
+            await server.wait_for_requests(3)
+            for _ in range(20):
+                await client.get(ACCOUNTS)
+            assert not third.done()
+            stalled[0].cancel()
+            assert json.loads(await third) == large
+            stalled[1].cancel()
+            await asyncio.gather(*stalled, return_exceptions=True)
 
     asyncio.run(run())
 

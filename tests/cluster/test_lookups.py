@@ -74,6 +74,30 @@ def test_callers_that_come_before_a_read_starts_share_it() -> None:
     asyncio.run(run())
 
 
+def test_reads_of_one_namespace_that_take_long_leave_places_for_others() -> None:
+    async def run() -> None:
+        async with looking_up(max_concurrent=4, max_concurrent_of_one=2) as (reads, lookups, callers):
+            for number in range(5):
+                callers.create_task(lookups.find("slow", f"a{number}"))
+            callers.create_task(lookups.find("other", "app"))
+            await reads.wait_for(3)
+            await settle()
+            assert reads.started == [("slow", "a0"), ("slow", "a1"), ("other", "app")]
+            assert (lookups.in_flight, lookups.waiting) == (3, 3)
+            reads.answer("other", "app")
+            reads.answer("slow", "a1")
+            await reads.wait_for(4)
+            await settle()
+            assert reads.started[3:] == [("slow", "a2")]
+            for count, name in enumerate(("a0", "a2", "a3", "a4"), start=4):
+                await reads.wait_for(min(count, 6))
+                reads.answer("slow", name)
+        assert len(reads.started) == 6
+        assert (lookups.waiting, lookups.in_flight, lookups._in_flight_of) == (0, 0, {})
+
+    asyncio.run(run())
+
+
 def test_a_caller_that_comes_after_a_read_started_gets_one_that_starts_later() -> None:
     async def run() -> None:
         async with looking_up() as (reads, lookups, callers):

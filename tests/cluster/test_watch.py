@@ -407,6 +407,37 @@ def test_a_line_without_end_is_not_taken_into_memory() -> None:
     asyncio.run(run())
 
 
+def test_an_object_that_is_too_large_is_passed_over_and_the_watch_goes_on() -> None:
+    huge = "<" * 60_000
+    events = [
+        event("ADDED", meta("large", "11", huge)),
+        event("ADDED", meta("b", "12")),
+        event("MODIFIED", meta("a", "13", huge)),
+        event("ADDED", meta("c", "14")),
+        event("DELETED", meta("a", "15", huge)),
+        event("MODIFIED", meta("large", "16", huge)),
+    ]
+
+    async def run() -> None:
+        server = ApiServer([lists(meta("a"), meta("b")), watches(*events, then=cuts)])
+        async with watching(server) as (watch, recorder):
+            await server.wait_for_requests(3)
+            # It goes on from the large one.
+            assert server.requests[2].query["resourceVersion"] == "16"
+            large = [f"{version}: {size} bytes" for version, size in (("11", 360145), ("16", 360148))]
+            assert recorder.history[1:] == [
+                {"a": "1", "b": "1", "large": large[0]},
+                {"a": "1", "b": "12", "large": large[0]},
+                {"a": "13: 360144 bytes", "b": "12", "large": large[0]},
+                {"a": "13: 360144 bytes", "b": "12", "large": large[0], "c": "14"},
+                {"b": "12", "large": large[0], "c": "14"},
+                {"b": "12", "large": large[1], "c": "14"},
+            ]
+            assert (watch.lists, watch.events, watch.restarts.total()) == (1, 6, 1)
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("code", [429, 503])
 def test_waits_as_long_as_the_server_says(code: int) -> None:
     async def run() -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
 
 _PLURAL = "serviceaccounts"
+# Any ServiceAccount fits: etcd keeps 1.5 MiB, and JSON may show each byte as six.
+_MAX_ACCOUNT = 10 * 1024 * 1024
 
 
 class ClusterAccounts:
@@ -122,7 +124,7 @@ async def read_account(
     """The ServiceAccount as the API server has it, within `seconds`; None where there is none. Raises ClusterError."""
     resource = Resource(_PLURAL, namespace, name, is_granted_everywhere=True)
     try:
-        body = await client.get(resource, accept=METADATA, seconds=seconds)
+        body = await client.get(resource, accept=METADATA, seconds=seconds, max_bytes=_MAX_ACCOUNT)
         return service_account(msgspec.json.decode(body, type=AccountObject), settings)
     except ApiError as error:
         if error.status == 404:
