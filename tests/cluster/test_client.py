@@ -427,10 +427,10 @@ def test_an_answer_that_is_too_large_is_not_taken_and_the_client_goes_on() -> No
     async def run() -> None:
         server = ApiServer([floods, answers, floods])
         async with server.running(), client_of(server) as client:
-            with pytest.raises(TooLarge, match="^list serviceaccounts: the answer is larger than 100000 bytes$"):
+            with pytest.raises(TooLarge, match=r"^list serviceaccounts: the answer is larger than 100000 bytes$"):
                 await client.get(ACCOUNTS, max_bytes=100_000)
             assert await client.get(ACCOUNTS)
-            with pytest.raises(TooLarge, match="^create serviceaccounts: the answer is larger than 20971520 bytes$"):
+            with pytest.raises(TooLarge, match=r"^create serviceaccounts: the answer is larger than 20971520 bytes$"):
                 await client.write("create", ACCOUNTS, {})
 
     asyncio.run(run())

@@ -36,7 +36,9 @@ QUIET_SECONDS = min(30.0, ATTACK_SECONDS)
 CLIENTS = 3
 PAUSE = 0.1
 CHART = yaml.safe_load(Path("charts/pod-identity-webhook/values.yaml").read_text())
-REQUIRED = {"eks.amazonaws.com/require-pod-identity": "true"}
+LABEL = "eks.amazonaws.com/require-pod-identity"
+NEW_ACCOUNT_EACH = 10
+SCRAPE = {"periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 2}
 TENANT_RULES = [
     {"apiGroups": [""], "resources": ["pods", "serviceaccounts", "configmaps"], "verbs": ["create", "patch"]}
 ]
@@ -71,6 +73,7 @@ class Neighbour:
         """Works within the context; what was seen is whole behind it."""
         self.seen, self._done = Seen(), threading.Event()
         probes = [("liveness", "/healthz", CHART["livenessProbe"]), ("readiness", "/readyz", CHART["readinessProbe"])]
+        probes.append(("scrape", "/metrics", SCRAPE))
         work = [threading.Thread(target=self._create) for _ in range(CLIENTS)]
         work += [threading.Thread(target=self._probe, args=probe) for probe in probes]
         work.append(threading.Thread(target=self._watch_memory))
@@ -87,9 +90,15 @@ class Neighbour:
         api = Api(self._cluster.url, self._cluster.ca, self._cluster.admin_token)
         while not self._done.wait(PAUSE):
             number = next(self._numbers)
-            body = pod(f"p-{number}", "app", labels=REQUIRED if number % 2 else {})
+            name = "app"
             started = time.monotonic()
             try:
+                if number % NEW_ACCOUNT_EACH == 0:
+                    # Not known yet: its pod needs a live read.
+                    name = f"app-{number}"
+                    api.create(service_accounts(self._namespace), service_account(name, ROLE))
+                    started = time.monotonic()
+                body = pod(f"p-{number}", name, labels={LABEL: "true"} if number % 2 else {})
                 created = api.create(pods(self._namespace), body, dryRun="All")
             except (ApiError, httpx.TransportError) as error:
                 self.seen.refused.append(str(error)[:300])
@@ -142,7 +151,7 @@ def test_a_hostile_tenant_harms_nobody_else(
         webhook.start()
         pid = webhook.process.pid
         try:
-            webhook.register(failure_policy="Ignore")
+            webhook.register(failure_policy="Ignore", fails_closed_for=LABEL)
             _attacked(cluster, webhook, tmp_path, measured)
             peak = cgroup.peak if cgroup is not None else 0
             where = f"cgroup's peak {peak >> 20} MiB" if cgroup is not None else "no cgroup can be made here"
@@ -192,6 +201,7 @@ def _attacked(cluster: Cluster, webhook: Webhook, folder: Path, measured: Callab
     assert (attacked.refused[:3], attacked.without_role) == ([], 0)
     assert attacked.probe_failures["liveness"] < CHART["livenessProbe"]["failureThreshold"]
     assert attacked.probe_failures["readiness"] < CHART["readinessProbe"]["failureThreshold"]
+    assert attacked.probe_failures["scrape"] < SCRAPE["failureThreshold"]
     assert attacked.resident < _bytes(CHART["resources"]["limits"]["memory"])
     assert attacked.p99 < 3 * quiet.p99
 

@@ -134,8 +134,13 @@ class Webhook:
         page = self._monitoring.get("/metrics").raise_for_status().text
         return {name: float(value) for name, value in _SAMPLE.findall(page)}
 
-    def register(self, *, failure_policy: Literal["Fail", "Ignore"] = "Fail") -> None:
-        """Has the API server call the webhook for pods of its `pod_namespace`s; returns when it does."""
+    def register(
+        self, *, failure_policy: Literal["Fail", "Ignore"] = "Fail", fails_closed_for: str | None = None
+    ) -> None:
+        """Has the API server call the webhook for pods of its `pod_namespace`s; returns when it does.
+
+        Pods with the label `fails_closed_for` have an entry of their own, with `failurePolicy: Fail`, as in the chart.
+        """
         self._configuration = f"{SERVICE}-{self.namespace}"
         entry = {
             "name": "pod-identity-webhook.amazonaws.com",
@@ -153,7 +158,15 @@ class Webhook:
         }
         probed = self.pod_namespace("routing")
         self.cluster.admin.create(service_accounts(probed), service_account("probe", ROLE))
-        configuration = {"metadata": {"name": self._configuration}, "webhooks": [entry]}
+        entries = [entry]
+        if fails_closed_for is not None:
+            selectors = [
+                {"matchExpressions": [{"key": fails_closed_for, "operator": operator}]}
+                for operator in ("DoesNotExist", "Exists")
+            ]
+            required = {"name": "required.pod-identity-webhook.amazonaws.com", "failurePolicy": "Fail"}
+            entries = [{**entry, "objectSelector": selectors[0]}, {**entry, **required, "objectSelector": selectors[1]}]
+        configuration = {"metadata": {"name": self._configuration}, "webhooks": entries}
         self.cluster.admin.create(CONFIGURATIONS, configuration)
         wait_until(
             lambda: self._is_called_for(probed),
