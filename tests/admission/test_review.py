@@ -105,6 +105,10 @@ def test_a_review_of_a_pod_is_parsed() -> None:
         (b'{"request": null}', "not an AdmissionReview: request: expected object, got null"),
         (b'{"request": {}}', "not an AdmissionReview: request.uid: missing"),
         (b'{"request": {"uid": ""}}', "not an AdmissionReview: request.uid is empty"),
+        (
+            b'{"request": {"uid": "%b"}}' % (b"u" * 254),
+            "not an AdmissionReview: request.uid is longer than 253 characters",
+        ),
         (b'{"request": {"uid": null}}', "not an AdmissionReview: request.uid: expected str, got null"),
         (
             b'{"kind": "Pod", "request": {"uid": "1"}}',

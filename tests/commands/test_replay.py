@@ -242,6 +242,19 @@ def test_a_label_that_keeps_the_api_server_from_calling_is_said_for_the_prefix_t
     assert "not called" not in usual.out
 
 
+@pytest.mark.parametrize(("value", "called"), [("true", True), ("T", True), ("maybe", True), ("0", False)])
+def test_a_pod_that_requires_its_identity_is_not_kept_away(value: str, called: bool) -> None:
+    labels = {
+        f"eks.amazonaws.com/{name}": text
+        for name, text in (("skip-pod-identity-webhook", ""), ("require-pod-identity", value))
+    }
+
+    outcome = run("replay", "-", stdin=stream(pod(labels=labels)))
+
+    assert ("not called" not in outcome.out) == called
+    assert ("denied: " in outcome.out) == called
+
+
 def test_a_denied_pod_ends_with_1_and_says_why() -> None:
     required = pod("other", labels={"eks.amazonaws.com/require-pod-identity": "true"})
 

@@ -128,6 +128,7 @@ WORST: Final[dict[str, Callable[[int], dict[str, Any] | bytes]]] = {
     "annotations below our prefix": lambda n: pod(
         {"containers": containers(1)}, annotations={f"{PREFIX}{i}": "x" for i in range(n)}
     ),
+    "empty sources": lambda n: pod({"containers": _here(1), "volumes": [projected("v", [{}] * n)]}),
     "labels": lambda n: pod({"containers": containers(1)}, labels={f"l{i}": "x" for i in range(n)}),
     "node selectors": lambda n: pod({"containers": containers(1), "nodeSelector": {f"l{i}": "x" for i in range(n)}}),
     "what we do not read": lambda n: pod({"containers": containers(1), "x": [{"a": [{}, 1.5, "é"]}] * n}),

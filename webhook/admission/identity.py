@@ -29,7 +29,7 @@ class ServiceAccount(msgspec.Struct, frozen=True, gc=False):
 
     def __hash__(self) -> int:
         """Of the values too: an account whose annotations change all the time must not fill one bucket of a cache."""
-        return hash((self.namespace, self.name, *self.annotations.values()))
+        return hash((self.namespace, self.name, frozenset(self.annotations.values())))
 
 
 def own_annotations(annotations: Mapping[str, str] | None, settings: Settings) -> dict[str, str]:

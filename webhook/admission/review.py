@@ -14,10 +14,15 @@ from webhook.errors import ReviewError
 MAX_ANNOTATIONS: Final = 256 * 1024
 # Stored by etcd, which takes 1.5 MiB for an object by default, a member of it takes five bytes at least.
 MAX_MEMBERS: Final = 400_000
+# An empty one takes two bytes.
+MAX_OBJECTS: Final = 800_000
 # Smaller bodies cannot have so many.
 _LARGE: Final = 4 * MAX_MEMBERS
 # A map with the wrong member in it: beyond this its key is not looked for.
 _LARGEST_SEARCHED: Final = 64 * 1024
+
+# The API server's have 36. It is repeated in the answer.
+_MAX_UID: Final = 253
 
 _API_VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 _KIND: Final = "AdmissionReview"
@@ -128,7 +133,7 @@ def parse(body: bytes) -> Review:
         if not body.isascii():
             body.decode()
         if len(body) > _LARGE and _has_too_many_members(body):
-            return _parse_without_pod(body, f"object: more than {MAX_MEMBERS} members are more than a cluster stores")
+            return _parse_without_pod(body, "object: has more members than a cluster stores")
         review = _decode_pod_review(body)
     except msgspec.ValidationError as error:
         return _parse_without_pod(body, error)
@@ -167,7 +172,8 @@ def _checked_names(request: _PodRequest, pod: Pod, api_version: str, body: bytes
 
 
 def _has_too_many_members(body: bytes) -> bool:
-    return body.translate(None, b" \t\r\n").count(b'":') > MAX_MEMBERS
+    dense = body.translate(None, b" \t\r\n")
+    return dense.count(b'":') > MAX_MEMBERS or dense.count(b"{") > MAX_OBJECTS
 
 
 def _parse_without_pod(body: bytes, cause: msgspec.ValidationError | str) -> Review:
@@ -205,6 +211,8 @@ def _checked_type(api_version: str | None, kind: str | None, uid: str) -> str:
         raise ReviewError(f"not an AdmissionReview that we know: apiVersion is {quoted(api_version)}")
     if not uid:
         raise ReviewError("not an AdmissionReview: request.uid is empty")
+    if len(uid) > _MAX_UID:
+        raise ReviewError(f"not an AdmissionReview: request.uid is longer than {_MAX_UID} characters")
     return api_version
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from webhook.admission.golang import parse_bool
 from webhook.admission.settings import Settings
 from webhook.cluster.documents import Document
 from webhook.cluster.workloads import pods_of
@@ -91,6 +92,10 @@ def _not_called(pod: dict[str, Any] | None, settings: Settings) -> str:
     metadata = pod.get("metadata") if pod is not None else None
     labels = metadata.get("labels") if isinstance(metadata, dict) else None
     if isinstance(labels, dict) and label in labels:
+        required = labels.get(settings.require_label)
+        if required is not None and parse_bool(str(required)) is not False:
+            # The chart sends these to an entry of their own.
+            return ""
         return f"the API server does not call the webhook for pods with the label {label}"
     return ""
 
