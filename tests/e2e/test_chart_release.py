@@ -171,9 +171,10 @@ def test_with_every_replica_stopped_only_pods_that_ask_for_it_are_refused(
         assert 'failed calling webhook "required.pod-identity-webhook.amazonaws.com"' in refused.value.message
         cluster.admin.create(service_accounts("kube-system"), service_account("app", ROLE))
         assert role_of(_created(cluster, "kube-system", REQUIRED)) is None
-        template = Rendered(namespace=release.namespace).pod
-        # With the label too that would have it refused, if it were not ours.
-        ours = {"metadata": {"name": "ours", "labels": {**template["metadata"]["labels"], **REQUIRED}}}
+        # The label that requires, in the values or on the namespace, must not keep the webhook itself from starting.
+        template = Rendered({"podLabels": REQUIRED}, namespace=release.namespace).pod
+        cluster.admin.patch(f"/api/v1/namespaces/{release.namespace}", {"metadata": {"labels": REQUIRED}})
+        ours = {"metadata": {"name": "ours", "labels": template["metadata"]["labels"]}}
         cluster.admin.create(pods(release.namespace), {**ours, "spec": template["spec"]}, dryRun="All")
 
         release.upgrade({})

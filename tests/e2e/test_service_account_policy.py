@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.charts.matrix import POLICIES as POLICIES_OF_ALL_KINDS
 from tests.charts.rendering import CHART, Values, merged
 from tests.e2e.api import ApiError, Object
 from tests.e2e.cluster import Cluster
@@ -277,6 +278,16 @@ def test_kubectl_shows_the_warning_and_applies_by_default(cluster: Cluster, name
         f"Warning: Validation failed for ValidatingAdmissionPolicy '{name}' with binding '{name}':"
         " annotation eks.amazonaws.com/role-arn is not a role ARN\n"
     )
+
+
+@NEEDS_POLICIES
+@pytest.mark.parametrize("values", [DENY, POLICIES_OF_ALL_KINDS], ids=["plain", "all kinds"])
+def test_the_api_servers_type_check_finds_nothing(cluster: Cluster, namespace: str, values: Values) -> None:
+    with applied(cluster, namespace, merged(values, NOBODYS, _only_in(namespace))) as rendered:
+        for policy in rendered.all("ValidatingAdmissionPolicy"):
+            path = f"{POLICIES}/{policy['metadata']['name']}"
+            wait_until(lambda path=path: "typeChecking" in cluster.admin.get(path).get("status", {}), path, within=60)  # type: ignore[misc]
+            assert cluster.admin.get(path)["status"]["typeChecking"] == {}
 
 
 def test_helm_installs_the_policies_where_the_cluster_knows_them_and_nothing_where_not(
