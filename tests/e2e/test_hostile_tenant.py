@@ -2,8 +2,8 @@
 
 The webhook runs under the memory limit of the chart. The other tenant creates pods, labelled and not, while
 `hostile_tenant.py` does all that it can for two minutes. Quiet means: the same load, beside a tenant that asks the API
-server for as much and leaves the webhook alone. Both latencies are printed and not compared: on two cores the API server's own part of
-them changes more from run to run than the webhook's.
+server for as much and leaves the webhook alone. Both latencies are printed and not compared: on two cores the API
+server's own part of them changes more from run to run than the webhook's.
 """
 
 import itertools
