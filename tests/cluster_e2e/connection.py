@@ -10,6 +10,7 @@ from typing import IO
 import httpx
 
 from tests.e2e.api import Api
+from tests.e2e.clients import Clients
 from tests.e2e.programs import kubectl
 
 
@@ -18,13 +19,11 @@ class ProxiedApi(Api):
 
     def __init__(self, url: str, *, timeout: float = 40.0) -> None:
         self.url = url
-        self._client = httpx.Client(
-            base_url=url, timeout=timeout, limits=httpx.Limits(max_connections=20), trust_env=False
-        )
+        self._clients = Clients(lambda: httpx.Client(base_url=url, timeout=timeout, trust_env=False))
 
     def log(self, namespace: str, pod: str) -> str:
         """The log of a pod's only container so far; empty where there is none yet."""
-        answer = self._client.get(f"/api/v1/namespaces/{namespace}/pods/{pod}/log")
+        answer = self._clients.mine.get(f"/api/v1/namespaces/{namespace}/pods/{pod}/log")
         return answer.text if answer.is_success else ""
 
 

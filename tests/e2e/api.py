@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from tests.e2e.clients import Clients
+
 Object = dict[str, Any]
 
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
@@ -26,21 +28,23 @@ class Api:
 
     def __init__(self, url: str, ca: str, token: str, *, timeout: float = 15.0) -> None:
         self.url = url
-        self._client = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {token}"},
-            verify=ssl.create_default_context(cadata=ca),
-            timeout=timeout,
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=100),
-            trust_env=False,
+        context = ssl.create_default_context(cadata=ca)
+        self._clients = Clients(
+            lambda: httpx.Client(
+                base_url=url,
+                headers={"Authorization": f"Bearer {token}"},
+                verify=context,
+                timeout=timeout,
+                trust_env=False,
+            )
         )
 
     def close(self) -> None:
-        self._client.close()
+        self._clients.close()
 
     def call(self, method: str, path: str, body: Object | None = None, **query: Any) -> Object:
         """One request; the JSON of its answer. Raises ApiError, and httpx.TransportError where there is no answer."""
-        response = self._client.request(
+        response = self._clients.mine.request(
             method, path, json=body, params=query, headers=MERGE_PATCH if method == "PATCH" else None
         )
         if not response.is_success:
@@ -64,13 +68,13 @@ class Api:
     def is_ok(self, path: str) -> bool:
         """Whether the path answers 200 within a second; false where nobody answers."""
         try:
-            return self._client.get(path, timeout=1.0).status_code == 200
+            return self._clients.mine.get(path, timeout=1.0).status_code == 200
         except httpx.TransportError:
             return False
 
     def watch(self, path: str, *, within: float = 15.0, **query: Any) -> Iterator[Object]:
         """The events of a watch as they come; ends when the server ends it or nothing came for `within` seconds."""
-        with self._client.stream("GET", path, params={"watch": "1", **query}, timeout=within) as response:
+        with self._clients.mine.stream("GET", path, params={"watch": "1", **query}, timeout=within) as response:
             if not response.is_success:
                 response.read()
                 raise ApiError(response.status_code, _message(response))

@@ -88,7 +88,8 @@ def test_a_service_account_of_more_than_4_mib_stops_no_watch(
     tenant, other = own_cluster.namespace("tenant"), own_cluster.namespace("other")
     admin.create(service_accounts(tenant), service_account("grows", ROLE))
     admin.create(service_accounts(other), service_account("app", ROLE))
-    webhook.start()
+    # The accounts of the test before are still there, on a machine that may be busy.
+    webhook.start(within=120)
     left_out = webhook.metrics()[_LEFT_OUT]
     owners = large("grows")["metadata"]["ownerReferences"]
     path = f"{service_accounts(tenant)}/grows"

@@ -19,6 +19,7 @@ import httpx
 from certs.files import write_pair
 from certs.issue import Names, issue_ca, issue_leaf, service_names
 from tests.e2e.api import ApiError, Object
+from tests.e2e.clients import Clients
 from tests.e2e.cluster import WEBHOOK_LABEL, Cluster
 from tests.e2e.objects import ROLE, pod, pods, role_of, service_account, service_accounts
 from tests.e2e.process import Process
@@ -95,12 +96,8 @@ class Webhook:
             {"PYTHONPATH": str(_ROOT), **environ},
         )
         self._monitoring = httpx.Client(base_url=f"http://{self.address}:{_METRICS_PORT}", timeout=5, trust_env=False)
-        self._reviews = httpx.Client(
-            verify=ssl.create_default_context(cadata=self.ca),
-            timeout=20,
-            limits=httpx.Limits(max_connections=200),
-            trust_env=False,
-        )
+        context = ssl.create_default_context(cadata=self.ca)
+        self._reviews = Clients(lambda: httpx.Client(verify=context, timeout=20, trust_env=False))
 
     def start(self, *, until: Callable[[], bool] | None = None, within: float = 30.0) -> None:
         """Starts the process and waits until it is ready, or until something else. Raises StartFailed."""
@@ -190,7 +187,7 @@ class Webhook:
             "object": {"apiVersion": "v1", "kind": "Pod", **pod},
         }
         started = time.monotonic()
-        answer = self._reviews.post(
+        answer = self._reviews.mine.post(
             f"https://{self.address}/mutate",
             json={"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request},
             extensions={"sni_hostname": f"{SERVICE}.{self.namespace}.svc"},
