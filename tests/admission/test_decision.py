@@ -77,7 +77,7 @@ def test_the_service_account_is_needed_for_a_pod_that_may_get_credentials(review
             None,
             ServiceAccount("shop", "app", {"role-arn": "x"}),
             "invalid_role_arn",
-            'annotation eks.amazonaws.com/role-arn: "x" is not a role ARN',
+            'annotation eks.amazonaws.com/role-arn: "x" is no role ARN',
         ),
         (None, ACCOUNT, "injected", ""),
     ],

@@ -11,7 +11,7 @@ import pytest
 
 from webhook.admission.container_credentials import parse_container_credentials
 from webhook.admission.decision import REASONS, Decision, answer, decide
-from webhook.admission.identity import ServiceAccount, Sources, own_annotations
+from webhook.admission.identity import Sources, known_account
 from webhook.admission.mapping import parse_mapping
 from webhook.admission.review import Review, parse
 from webhook.admission.settings import Settings
@@ -32,8 +32,8 @@ def _decided(review_document: JSON, given: JSON) -> tuple[Review, Decision]:
     settings = Settings(**given.get("settings", {}))
     account = None
     if given["serviceAccount"] is not None:
-        annotations = own_annotations(given["serviceAccount"]["annotations"], settings)
-        account = ServiceAccount(review.namespace, review.service_account, annotations)
+        annotations = given["serviceAccount"]["annotations"]
+        account = known_account(review.namespace, review.service_account, annotations, settings)
     mapping, problems = parse_mapping(json.dumps(given.get("mapping", {})))
     assert problems == []
     credentials = parse_container_credentials(json.dumps(given.get("containerCredentials", {})).encode())

@@ -181,16 +181,17 @@ def _is_taken(body: bytes) -> bool:
 
 
 def test_whatever_depth_is_taken_is_decided_upon() -> None:
-    pod = {"spec": {"containers": [{"name": "main"}], "volumes": [{"name": "aws-iam-token", "emptyDir": {}}]}}
+    volumes = [{"name": "aws-iam-token", "emptyDir": {}}]
+    pod = {"spec": {"serviceAccountName": "app", "containers": [{"name": "main"}], "volumes": volumes}}
     body = json.dumps(_document({**pod, "unknown": "deep"})).encode()
-    account = ServiceAccount("shop", "default", {"role-arn": "arn:aws:iam::111122223333:role/app"})
+    account = ServiceAccount("shop", "app", {"role-arn": "arn:aws:iam::111122223333:role/app"})
     refused = bisect.bisect_left(range(100_000), True, key=lambda n: not _is_taken(body.replace(b'"deep"', _nested(n))))
     # Near the limit a warning's second look at the body may find the stack too short.
     for levels in range(refused - 40, refused):
         (warning,) = decide(parse(body.replace(b'"deep"', _nested(levels))), account, Sources(), Settings()).warnings
         assert warning in {
-            "volume aws-iam-token is emptyDir, not a projected token: no credentials in it",
-            "volume aws-iam-token is of another kind, not a projected token: no credentials in it",
+            "no credentials: volume aws-iam-token is emptyDir, not a projected token",
+            "no credentials: volume aws-iam-token is of another kind, not a projected token",
         }
 
 

@@ -24,13 +24,13 @@ def test_a_quoted_text_is_short_and_printable_ascii(text: str, expected: str) ->
     assert quoted(text) == expected
 
 
-def test_a_warning_of_120_characters_stays_whole_and_a_longer_one_is_cut() -> None:
-    assert MAX_LENGTH == 120
-    assert bounded(["w" * 120, "v" * 121]) == ["w" * 120, "v" * 117 + "..."]
+def test_a_warning_of_256_characters_stays_whole_and_a_longer_one_is_cut() -> None:
+    assert MAX_LENGTH == 256
+    assert bounded(["w" * 256, "v" * 257]) == ["w" * 256, "v" * 253 + "..."]
 
 
 def test_a_warning_is_cut_by_the_length_that_it_has_once_escaped() -> None:
-    assert bounded(["é" * 60]) == [("\\xe9" * 60)[:117] + "..."]
+    assert bounded(["é" * 65]) == [("\\xe9" * 65)[:253] + "..."]
 
 
 def test_the_same_warning_is_given_once() -> None:
@@ -38,7 +38,7 @@ def test_the_same_warning_is_given_once() -> None:
 
 
 def test_warnings_that_are_cut_to_the_same_text_are_given_once() -> None:
-    assert bounded(["w" * 200 + "1", "w" * 200 + "2"]) == ["w" * 117 + "..."]
+    assert bounded(["w" * 300 + "1", "w" * 300 + "2"]) == ["w" * 253 + "..."]
 
 
 def test_no_warnings_stay_none() -> None:

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from webhook.admission import jsonpatch
-from webhook.admission.annotations import MIRROR_ANNOTATION, ONLY_CONTAINERS, SKIP_CONTAINERS
+from webhook.admission.annotations import ONLY_CONTAINERS, ONLY_OF_SERVICE_ACCOUNTS, SKIP_CONTAINERS
 from webhook.admission.golang import parse_bool
 from webhook.admission.identity import (
     Granted,
@@ -17,14 +17,16 @@ from webhook.admission.identity import (
     NoIdentity,
     ServiceAccount,
     Sources,
+    own_annotations,
     resolve,
+    unlike,
 )
 from webhook.admission.injection import SESSION_NAME_MAX, Injection, injection_of, session_name_of
 from webhook.admission.mutate import Mutation, mutate
 from webhook.admission.pod import Pod
 from webhook.admission.review import Response, Review, Status, encode, encode_response, encode_shared
 from webhook.admission.settings import DEFAULT_TOKEN_EXPIRATION, Settings
-from webhook.admission.warning import bounded, quoted
+from webhook.admission.warning import bounded, quoted, short
 
 _JITTERED_FROM: Final = 79200
 _MAX_CACHED: Final = 4096
@@ -40,6 +42,7 @@ REASONS: Final = (
     "containers_left_alone",
     "all_containers_skipped",
     "skip_label",
+    "no_service_account",
     "no_role",
     "service_account_not_found",
     "invalid_role_arn",
@@ -78,7 +81,7 @@ class Decision(msgspec.Struct, gc=False, frozen=True):
 def needs_account(review: Review, settings: Settings, *, namespace_requires: bool = False) -> bool:
     """Whether deciding on `review` takes its ServiceAccount."""
     pod = review.pod
-    if pod is None:
+    if pod is None or not review.service_account or pod.is_mirror:
         return False
     return not _has_skip_label(pod, settings) or _requirement(pod, settings, namespace_requires) in {"pod", "namespace"}
 
@@ -109,6 +112,9 @@ def decide(
     if is_skipped and requirement == "none":
         return skipped
 
+    if not review.service_account or pod.is_mirror:
+        return skipped if is_skipped and requirement != "pod" else _without_account(pod, requirement, settings)
+
     plan = _plan_for(pod, review, account, sources, settings)
     identity = plan.identity
     if isinstance(identity, NoIdentity):
@@ -124,13 +130,19 @@ def decide(
         denied = f"spec.containers: {count} take a patch of more than {MAX_PATCH} bytes: more than a cluster stores"
         return Decision("invalid_pod", denied=denied, code=400)
     expiration = _jittered(identity, review.uid)
-    mutation = mutate(pod, plan.injection, expiration, is_skipped=plan.is_skipped, volume_kind=review.volume_kind)
+    mutation = mutate(pod, plan.injection, expiration, is_skipped=plan.is_skipped, raw_volumes=review.raw_volumes)
     if plan.is_shared and mutation.is_shared:
         return _shared_decision(plan, mutation, identity.method)
     decision = _decided(plan, mutation, identity.method)
     if requirement != "none" and (lacking := _lacking(mutation)):
         return _refused(decision, _lacks(requirement, lacking, settings))
     return decision
+
+
+def _without_account(pod: Pod, requirement: "_Requirement", settings: Settings) -> Decision:
+    why = "it is the mirror of a static pod" if pod.is_mirror else "it names no ServiceAccount"
+    decision = Decision("no_service_account", audit={"decision": "no_service_account"}, why=why)
+    return _refused(decision, _lacks(requirement, why, settings)) if requirement == "pod" else decision
 
 
 # Both are cached where they were made, and their identity is the key: nothing of a pod is looked at again.
@@ -196,12 +208,27 @@ def _plan_for(pod: Pod, review: Review, account: ServiceAccount | None, sources:
     granted = sources.granted(account, key)
     meta = pod.meta
     annotations, name = meta.annotations, meta.name or ""
-    is_plain = annotations is None or settings.pod_annotations.isdisjoint(annotations)
+    is_plain = annotations is None or settings.own_keys.concern_none(annotations)
     if is_plain and not pod.is_windows and len(name) <= SESSION_NAME_MAX and _is_small(account, granted):
         return _plain_plan(account, key, granted, settings)
-    prefix = len(settings.own_prefix)
-    ours = {key[prefix:]: (annotations or {})[key] for key in settings.pod_annotations if key in (annotations or ())}
-    return _plan(account, key, granted, settings, ours, name, windows=pod.is_windows)
+    of_pod = own_annotations(annotations, settings)
+    plan = _plan(account, key, granted, settings, of_pod, name, windows=pod.is_windows)
+    said = _without_effect(annotations or {}, of_pod, settings)
+    return msgspec.structs.replace(plan, warnings=(*plan.warnings, *said)) if said else plan
+
+
+def _without_effect(annotations: Mapping[str, str], ours: Mapping[str, str], settings: Settings) -> list[str]:
+    """What is to be said of a pod's annotations that look as if they did something."""
+    prefix = settings.own_prefix
+    said = [
+        f"without effect: Pod annotation {prefix}{name}, which belongs on the ServiceAccount"
+        for name in ONLY_OF_SERVICE_ACCOUNTS
+        if name in ours
+    ]
+    meant = settings.own_keys.meant(annotations)
+    if meant is not None:
+        said.append(unlike("Pod", *meant, settings))
+    return said
 
 
 def _is_small(account: ServiceAccount | None, granted: Granted) -> bool:
@@ -275,10 +302,8 @@ def _lacking(mutation: Mutation) -> str:
     if not mutation.considered:
         return "all its containers are skipped"
     if mutation.lacking:
-        names = ", ".join(quoted(name)[1:-1] for name in mutation.lacking[:5])
-        names += ", ..." if len(mutation.lacking) > 5 else ""
-        why = f" ({bounded(mutation.warnings[:1])[0]})" if mutation.warnings else ""
-        return f"no credentials in container {names}{why}"
+        each = ", ".join(f"{short(name)} ({bounded([why])[0]})" for name, why in mutation.lacking[:5])
+        return f"no credentials of its role in container {each}" + (", ..." if len(mutation.lacking) > 5 else "")
     return ""
 
 
@@ -293,7 +318,7 @@ def _requirement(pod: Pod, settings: Settings, namespace_requires: bool) -> _Req
     value = labels.get(settings.require_label) if labels is not None else None
     if value is None and not namespace_requires:
         return "none"
-    if MIRROR_ANNOTATION in (pod.meta.annotations or ()):
+    if pod.is_mirror:
         return "none"
     requires = parse_bool(value) if value is not None else False
     if requires is None:

@@ -10,8 +10,8 @@ from webhook.admission.annotations import AUDIENCE, ROLE_ARN, STS_REGIONAL_ENDPO
 from webhook.admission.container_credentials import ContainerCredentials
 from webhook.admission.golang import parse_bool, parse_int
 from webhook.admission.mapping import NO_MAPPING, MappedRole, RoleMapping
-from webhook.admission.settings import MAX_TOKEN_EXPIRATION, MIN_TOKEN_EXPIRATION, Settings
-from webhook.admission.warning import quoted
+from webhook.admission.settings import MAX_TOKEN_EXPIRATION, MIN_TOKEN_EXPIRATION, Settings, partition_of
+from webhook.admission.warning import quoted, short
 
 Method: TypeAlias = Literal["sts_web_identity", "container_credentials"]
 
@@ -21,11 +21,15 @@ _MAX_ROLE_ARN: Final = 2048
 
 
 class ServiceAccount(msgspec.Struct, frozen=True, gc=False):
-    """What admission knows of a ServiceAccount: its annotations below our prefix, the prefix taken off."""
+    """What admission knows of a ServiceAccount: its annotations below our prefix, the prefix taken off.
+
+    `meant`: the key of an annotation that was probably meant to be one of ours, and the name of that.
+    """
 
     namespace: str
     name: str
     annotations: dict[str, str] = {}
+    meant: tuple[str, str] | None = None
 
     def __hash__(self) -> int:
         """Of the values too: an account whose annotations change all the time must not fill one bucket of a cache."""
@@ -36,6 +40,11 @@ def own_annotations(annotations: Mapping[str, str] | None, settings: Settings) -
     """The annotations below our prefix, the prefix taken off."""
     prefix = settings.own_prefix
     return {key.removeprefix(prefix): value for key, value in (annotations or {}).items() if key.startswith(prefix)}
+
+
+def known_account(namespace: str, name: str, annotations: Mapping[str, str], settings: Settings) -> ServiceAccount:
+    """What admission knows of the ServiceAccount of that name that has these annotations."""
+    return ServiceAccount(namespace, name, own_annotations(annotations, settings), settings.own_keys.meant(annotations))
 
 
 class Sources(msgspec.Struct, frozen=True):
@@ -90,32 +99,54 @@ def resolve(
     is what other sources have for it. First match wins: container credentials, the ServiceAccount's annotation, an
     exact mapping, a mapping with globs.
     """
-    warnings: list[str] = []
     annotations = account.annotations if account is not None else {}
     annotated, mapped = annotations.get(ROLE_ARN), granted.mapped
+    warnings: list[str] = []
+    if account is not None and account.meant is not None and account.meant[1] not in annotations:
+        warnings.append(unlike("ServiceAccount", *account.meant, settings))
+
+    role_arn = _composed(annotated, settings) if annotated else mapped.role_arn if mapped else None
+    if role_arn is None and not granted.container_credentials:
+        who, key_of_role = f"ServiceAccount {key[0]}/{key[1]}", f"{settings.own_prefix}{ROLE_ARN}"
+        if account is None:
+            return NoIdentity("service_account_not_found", f"{who} not found"), []
+        if annotated is None:
+            return NoIdentity("no_role", f"{who} has no {key_of_role} annotation"), warnings
+        problem = f"annotation {key_of_role} of {who} is empty"
+        return NoIdentity("no_role", problem), [*warnings, f"nothing injected: {problem}"]
+
     regional = _regional_sts(annotations, mapped, settings, warnings)
     expiration = _expiration(pod_annotations, annotations, mapped, settings, warnings)
-
-    if granted.container_credentials:
+    if granted.container_credentials or role_arn is None:
         audience = settings.container_credentials_audience
         return Identity("container_credentials", "", audience, expiration, regional), warnings
 
-    role_arn = _composed(annotated, settings) if annotated else mapped.role_arn if mapped else None
-    if role_arn is None:
-        who = f"ServiceAccount {key[0]}/{key[1]}"
-        if account is None:
-            return NoIdentity("service_account_not_found", f"{who} not found"), []
-        return NoIdentity("no_role", f"{who} has no {settings.own_prefix}{ROLE_ARN} annotation"), []
-
+    where = f"mapping {mapped.key}" if mapped else f"annotation {settings.own_prefix}{ROLE_ARN}"
     if len(role_arn) > _MAX_ROLE_ARN or not _ROLE_ARN.fullmatch(role_arn):
-        where = f"mapping {mapped.key}" if mapped else f"annotation {settings.own_prefix}{ROLE_ARN}"
-        problem = f"{where}: {quoted(role_arn)} is not a role ARN"
+        problem = f"{where}: {quoted(role_arn)} is no role ARN"
         if settings.invalid_role_arn == "skip":
-            return NoIdentity("invalid_role_arn", problem), [f"{problem}: nothing injected"]
-        warnings.append(f"{problem}: injected as it is")
+            return NoIdentity("invalid_role_arn", problem), [f"nothing injected: {problem}"]
+        warnings.append(f"injected as it is: {problem}")
+    elif settings.aws_default_region:
+        here, there = partition_of(settings.aws_default_region), role_arn.split(":", 2)[1]
+        if here != there:
+            region = f"the region {settings.aws_default_region} is in {here}"
+            warnings.append(f"role of another partition: {where} has one of {there}, but {region}")
 
+    if annotations.get(AUDIENCE) == "" and not (mapped and mapped.audience):
+        warnings.append(_ignored("ServiceAccount", AUDIENCE, "", "", settings))
     audience = (mapped.audience if mapped else None) or annotations.get(AUDIENCE) or settings.token_audience
     return Identity("sts_web_identity", role_arn, audience, expiration, regional), warnings
+
+
+def unlike(kind: str, key: str, meant: str, settings: Settings) -> str:
+    """The warning about an annotation `key` of an object of `kind` that is not ours, but nearly is one that is."""
+    return f"without effect: {kind} annotation {short(key)}; {settings.own_prefix}{meant} may be meant"
+
+
+def _ignored(kind: str, name: str, value: str, wanted: str, settings: Settings) -> str:
+    problem = f"{quoted(value)} is no {wanted}" if value else "it is empty"
+    return f"ignored: {kind} annotation {settings.own_prefix}{name}: {problem}"
 
 
 def _composed(annotation: str, settings: Settings) -> str:
@@ -134,8 +165,7 @@ def _regional_sts(
         return settings.sts_regional_endpoint
     value = parse_bool(text)
     if value is None:
-        key = f"{settings.own_prefix}{STS_REGIONAL_ENDPOINTS}"
-        warnings.append(f"ServiceAccount annotation {key}: {quoted(text)} is not a bool: ignored")
+        warnings.append(_ignored("ServiceAccount", STS_REGIONAL_ENDPOINTS, text, "bool", settings))
         return settings.sts_regional_endpoint
     return value
 
@@ -156,7 +186,7 @@ def _expiration(
         seconds = settings.token_expiration
     if seconds > MAX_TOKEN_EXPIRATION:
         asked = quoted(str(seconds))
-        warnings.append(f"token expiration {asked} is more than Kubernetes takes: {MAX_TOKEN_EXPIRATION} s")
+        warnings.append(f"token expiration cut to {MAX_TOKEN_EXPIRATION} s, the most that Kubernetes takes: {asked}")
     return min(max(seconds, MIN_TOKEN_EXPIRATION), MAX_TOKEN_EXPIRATION)
 
 
@@ -168,6 +198,5 @@ def _annotated_expiration(
         return None
     seconds = parse_int(text)
     if seconds is None:
-        key = f"{settings.own_prefix}{TOKEN_EXPIRATION}"
-        warnings.append(f"{kind} annotation {key}: {quoted(text)} is not an integer: ignored")
+        warnings.append(_ignored(kind, TOKEN_EXPIRATION, text, "integer", settings))
     return seconds

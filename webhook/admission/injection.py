@@ -25,6 +25,7 @@ from webhook.admission.annotations import (
     TOKEN_VOLUME_NAME,
 )
 from webhook.admission.identity import Identity, Method
+from webhook.admission.mounts import Place
 from webhook.admission.settings import Settings
 from webhook.admission.warning import quoted
 
@@ -41,9 +42,9 @@ _MAX_CACHED: Final = 1024
 class Injection(msgspec.Struct, frozen=True, eq=False):
     """What to add. `credentials` are the two variables that name the credentials; `env` all variables, in their order.
 
-    `mount` is a core/v1 VolumeMount. `token_path` is relative to `mount_path`, spelled plainly in
-    `clean_mount_path`, with `mount_folder` its last part; `label` is for the pod. An injection is shared by all pods
-    that get the same: nothing in it is ever changed, and what is derived from it is cached by its identity.
+    `mount` is a core/v1 VolumeMount. `token_path` is relative to `mount_path`, which is at `place`; `label` is for the
+    pod. An injection is shared by all pods that get the same: nothing in it is ever changed, and what is derived from
+    it is cached by its identity.
     """
 
     credentials: dict[str, str]
@@ -51,8 +52,7 @@ class Injection(msgspec.Struct, frozen=True, eq=False):
     mount: dict[str, Any]
     volume_name: str
     mount_path: str
-    clean_mount_path: str
-    mount_folder: str
+    place: Place
     token_path: str
     audience: str
     windows: bool
@@ -162,8 +162,7 @@ def _injection(
         is_shared=_is_small(role_arn, audience),
         volume_name=volume_name,
         mount_path=mount_path,
-        clean_mount_path=posixpath.normpath(mount_path),
-        mount_folder=posixpath.basename(posixpath.normpath(mount_path)),
+        place=Place(mount_path, windows=windows),
         token_path=path,
         audience=audience,
         windows=windows,
@@ -191,7 +190,8 @@ def session_name_of(
         return _POD_NAME if len(pod_name) <= SESSION_NAME_MAX else pod_name[:SESSION_NAME_MAX]
     if not _SESSION_NAME.fullmatch(value):
         key = f"{settings.own_prefix}{ROLE_SESSION_NAME}"
-        warnings.append(f"{kind} annotation {key} not added: {quoted(value)} is no session name")
+        problem = f"{quoted(value)} is no session name" if value else "it is empty"
+        warnings.append(f"no session name added: {kind} annotation {key}: {problem}")
         return None
     return value
 

@@ -4,17 +4,24 @@ Only ever adds, by JSON Pointer, what is missing: no member that exists is repla
 the patched pod adds nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from webhook.admission import jsonpatch
-from webhook.admission.annotations import ENV_DEFAULT_REGION, ENV_REGION, ENV_STS_REGIONAL_ENDPOINTS, OUR_VARIABLES
+from webhook.admission import credentials, jsonpatch
+from webhook.admission.annotations import (
+    ENV_DEFAULT_REGION,
+    ENV_REGION,
+    ENV_STS_REGIONAL_ENDPOINTS,
+    READ_VARIABLES,
+)
 from webhook.admission.injection import Injection, additions, appended, volume_addition
-from webhook.admission.pod import Container, Pod, PodSpec, Volume, same_mount_path
-from webhook.admission.warning import quoted
+from webhook.admission.mounts import Mounts
+from webhook.admission.pod import Container, Pod, PodSpec, Volume
+from webhook.admission.volume_source import UNKNOWN, VolumeSource, source_of
+from webhook.admission.warning import quoted, short
 
 # Of each container: whether it has a list of variables, and one of mounts.
 _Lists: TypeAlias = tuple[tuple[bool, bool], ...]
@@ -28,16 +35,16 @@ _FEW_CONTAINERS: Final = 16
 class Mutation(msgspec.Struct, eq=False):
     """The operations that a pod needs, encoded, with warnings.
 
-    `considered` counts the containers that were not skipped; `lacking` names those of them that have no credentials
-    once patched, neither ours nor their own. `injected` says whether any uses what we inject, now or from an earlier
-    invocation. `is_shared`: all pods that get the same have this very one.
+    `considered` counts the containers that were not skipped; `lacking` names those of them that would not end at the
+    credentials of a pod's identity once patched, ours or their own, each with the reason. `injected` says whether any
+    uses what we inject, now or from an earlier invocation. `is_shared`: all pods that get the same have this very one.
     """
 
     operations: list[bytes] = []
     warnings: list[str] = []
     considered: int = 0
     injected: bool = False
-    lacking: list[str] = []
+    lacking: list[tuple[str, str]] = []
     is_shared: bool = False
 
     @property
@@ -56,19 +63,19 @@ def mutate(
     expiration: int,
     *,
     is_skipped: Callable[[str], bool] | None,
-    volume_kind: Callable[[int], str],
+    raw_volumes: Callable[[], Sequence[msgspec.Raw]],
 ) -> Mutation:
     """The mutation that gives `pod` what `injection` says, with a token that lives for `expiration` seconds.
 
-    `is_skipped` says of a container's name whether it is left alone (None: none is); `volume_kind` names the kind of
-    the volume at an index (`emptyDir`), asked only where a warning needs it.
+    `is_skipped` says of a container's name whether it is left alone (None: none is); `raw_volumes` has the
+    JSON of the pod's volumes, asked only where their kind matters.
     """
     if is_skipped is None:
         shape = _plain_shape(pod.spec, injection)
         if shape is not None:
             return _plain_mutation(injection, expiration, shape)
     result = Mutation()
-    run = _Run(pod, injection, result, volume_kind)
+    run = _Run(pod, injection, result, raw_volumes)
     for group, containers in (("initContainers", pod.spec.initContainers), ("containers", pod.spec.containers)):
         for index, container in enumerate(containers or ()):
             if is_skipped is not None and is_skipped(container.name):
@@ -79,11 +86,11 @@ def mutate(
                 has_env, has_mounts = container.env is not None, container.volumeMounts is not None
                 result.operations += additions(injection, pointer, has_env, has_mounts)
                 result.injected = run.volume_used = True
-                has_credentials = run.unsuitable is None
+                lacks = run.unsuitable
             else:
-                has_credentials = run.container(pointer, container)
-            if not has_credentials:
-                result.lacking.append(container.name)
+                lacks = run.container(pointer, container)
+            if lacks is not None:
+                result.lacking.append((container.name, lacks))
     if run.volume_used:
         run.volume(expiration)
     if result.injected and injection.label is not None:
@@ -126,16 +133,14 @@ def _plain_mutation(injection: Injection, expiration: int, shape: _Shape) -> Mut
 def _has_nothing_of_ours(container: Container, injection: Injection) -> bool:
     """Whether a container can get everything without a closer look, as nearly all can."""
     for variable in container.env or ():
-        if variable.name in OUR_VARIABLES:
+        if variable.name in READ_VARIABLES:
             return False
-    name, path, folder = injection.volume_name, injection.clean_mount_path, injection.mount_folder
+    name, place = injection.volume_name, injection.place
     for mount in container.volumeMounts or ():
         if mount.name == name:
             return False
-        # However a path is spelled that means ours, the name of our folder is in it.
-        if (injection.windows or folder in mount.mountPath) and same_mount_path(
-            mount.mountPath, path, windows=injection.windows
-        ):
+        path = mount.mountPath
+        if place.may_touch(path) and place.relation(path):
             return False
     return True
 
@@ -148,57 +153,63 @@ class _Run:
         pod: Pod,
         injection: Injection,
         result: Mutation,
-        volume_kind: Callable[[int], str],
+        raw_volumes: Callable[[], Sequence[msgspec.Raw]],
     ) -> None:
         self._pod = pod
         self._injection = injection
         self._result = result
         self._volumes = {volume.name: index for index, volume in enumerate(pod.spec.volumes or ())}
-        self._volume_kind = volume_kind
+        self._raw_volumes = raw_volumes
+        self._raw: Sequence[msgspec.Raw] | None = None
         # What was found out of the volumes that were asked about: each is looked at once, however many mount it.
         self._tokens: dict[str, str | None] = {}
+        self._sources: dict[str, VolumeSource] = {}
         self.unsuitable = self._unsuitable_volume() if injection.volume_name in self._volumes else None
         self.volume_used = False
 
-    def container(self, pointer: str, container: Container) -> bool:
-        """Adds what one container lacks; says whether it then has credentials, ours or its own."""
+    def container(self, pointer: str, container: Container) -> str | None:
+        """Adds what one container lacks; why it then has no credentials of a pod's identity, None where it has."""
         injection = self._injection
-        env = {variable.name: variable.value for variable in container.env or () if variable.name in OUR_VARIABLES}
-        ours, own_credentials = True, False
-        if env:
-            preset = [name for name in injection.credentials if name in env]
-            ours = not preset or all(env.get(name) == value for name, value in injection.credentials.items())
-            own_credentials = len(preset) == 2 and not ours
-            if not ours:
-                self._warn_preset(container.name, preset)
-            if preset and ENV_STS_REGIONAL_ENDPOINTS in env and (ENV_REGION in env or ENV_DEFAULT_REGION in env):
-                # It has all that we could set: left wholly alone, the mount included.
-                self._result.injected |= ours
-                return own_credentials or (ours and self._token_reachable(container))
-
-        mounted, foreign = self._mounts(container)
-        if foreign is None:
-            reachable = self._add_mount(pointer, container, mounted)
+        who = f"container {short(container.name)}"
+        env = credentials.environment(container.env or ())
+        mounts = Mounts(container.volumeMounts or (), injection.volume_name, injection.place)
+        is_preset = any(name in env for name in injection.credentials)
+        is_left_alone = False
+        if is_preset and ENV_STS_REGIONAL_ENDPOINTS in env and (ENV_REGION in env or ENV_DEFAULT_REGION in env):
+            # It has all that we could set: nothing is added, the mount included.
+            fault = self._token_fault(mounts)
+        elif (obstacle := self._obstacle(mounts)) is not None:
+            is_left_alone = True
+            self._result.warnings.append(f"left alone: {who} {obstacle}")
+            fault = obstacle
         else:
-            where = f"container {container.name}: volume {foreign} is mounted at {injection.mount_path}"
-            token = self._token_in(foreign)
-            if token is None:
-                self._result.warnings.append(f"{where}: left alone")
-                return own_credentials
-            self._result.warnings.append(f"{where}: its token is used")
-            reachable = token == injection.audience
+            fault = self._mount(pointer, container, mounts, who)
+            self._warn_of_regions(env, who)
+            variables = injection.env_beside(env)
+            if variables:
+                self._append(f"{pointer}/env", container.env, variables)
+                env.update({entry["name"]: entry.get("value") for entry in variables})
 
-        variables = injection.env_beside(env)
-        if variables:
-            self._append(f"{pointer}/env", container.env, variables)
-        self._result.injected |= ours
-        return own_credentials or (ours and reachable)
+        found = credentials.found(env, injection.credentials, mounts.have)
+        if found.whose == "ours":
+            self._result.injected = True
+            return fault
+        if found.whose == "own":
+            self._result.warnings.append(f"its own credentials are used: {who} sets {found.why}")
+            return None
+        if found.whose == "others":
+            self._result.warnings.append(f"{found.why} goes first, before what is injected: {who}")
+            return f"{found.why} goes first"
+        if is_left_alone and not found.why:
+            return fault
+        self._result.warnings.append(f"no credentials, as {found.why}: {who}")
+        return found.why
 
     def volume(self, expiration: int) -> None:
         """Adds the volume, unless the pod has one of that name."""
         if self._injection.volume_name in self._volumes:
             if self.unsuitable is not None:
-                self._result.warnings.append(self.unsuitable)
+                self._result.warnings.append(f"no credentials: {self.unsuitable}")
             return
         self._result.operations += volume_addition(self._injection, expiration, self._pod.spec.volumes is not None)
 
@@ -213,49 +224,76 @@ class _Run:
         elif name not in labels:
             self._add(f"/metadata/labels/{jsonpatch.escape(name)}", value)
         elif labels[name] != value:
-            self._result.warnings.append(f"Pod label {name} stays {quoted(labels[name])}: it is not {quoted(value)}")
+            self._result.warnings.append(f"label not set: {name} stays {quoted(labels[name])}, not {quoted(value)}")
 
-    def _add_mount(self, pointer: str, container: Container, mounted: str) -> bool:
-        """Adds the mount, unless one of our volume is there; says whether the token is where its variable points."""
+    def _obstacle(self, mounts: Mounts) -> str | None:
+        """Why a container cannot have our mount, and has no token in its place; None where it can, or has."""
+        path = self._injection.mount_path
+        if mounts.same is not None:
+            if self._token_in(mounts.same.name) is None:
+                return f"mounts volume {short(mounts.same.name)} at {path}"
+            return None
+        if mounts.ours:
+            return None
+        if mounts.below is not None:
+            # Ours is read-only: the runtime could not make the folder for it.
+            return f"mounts volume {short(mounts.below.name)} below {path}"
+        above = mounts.above
+        if above is not None and (above.readOnly or self._source(above.name).is_read_only):
+            kind = self._source(above.name).kind
+            return f"mounts volume {short(above.name)} ({kind}), which is read-only, at {short(above.mountPath)}"
+        return None
+
+    def _mount(self, pointer: str, container: Container, mounts: Mounts, who: str) -> str | None:
+        """Adds the mount, unless one of our volume or of a token is there; what is wrong with the token, if anything.
+
+        There must be no obstacle.
+        """
+        injection, warnings = self._injection, self._result.warnings
+        if mounts.same is not None:
+            audience = self._token_in(mounts.same.name) or ""
+            place = f"{who} mounts volume {short(mounts.same.name)} at {injection.mount_path}"
+            warnings.append(f"another token is used, for {_audience(audience)}: {place}")
+            return self._token_fault(mounts)
         self.volume_used = True
-        if not mounted:
-            self._append(f"{pointer}/volumeMounts", container.volumeMounts, [self._injection.mount])
-        elif mounted == "elsewhere":
-            name, path = self._injection.volume_name, self._injection.mount_path
-            self._result.warnings.append(f"container {container.name}: mounts {name} elsewhere than at {path}")
-            return False
-        return self.unsuitable is None
+        if mounts.ours == "elsewhere":
+            warnings.append(
+                f"no token where its variable points: {who} mounts {injection.volume_name}"
+                f" elsewhere than at {injection.mount_path}"
+            )
+        elif not mounts.ours:
+            mounts.ours = "here"
+            self._append(f"{pointer}/volumeMounts", container.volumeMounts, [injection.mount])
+        return self._token_fault(mounts)
+
+    def _token_fault(self, mounts: Mounts) -> str | None:
+        """Why our token is not where its variable points; None where it is."""
+        injection = self._injection
+        if mounts.same is not None:
+            audience = self._token_in(mounts.same.name)
+            if audience is None:
+                return f"volume {short(mounts.same.name)} is mounted at {injection.mount_path}"
+            if audience != injection.audience:
+                return f"the token there is for {_audience(audience)}, not for {_audience(injection.audience)}"
+            return None
+        if mounts.ours != "here":
+            return f"{injection.volume_name} is not mounted at {injection.mount_path}"
+        if not self.volume_used and injection.volume_name not in self._volumes:
+            return f"there is no volume {injection.volume_name}"
+        return self.unsuitable
+
+    def _warn_of_regions(self, env: credentials.Environment, who: str) -> None:
+        names = [name for name in (ENV_REGION, ENV_DEFAULT_REGION) if name in env]
+        is_or_are = "is" if len(names) == 1 else "are"
+        adds = any(entry["name"] == ENV_REGION for entry in self._injection.env)
+        if adds and names and all(env[name] == "" for name in names):
+            self._result.warnings.append(f"no region added, as {' and '.join(names)} {is_or_are} empty: {who}")
 
     def _append(self, pointer: str, existing: list[Any] | None, items: list[dict[str, Any]]) -> None:
         self._result.operations += appended(pointer, items, existing is not None)
 
     def _add(self, pointer: str, value: Any) -> None:
         self._result.operations.append(jsonpatch.add(pointer, value))
-
-    def _warn_preset(self, container: str, preset: list[str]) -> None:
-        missing = [name for name in self._injection.credentials if name not in preset]
-        lacks = f", not {missing[0]}" if missing else ""
-        self._result.warnings.append(f"container {container}: sets {' and '.join(preset)} itself{lacks}")
-
-    def _mounts(self, container: Container) -> tuple[Literal["", "elsewhere", "here"], str | None]:
-        """Where the container mounts our volume, and the name of another that it mounts where ours belongs."""
-        ours = self._injection
-        mounted: Literal["", "elsewhere", "here"] = ""
-        for mount in container.volumeMounts or ():
-            is_here = same_mount_path(mount.mountPath, ours.clean_mount_path, windows=ours.windows)
-            if mount.name != ours.volume_name:
-                if is_here:
-                    return mounted, mount.name
-            elif mounted != "here":
-                mounted = "here" if is_here else "elsewhere"
-        return mounted, None
-
-    def _token_reachable(self, container: Container) -> bool:
-        """Whether a container that is left alone finds our token at the path that its variable names."""
-        mounted, foreign = self._mounts(container)
-        if foreign is not None:
-            return self._token_in(foreign) == self._injection.audience
-        return mounted == "here" and self._injection.volume_name in self._volumes and self.unsuitable is None
 
     def _token_in(self, volume_name: str) -> str | None:
         """The audience of the token that a volume projects to our token path; None where it does not."""
@@ -265,6 +303,14 @@ class _Run:
             self._tokens[volume_name] = None if token is None else token.audience or ""
         return self._tokens[volume_name]
 
+    def _source(self, volume_name: str) -> VolumeSource:
+        if volume_name not in self._sources:
+            if self._raw is None:
+                self._raw = self._raw_volumes()
+            index = self._volumes.get(volume_name, len(self._raw))
+            self._sources[volume_name] = source_of(self._raw[index]) if index < len(self._raw) else UNKNOWN
+        return self._sources[volume_name]
+
     def _unsuitable_volume(self) -> str | None:
         """What is wrong with the pod's own volume of our name; None where there is none or it will do."""
         ours = self._injection
@@ -272,15 +318,19 @@ class _Run:
         if volume is None:
             return None
         if volume.projected is None:
-            kind = self._volume_kind(self._volumes[ours.volume_name])
-            return f"volume {volume.name} is {kind}, not a projected token: no credentials in it"
+            return f"volume {volume.name} is {self._source(volume.name).kind}, not a projected token"
         token = volume.token_at(ours.token_path)
         if token is None:
             return f"volume {volume.name} projects no serviceAccountToken to path {ours.token_path}"
         if token.audience != ours.audience:
-            return f"volume {volume.name} has a token for {quoted(token.audience or '')}, not {quoted(ours.audience)}"
+            audience = _audience(token.audience or "")
+            return f"volume {volume.name} has a token for {audience}, not for {_audience(ours.audience)}"
         return None
 
     def _volume_named(self, name: str) -> Volume | None:
         index = self._volumes.get(name)
         return None if index is None else (self._pod.spec.volumes or [])[index]
+
+
+def _audience(name: str) -> str:
+    return f"audience {quoted(name)}" if name else "the API server"

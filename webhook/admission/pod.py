@@ -3,22 +3,25 @@
 msgspec skips unknown members without building them: most of a pod is never turned into Python objects.
 """
 
-import posixpath
-
 import msgspec
 
-from webhook.admission.annotations import WINDOWS_NODE_SELECTORS
+from webhook.admission.annotations import MIRROR_ANNOTATION, WINDOWS_NODE_SELECTORS
 
 
 class _Wire(msgspec.Struct, gc=False, frozen=True):
     """Wire types hold no cycles, so the collector need not track them."""
 
 
+class Something(_Wire, frozen=True, gc=False):
+    """A member of which nothing is read but that it is there."""
+
+
 class EnvVar(_Wire, frozen=True, gc=False):
-    """An environment variable; `value` is None where it comes from elsewhere (`valueFrom`)."""
+    """An environment variable. The API server leaves an empty `value` out."""
 
     name: str
     value: str | None = None
+    valueFrom: Something | None = None
 
 
 class VolumeMount(_Wire, frozen=True, gc=False):
@@ -26,6 +29,19 @@ class VolumeMount(_Wire, frozen=True, gc=False):
 
     name: str
     mountPath: str = ""
+    readOnly: bool | None = None
+
+
+class WindowsOptions(_Wire, frozen=True, gc=False):
+    """`windowsOptions` of a pod's or a container's security context."""
+
+    hostProcess: bool | None = None
+
+
+class SecurityContext(_Wire, frozen=True, gc=False):
+    """A security context, of a pod or of a container."""
+
+    windowsOptions: WindowsOptions | None = None
 
 
 class Container(_Wire, frozen=True, gc=False):
@@ -34,6 +50,7 @@ class Container(_Wire, frozen=True, gc=False):
     name: str
     env: list[EnvVar] | None = None
     volumeMounts: list[VolumeMount] | None = None
+    securityContext: SecurityContext | None = None
 
 
 class ServiceAccountTokenProjection(_Wire, frozen=True, gc=False):
@@ -75,6 +92,56 @@ class PodOS(_Wire, frozen=True, gc=False):
     name: str | None = None
 
 
+class NodeSelectorRequirement(_Wire, frozen=True, gc=False):
+    """What a node's label must be like."""
+
+    key: str = ""
+    operator: str = ""
+    values: list[str] | None = None
+
+    @property
+    def says_windows(self) -> bool:
+        """Whether only nodes of Windows are like that: nodes are of Linux or of Windows."""
+        if self.key not in WINDOWS_NODE_SELECTORS or not self.values:
+            return False
+        if self.operator == "In":
+            return all(value == "windows" for value in self.values)
+        return self.operator == "NotIn" and "linux" in self.values
+
+
+class NodeSelectorTerm(_Wire, frozen=True, gc=False):
+    """Requirements that all hold for a node; without any it matches none."""
+
+    matchExpressions: list[NodeSelectorRequirement] | None = None
+    matchFields: list[Something] | None = None
+
+
+class NodeSelector(_Wire, frozen=True, gc=False):
+    """Terms, of which one is enough."""
+
+    nodeSelectorTerms: list[NodeSelectorTerm] | None = None
+
+    @property
+    def says_windows(self) -> bool:
+        """Whether every term that matches a node at all says Windows."""
+        terms = [term for term in self.nodeSelectorTerms or () if term.matchExpressions or term.matchFields]
+        return bool(terms) and all(
+            any(requirement.says_windows for requirement in term.matchExpressions or ()) for term in terms
+        )
+
+
+class NodeAffinity(_Wire, frozen=True, gc=False):
+    """On which nodes a pod may run; preferences are not read."""
+
+    requiredDuringSchedulingIgnoredDuringExecution: NodeSelector | None = None
+
+
+class Affinity(_Wire, frozen=True, gc=False):
+    """`spec.affinity`, of which only the nodes' is read."""
+
+    nodeAffinity: NodeAffinity | None = None
+
+
 class PodSpec(_Wire, frozen=True, gc=False):
     """The pod's specification."""
 
@@ -85,6 +152,8 @@ class PodSpec(_Wire, frozen=True, gc=False):
     serviceAccount: str | None = None
     nodeSelector: dict[str, str] | None = None
     os: PodOS | None = None
+    affinity: Affinity | None = None
+    securityContext: SecurityContext | None = None
 
 
 class ObjectMeta(_Wire, frozen=True, gc=False):
@@ -114,34 +183,43 @@ class Pod(_Wire, frozen=True, gc=False):
 
     @property
     def service_account_name(self) -> str:
-        """The ServiceAccount that the pod runs as: the deprecated field counts where the new one is empty."""
-        return self.spec.serviceAccountName or self.spec.serviceAccount or "default"
+        """The ServiceAccount that the pod runs as: the deprecated field counts where the new one is empty.
+
+        Empty where it has none. The API server's ServiceAccount plugin has filled in `default` everywhere but in
+        mirror pods of static pods.
+        """
+        return self.spec.serviceAccountName or self.spec.serviceAccount or ""
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether it stands for a static pod, which its kubelet runs whether it is admitted or not."""
+        return MIRROR_ANNOTATION in (self.meta.annotations or ())
 
     @property
     def is_windows(self) -> bool:
-        """Whether the pod asks for a Windows node."""
-        if self.spec.os is not None and self.spec.os.name == "windows":
+        """Whether the pod runs on Windows, and nowhere else."""
+        spec = self.spec
+        if spec.os is not None and spec.os.name == "windows":
             return True
-        selector = self.spec.nodeSelector
-        return selector is not None and any(selector.get(key) == "windows" for key in WINDOWS_NODE_SELECTORS)
-
-
-def same_mount_path(mount_path: str, ours: str, *, windows: bool) -> bool:
-    """Whether two mount paths are one place in the container, spelling aside (`ours` is a clean POSIX path)."""
-    if mount_path == ours:
-        return True
-    # To clean a path takes longer than all the rest, and makes it no longer, but for the slash that it starts with.
-    if len(mount_path) + 1 < len(ours):
+        selector = spec.nodeSelector
+        if selector is not None and any(selector.get(key) == "windows" for key in WINDOWS_NODE_SELECTORS):
+            return True
+        if spec.affinity is not None and _requires_windows(spec.affinity):
+            return True
+        if spec.securityContext is not None and _is_host_process(spec.securityContext):
+            return True
+        for containers in (spec.containers, spec.initContainers):
+            for container in containers or ():
+                if container.securityContext is not None and _is_host_process(container.securityContext):
+                    return True
         return False
-    if windows:
-        slashed = mount_path.replace("\\", "/")
-        slashed = slashed[2:] if slashed[:2].lower() == "c:" else slashed
-        return _clean(slashed).lower() == _clean(ours).lower()
-    # Nearly every path is clean, and then it is another one.
-    is_clean = mount_path[:1] == "/" and "//" not in mount_path and "/." not in mount_path and mount_path[-1] != "/"
-    return not is_clean and _clean(mount_path) == _clean(ours)
 
 
-def _clean(path: str) -> str:
-    """A mount path as the kubelet takes it: a relative one starts at the root."""
-    return posixpath.normpath("/" + path.lstrip("/"))
+def _requires_windows(affinity: Affinity) -> bool:
+    node = affinity.nodeAffinity
+    required = node.requiredDuringSchedulingIgnoredDuringExecution if node is not None else None
+    return required is not None and required.says_windows
+
+
+def _is_host_process(context: SecurityContext) -> bool:
+    return context.windowsOptions is not None and context.windowsOptions.hostProcess is True

@@ -77,7 +77,7 @@ _decode_raw_review: Final = msgspec.json.Decoder(_RawReview).decode
 
 
 class _RawVolumes(msgspec.Struct, gc=False):
-    volumes: list[msgspec.Raw]
+    volumes: list[msgspec.Raw] | None = None
 
 
 class _SpecWithVolumes(msgspec.Struct, gc=False):
@@ -99,7 +99,8 @@ class Review(msgspec.Struct, gc=False, frozen=True):
     """A review that we can answer.
 
     `pod` is None where the object is none of our business or makes no sense: `not_ours` then says which rule let it
-    pass, or `invalid` what is wrong and where. `namespace` and `service_account` are checked names.
+    pass, or `invalid` what is wrong and where. `namespace` and `service_account` are checked names; the latter is empty
+    where the pod has none.
     """
 
     uid: str
@@ -112,16 +113,12 @@ class Review(msgspec.Struct, gc=False, frozen=True):
     not_ours: str = ""
     invalid: str = ""
 
-    def volume_kind(self, index: int) -> str:
-        """The kind of the pod's volume at `index` (`emptyDir`): reads the body again, for a warning's sake only."""
+    def raw_volumes(self) -> list[msgspec.Raw]:
+        """The JSON of each of the pod's volumes: reads the body again. Empty where it is nested too deeply for that."""
         try:
-            volumes = _decode_volumes(self.body).request.object.spec.volumes
-            members = msgspec.json.decode(volumes[index], type=dict[str, msgspec.Raw])
+            return _decode_volumes(self.body).request.object.spec.volumes or []
         except RecursionError:  # a member that the pod's decoder skips has to be kept here
-            return "of another kind"
-        return next(
-            (kind for kind, source in members.items() if kind != "name" and bytes(source) != b"null"), "of no kind"
-        )
+            return []
 
 
 def parse(body: bytes) -> Review:
@@ -164,7 +161,7 @@ def _checked_names(request: _PodRequest, pod: Pod, api_version: str, body: bytes
         invalid = f"request.namespace: {quoted(namespace)} is not a DNS-1123 label"
         return Review(request.uid, api_version, body, invalid=invalid)
     account = pod.service_account_name
-    if not is_dns_subdomain(account):
+    if account and not is_dns_subdomain(account):
         path = "serviceAccountName" if pod.spec.serviceAccountName else "serviceAccount"
         invalid = f"spec.{path}: {quoted(account)} is not a DNS-1123 subdomain"
         return Review(request.uid, api_version, body, invalid=invalid)

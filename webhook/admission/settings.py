@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from webhook.admission.annotations import POD_ANNOTATIONS, REQUIRE_LABEL, SKIP_LABEL
+from webhook.admission.annotations import REQUIRE_LABEL, SKIP_LABEL
 from webhook.admission.names import is_dns_label, is_dns_subdomain
+from webhook.admission.own_keys import OwnKeys
 from webhook.errors import SettingsError
 
 DEFAULT_TOKEN_EXPIRATION: Final = 86400
@@ -27,6 +28,8 @@ _PARTITION_OF_REGION: Final = (
     ("us-gov-", "aws-us-gov"),
     ("us-iso-", "aws-iso"),
     ("us-isob-", "aws-iso-b"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("us-isof-", "aws-iso-f"),
     ("eusc-", "aws-eusc"),
 )
 
@@ -69,15 +72,15 @@ class Settings:
     require_label: str = field(init=False)
     """The label of pods that are refused where they would lack their credentials."""
 
-    pod_annotations: frozenset[str] = field(init=False)
-    """The annotations of pods that we read."""
+    own_keys: OwnKeys = field(init=False)
+    """The keys of our annotations."""
 
     def __post_init__(self) -> None:
         prefix = f"{self.annotation_prefix}/"
         object.__setattr__(self, "own_prefix", prefix)
         object.__setattr__(self, "skip_label", prefix + SKIP_LABEL)
         object.__setattr__(self, "require_label", prefix + REQUIRE_LABEL)
-        object.__setattr__(self, "pod_annotations", frozenset(prefix + name for name in POD_ANNOTATIONS))
+        object.__setattr__(self, "own_keys", OwnKeys(prefix))
         problems = list(self._problems())
         if problems:
             raise SettingsError(problems)

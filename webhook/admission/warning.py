@@ -3,16 +3,23 @@
 from collections.abc import Iterable
 from typing import Final
 
-# The API server may cut a single warning at 120 characters, and drops all of a response's beyond 4096 bytes.
-MAX_LENGTH: Final = 120
+# The API server cuts a single warning at 256 characters, and drops all of a response's beyond 4096.
+MAX_LENGTH: Final = 256
 MAX_TOTAL: Final = 4000
 
 _MAX_QUOTED: Final = 40
+# Of a container's or a volume's name.
+_MAX_NAME: Final = 63
 
 
 def quoted(text: str) -> str:
     """`text` in quotes, cut to what fits in a warning, with nothing that a header could not carry."""
     return '"' + _clipped(_printable(text[: _MAX_QUOTED + 1]), _MAX_QUOTED).replace('"', '\\"') + '"'
+
+
+def short(name: str) -> str:
+    """The name of a part of a pod, cut to the length that the API server takes."""
+    return _clipped(_printable(name[: _MAX_NAME + 1]), _MAX_NAME)
 
 
 def bounded(warnings: Iterable[str]) -> list[str]:

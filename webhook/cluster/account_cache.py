@@ -53,7 +53,7 @@ class AccountCache:
         return sum(len(names) for names in self._accounts.values())
 
     def __iter__(self) -> Iterator[ServiceAccount]:
-        """Those with annotations of ours."""
+        """Those with annotations of ours, or such as were probably meant to be."""
         for names in self._accounts.values():
             yield from (account for account in names.values() if account is not None)
 
@@ -103,7 +103,7 @@ class AccountCache:
         names = accounts.get(namespace)
         if names is None:
             names = accounts[namespace] = {}
-        names[name] = account if account.annotations else None
+        names[name] = account if account.annotations or account.meant else None
         return account
 
     def known_in(self, namespace: str) -> dict[str, ServiceAccount | None] | None:

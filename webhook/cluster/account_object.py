@@ -29,13 +29,16 @@ class AccountObject(PartialObject, gc=False):
 def service_account(item: AccountObject, settings: Settings) -> ServiceAccount:
     """What admission knows of a ServiceAccount. Raises what msgspec raises for annotations that are none."""
     meta = item.metadata
-    return ServiceAccount(meta.namespace, meta.name, _known(meta.annotations, settings.own_prefix))
+    if not meta.annotations:
+        return ServiceAccount(meta.namespace, meta.name)
+    known = _known(meta.annotations, settings.own_prefix)
+    # The values stay where they are.
+    keys = msgspec.json.decode(meta.annotations, type=dict[str, msgspec.Raw] | None) or {}
+    return ServiceAccount(meta.namespace, meta.name, known, settings.own_keys.meant(keys))
 
 
 def _known(annotations: msgspec.Raw, own_prefix: str) -> dict[str, str]:
     """The annotations that we know, the prefix taken off: others cost no memory, however many there are."""
-    if not annotations:
-        return {}
     found = _decoder(own_prefix).decode(annotations)
     values = ((key, getattr(found, field, None)) for key, field in _FIELDS.items())
     return {key: value for key, value in values if value is not None}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from webhook.admission.annotations import ROLE_ARN
-from webhook.admission.identity import ServiceAccount, own_annotations
+from webhook.admission.identity import ServiceAccount, known_account
 from webhook.admission.mapping import NO_MAPPING, RoleMapping, parse_mapping
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.admission.settings import Settings
@@ -32,7 +32,7 @@ def service_account(document: Document, settings: Settings, namespace: str = DEF
             problem = f"expected a string, got {type_name(value)}"
             hint = "" if isinstance(value, dict | list | None) else " (quotes make it one)"
             raise document.error(f"metadata.annotations[{key}]: {problem}{hint}")
-    return ServiceAccount(own_namespace, name, own_annotations(annotations, settings))
+    return known_account(own_namespace, name, annotations, settings)
 
 
 def role_mapping(document: Document) -> tuple[RoleMapping, list[str]]:

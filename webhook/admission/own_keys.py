@@ -1,0 +1,67 @@
+"""Our annotation keys, and those of others that were probably meant to be ours."""
+
+import difflib
+from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import Final
+
+from webhook.admission.annotations import ROLE_ARN, SERVICE_ACCOUNT_ANNOTATIONS
+
+# Of so many keys of one object it is asked: people have a handful, and to ask takes longer than to decide on a pod.
+_LOOKED_AT: Final = 64
+_MAX_REMEMBERED: Final = 4096
+# Of a qualified name, with the prefix and the slash.
+_MAX_KEY: Final = 253 + 1 + 63
+
+
+class OwnKeys:
+    """The annotations below one prefix."""
+
+    def __init__(self, own_prefix: str) -> None:
+        self._prefix = own_prefix
+        self._known = frozenset(own_prefix + name for name in SERVICE_ACCOUNT_ANNOTATIONS)
+        self._by_letters = {_letters(name): name for name in SERVICE_ACCOUNT_ANNOTATIONS}
+        # Keys that were found to be neither ours nor meant to be: the same few come with pod after pod.
+        self._others: set[str] = set()
+
+    def concern_none(self, keys: Collection[str]) -> bool:
+        """Whether no key is ours, and none was meant to be."""
+        # Hot path: one call says it of nearly all pods.
+        if self._others.issuperset(keys):
+            return True
+        return len(keys) <= _LOOKED_AT and all(self._is_other(key) for key in keys)
+
+    def meant(self, keys: Iterable[str]) -> tuple[str, str] | None:
+        """The first key that is nearly one of ours (`role_arn`, another prefix), and the name of that; None without."""
+        for key in islice(keys, _LOOKED_AT):
+            if key in self._others or key in self._known:
+                continue
+            name = self._meant(key)
+            if name is not None:
+                return key, name
+        return None
+
+    def _is_other(self, key: str) -> bool:
+        if key in self._others:
+            return True
+        if key in self._known or self._meant(key) is not None:
+            return False
+        if len(self._others) < _MAX_REMEMBERED and len(key) <= _MAX_KEY:
+            self._others.add(key)
+        return True
+
+    def _meant(self, key: str) -> str | None:
+        if len(key) > _MAX_KEY:
+            return None
+        prefix, slash, ending = key.rpartition("/")
+        name = self._by_letters.get(_letters(ending))
+        if prefix + slash == self._prefix:
+            if name is None:
+                name = next(iter(difflib.get_close_matches(ending.lower(), SERVICE_ACCOUNT_ANNOTATIONS, 1, 0.8)), None)
+            return name
+        # Others may well have an audience, or a token's expiration, of their own.
+        return name if name == ROLE_ARN else None
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalpha())
