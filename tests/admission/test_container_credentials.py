@@ -12,17 +12,35 @@ def test_each_identity_is_a_namespace_and_a_service_account() -> None:
         {"serviceAccount": "cart", "namespace": "shop", "unknown": 1},
         {"namespace": "shop", "serviceAccount": "checkout"}
     ], "unknown": {}}"""
-    assert parse_container_credentials(document) == {("shop", "checkout"), ("shop", "cart")}
+    assert parse_container_credentials(document) == (frozenset({("shop", "checkout"), ("shop", "cart")}), [])
 
 
 @pytest.mark.parametrize("document", [b"", b" \n", b"{}", b"null", b'{"identities": []}', b'{"identities": null}'])
 def test_an_empty_document_lists_nobody(document: bytes) -> None:
-    assert parse_container_credentials(document) == frozenset()
+    assert parse_container_credentials(document) == (frozenset(), [])
 
 
 def test_of_duplicate_keys_the_last_wins() -> None:
     document = b'{"identities": [{"namespace": "x", "serviceAccount": "x"}], "identities": []}'
-    assert parse_container_credentials(document) == frozenset()
+    assert parse_container_credentials(document) == (frozenset(), [])
+
+
+def test_names_that_no_service_account_can_have_are_named() -> None:
+    document = b"""{"identities": [
+        {"namespace": "shop", "serviceAccount": "*"},
+        {"namespace": "test-*", "serviceAccount": "app"},
+        {"namespace": "shop", "serviceAccount": "Checkout"},
+        {"namespace": "", "serviceAccount": "app"},
+        {"namespace": "shop", "serviceAccount": "cart"}
+    ]}"""
+    identities, problems = parse_container_credentials(document)
+    assert identities == {("shop", "cart")}
+    assert problems == [
+        "identity '', 'app' is without effect: no ServiceAccount has such a name",
+        "identity 'shop', '*' is without effect: globs are not known here",
+        "identity 'shop', 'Checkout' is without effect: no ServiceAccount has such a name",
+        "identity 'test-*', 'app' is without effect: globs are not known here",
+    ]
 
 
 @pytest.mark.parametrize(

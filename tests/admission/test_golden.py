@@ -36,7 +36,7 @@ def _decided(review_document: JSON, given: JSON) -> tuple[Review, Decision]:
         account = known_account(review.namespace, review.service_account, annotations, settings)
     mapping, problems = parse_mapping(json.dumps(given.get("mapping", {})))
     assert problems == []
-    credentials = parse_container_credentials(json.dumps(given.get("containerCredentials", {})).encode())
+    credentials, _ = parse_container_credentials(json.dumps(given.get("containerCredentials", {})).encode())
     requires = given.get("namespaceRequires", False)
     sources = Sources(mapping, credentials)
     return review, decide(review, account, sources, settings, namespace_requires=requires)

@@ -287,13 +287,25 @@ def test_annotations_of_ours_that_are_too_long_to_be_kept_are_read_live_as_they_
 
 def test_keys_below_our_prefix_that_we_do_not_know_are_not_kept() -> None:
     async def run() -> None:
-        item = with_annotation(meta("app", role=ROLE), "eks.amazonaws.com/role-arns", "x" * 10_000)
+        item = with_annotation(meta("app", role=ROLE), "eks.amazonaws.com/other", "x" * 10_000)
         cluster = Cluster(item, with_annotation(meta("none"), "eks.amazonaws.com/note", "x"))
         async with following(cluster.server) as accounts:
             await until(lambda: accounts.is_synced)
             assert accounts.accounts() == [ServiceAccount("apps", "app", {"role-arn": ROLE})]
             assert accounts.get("apps", "none") == ServiceAccount("apps", "none")
             assert accounts.left_out == 0
+
+    asyncio.run(run())
+
+
+def test_of_a_key_that_nearly_is_ours_the_key_is_kept() -> None:
+    async def run() -> None:
+        item = with_annotation(meta("app"), "eks.amazonaws.com/role_arn", ROLE)
+        async with following(Cluster(item).server) as accounts:
+            await until(lambda: accounts.is_synced)
+            meant = ("eks.amazonaws.com/role_arn", "role-arn")
+            assert accounts.accounts() == [ServiceAccount("apps", "app", {}, meant)]
+            assert await accounts.lookup("apps", "app") == ServiceAccount("apps", "app", {}, meant)
 
     asyncio.run(run())
 

@@ -49,6 +49,17 @@ def test_a_changed_file_is_taken_up_by_the_second_check_and_logged_once(
     assert caplog.messages == [f"{path}: 2 identities with container credentials"]
 
 
+def test_entries_without_effect_are_told_of_a_few_at_a_time(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    entries = ", ".join(f'{{"namespace": "ns-{number:02}", "serviceAccount": "*"}}' for number in range(12))
+    path.write_text(f'{{"identities": [{entries}]}}')
+    caplog.set_level(logging.WARNING)
+    assert CredentialsFile(path).identities == frozenset()
+    assert caplog.messages == [
+        *(f"{path}: identity 'ns-{n:02}', '*' is without effect: globs are not known here" for n in range(10)),
+        f"{path}: 2 more of this kind",
+    ]
+
+
 @pytest.mark.parametrize("revoked", [b"", b" \n", b"{}", b'{"identities": []}', b'{"identities": null}', b"null", None])
 def test_an_empty_or_absent_file_revokes_all_identities(path: Path, revoked: bytes | None) -> None:
     path.write_bytes(TWO)

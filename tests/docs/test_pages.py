@@ -1,5 +1,6 @@
 import importlib.util
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -102,18 +103,48 @@ def token(name: str, audience: str = "sts.amazonaws.com") -> Object:
     return {"name": name, "projected": {"sources": [source]}}
 
 
-ROLE = {"name": "AWS_ROLE_ARN", "value": "mine"}
+def setting(**variables: str) -> Object:
+    return container(env=[{"name": name, "value": value} for name, value in variables.items()])
+
+
+TOKEN_FILE = {"AWS_ROLE_ARN": "mine", "AWS_WEB_IDENTITY_TOKEN_FILE": "/mine/token"}
+SECRET: Object = {"name": "x", "secret": {"secretName": "x"}}
+OWN: Object = mounting(token("mine"), "/mine")
+OWN["spec"]["containers"][0]["env"] = setting(**TOKEN_FILE)["spec"]["containers"][0]["env"]
+REGION = "--aws-default-region=cn-north-1"
+P = "eks.amazonaws.com/"
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A pod that gets a warning, what its ServiceAccount is annotated with, and flags."""
+
+    pod: Object
+    annotations: dict[str, str] = field(default_factory=lambda: {P + "role-arn": f"arn:aws:iam::{'1' * 12}:role/web"})
+    flags: tuple[str, ...] = ()
+
+
 # For each warning that is documented, in order, a pod that gets it.
-WARNED: tuple[tuple[Object, str, bool], ...] = (
-    (container(env=[ROLE]), "web", False),
-    (container(env=[ROLE, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/mine"}]), "web", False),
-    (mounting({"name": "x", "emptyDir": {}}), "web", False),
-    (mounting(token("x")), "web", False),
-    (mounting(token("aws-iam-token"), "/elsewhere"), "web", False),
-    (mounting({"name": "aws-iam-token", "emptyDir": {}}), "web", False),
-    (mounting(token("aws-iam-token", "x")), "web", False),
-    (pod(), "", False),
-    (pod(labels={"eks.amazonaws.com/pod-identity": "x"}), "web", True),
+WARNED: tuple[Warned, ...] = (
+    Warned(setting(AWS_ACCESS_KEY_ID="x")),
+    Warned(setting(AWS_ROLE_ARN="mine")),
+    Warned(setting(AWS_ROLE_ARN="")),
+    Warned(setting(**TOKEN_FILE)),
+    Warned(OWN),
+    Warned(mounting({"name": "x", "emptyDir": {}})),
+    Warned(mounting(SECRET, "/var/run/secrets")),
+    Warned(mounting(SECRET, f"{MOUNT_PATH}/more")),
+    Warned(mounting(token("x", "x"))),
+    Warned(mounting(token("aws-iam-token"), "/elsewhere")),
+    Warned(mounting({"name": "aws-iam-token", "emptyDir": {}})),
+    Warned(mounting(token("aws-iam-token", "x"))),
+    Warned(setting(AWS_REGION=""), {P + "role-arn": f"arn:aws-cn:iam::{'1' * 12}:role/web"}, (REGION,)),
+    Warned(pod(), {P + "role-arn": "x"}),
+    Warned(pod(), flags=(REGION,)),
+    Warned(pod(), {P + "role-arn": f"arn:aws:iam::{'1' * 12}:role/web", P + "token-expiration": "x"}),
+    Warned(pod(annotations={P + "role-arn": "x"})),
+    Warned(pod(), {P + "role_arn": "x"}),
+    Warned(pod(labels={P + "pod-identity": "x"}), flags=("--watch-container-credentials-config",)),
 )
 WARNINGS = [quoted(row[0])[0] for row in table("admission.md", "What is left alone, and what the warnings mean")]
 
@@ -124,25 +155,24 @@ def test_each_documented_warning_has_its_pod() -> None:
 
 @pytest.mark.parametrize(("warning", "warned"), list(zip(WARNINGS, WARNED, strict=False)), ids=WARNINGS)
 def test_a_documented_warning_is_the_codes(
-    warning: str, warned: tuple[Object, str, bool], tmp_path_factory: pytest.TempPathFactory
+    warning: str, warned: Warned, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    manifest, role, with_container_credentials = warned
-    account = service_account(role=role)
-    if not role:
-        account["metadata"]["annotations"] = {"eks.amazonaws.com/role-arn": "x"}
-    flags = []
-    if with_container_credentials:
+    account = service_account(role="")
+    account["metadata"]["annotations"] = warned.annotations
+    flags = list(warned.flags)
+    if flags == ["--watch-container-credentials-config"]:
         config = tmp_path_factory.mktemp("config") / "identities.json"
         config.write_text('{"identities":[{"namespace":"shop","serviceAccount":"web"}]}')
-        flags = [f"--watch-container-credentials-config={config}"]
+        flags = [f"{flags[0]}={config}"]
 
-    outcome = run("replay", "-", *flags, stdin=stream(account, manifest))
+    outcome = run("replay", "-", *flags, stdin=stream(account, warned.pod))
 
     said = [line.removeprefix("# warning: ") for line in outcome.out.splitlines() if line.startswith("# warning: ")]
     documented = (
         re.escape(warning)
         .replace("…", re.escape(MOUNT_PATH))
-        .replace(" P/", r" (?:ServiceAccount )?eks\.amazonaws\.com/")
+        .replace(r":\ annotation\ ", r":\ (?:ServiceAccount\ )?annotation\ ")
+        .replace(r"\ P/", r"\ eks\.amazonaws\.com/")
     )
     assert len(said) == 1
     assert re.fullmatch(documented, said[0]), said

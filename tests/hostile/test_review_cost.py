@@ -72,14 +72,14 @@ def test_a_body_with_more_members_than_a_cluster_stores_is_refused_unread() -> N
     assert spaced.denied == decision.denied
     # Eight are the review's own.
     fewer, _ = decided(body.replace(b'{"x":{%b},' % members, b'{"x":{%b},' % members[: members.index(b'"399992"') - 1]))
-    assert fewer.reason == "all_containers_skipped"
+    assert fewer.reason == "no_service_account"
 
 
 def test_annotations_over_the_api_servers_limit_are_refused() -> None:
     text = ",".join("x" for _ in range(131_073))
     body = (
         b'{"request":{"uid":"u","operation":"CREATE","kind":{"kind":"Pod"},"object":{"metadata":{"annotations":'
-        b'{"a":"%b"}},"spec":{"containers":[{"name":"c"}]}}}}' % text.encode()
+        b'{"a":"%b"}},"spec":{"serviceAccountName":"app","containers":[{"name":"c"}]}}}}' % text.encode()
     )
     decision, _ = decided(body)
     assert (decision.reason, decision.denied) == (

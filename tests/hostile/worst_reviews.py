@@ -19,6 +19,10 @@ OUR_VOLUME: Final = "aws-iam-token"
 
 _ROLE_VARIABLES: Final = sorted(OUR_VARIABLES)
 WINDOWS: Final = {"kubernetes.io/os": "windows"}
+WINDOWS_NODE: Final = {"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}
+VALUE: Final = {"name": "V", "value": "x" * 100}
+# With it a container is looked at closely.
+KEY: Final = {"name": "AWS_SECRET_ACCESS_KEY", "value": "x"}
 
 
 def review(pod: dict[str, Any] | bytes) -> bytes:
@@ -60,6 +64,11 @@ def _here(count: int) -> list[dict[str, Any]]:
 
 def _variables(count: int, **value: Any) -> list[dict[str, Any]]:
     return [{"name": _ROLE_VARIABLES[number % len(_ROLE_VARIABLES)], **value} for number in range(count)]
+
+
+def _terms(terms: list[list[dict[str, Any]]]) -> dict[str, Any]:
+    selector = {"nodeSelectorTerms": [{"matchExpressions": requirements} for requirements in terms]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": selector}}
 
 
 def _spellings(number: int) -> str:
@@ -108,6 +117,42 @@ WORST: Final[dict[str, Callable[[int], dict[str, Any] | bytes]]] = {
     ),
     "variables of ours": lambda n: pod({"containers": containers(1, env=_variables(n))}),
     "containers with presets": lambda n: pod({"containers": containers(n, env=_variables(4, value="x"))}),
+    "variables that refer to others": lambda n: pod(
+        {"containers": containers(1, env=[VALUE, *({"name": f"V{i}", "value": "$(V)" * 9} for i in range(n)), KEY])}
+    ),
+    "variables that grow and grow": lambda n: pod(
+        {"containers": containers(1, env=[VALUE, *({"name": "V", "value": "$(V)$(V)"} for _ in range(n)), KEY])}
+    ),
+    "a variable of many references": lambda n: pod(
+        {"containers": containers(1, env=[VALUE, {"name": "W", "value": "$(V)$$$(" * n}, KEY])}
+    ),
+    "containers with mounts above ours, of volumes of many kinds": lambda n: pod(
+        {
+            "containers": [
+                {"name": f"c{i}", "volumeMounts": mounts(2, lambda _: "/var/run", f"v{i}")} for i in range(n)
+            ],
+            "volumes": [{"name": f"v{i}", "nfs": {"readOnly": True}} for i in range(n)],
+        }
+    ),
+    "mounts above and below ours": lambda n: pod(
+        {
+            "containers": containers(1, volumeMounts=mounts(n, lambda i: PATH + "/x" if i % 2 else "/run/secrets")),
+            "volumes": [{"name": "v", "secret": {}}],
+        }
+    ),
+    "token files of containers with many mounts": lambda n: pod(
+        {"containers": containers(1, env=[*_variables(8, value="/x"), KEY], volumeMounts=mounts(n, lambda i: f"/{i}"))}
+    ),
+    "terms of an affinity": lambda n: pod({"containers": containers(1), "affinity": _terms([[WINDOWS_NODE]] * n)}),
+    "requirements of a term": lambda n: pod(
+        {"containers": containers(1), "affinity": _terms([[{**WINDOWS_NODE, "values": ["x"]}] * n])}
+    ),
+    "contexts without host process": lambda n: pod(
+        {"containers": containers(n, securityContext={"windowsOptions": {}})}
+    ),
+    "annotations that are nearly ours": lambda n: pod(
+        {"containers": containers(1)}, annotations={f"{PREFIX}role-session-n{i}": "x" for i in range(n)}
+    ),
     "volumes": lambda n: pod({"containers": containers(1), "volumes": [{"name": "v"}] * n}),
     "volumes of many kinds beside one of our name": lambda n: pod(
         {
@@ -132,8 +177,11 @@ WORST: Final[dict[str, Callable[[int], dict[str, Any] | bytes]]] = {
     "labels": lambda n: pod({"containers": containers(1)}, labels={f"l{i}": "x" for i in range(n)}),
     "node selectors": lambda n: pod({"containers": containers(1), "nodeSelector": {f"l{i}": "x" for i in range(n)}}),
     "what we do not read": lambda n: pod({"containers": containers(1), "x": [{"a": [{}, 1.5, "é"]}] * n}),
-    "escapes": lambda n: b'{"spec":{"containers":[{"name":"%b"}]}}' % (b"\\u0041" * n),
-    "long numbers": lambda n: b'{"spec":{"containers":[{"name":"c"}],"x":[%b1]}}' % (b"1234567890123456789e300," * n),
+    "escapes": lambda n: b'{"spec":{"serviceAccountName":"app","containers":[{"name":"%b"}]}}' % (b"\\u0041" * n),
+    "long numbers": lambda n: (
+        b'{"spec":{"serviceAccountName":"app","containers":[{"name":"c"}],"x":[%b1]}}'
+        % (b"1234567890123456789e300," * n)
+    ),
     "a wrong type at the end": lambda n: pod({"containers": [*containers(n), {"name": 7}]}),
     "a wrong annotation at the end": lambda n: pod(
         {"containers": containers(1)}, annotations={**{f"a{i}": "x" for i in range(n)}, "z": 7}

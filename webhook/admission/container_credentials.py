@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.errors import CredentialsConfigError
 
 # (namespace, name) of each.
@@ -19,17 +20,28 @@ class _Document(msgspec.Struct):
     identities: list[_Entry] | None = None
 
 
-def parse_container_credentials(document: bytes) -> ContainerCredentials:
+def parse_container_credentials(document: bytes) -> tuple[ContainerCredentials, list[str]]:
     """The identities in `document`, the JSON of --watch-container-credentials-config; none where it is empty.
+
+    With them comes a line for each entry that names no ServiceAccount that there can be: no pod will ever have it.
 
     Raises CredentialsConfigError, naming the place, where it is malformed.
     """
     if not document.strip():
-        return frozenset()
+        return frozenset(), []
     try:
         config = msgspec.json.decode(document, type=_Document | None)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise CredentialsConfigError(str(error)) from error
     # A Go program writes an empty list as null.
     entries = (config.identities if config is not None else None) or ()
-    return frozenset((entry.namespace, entry.serviceAccount) for entry in entries)
+    listed = {(entry.namespace, entry.serviceAccount) for entry in entries}
+    problems = {identity: problem for identity in sorted(listed) if (problem := _problem(*identity))}
+    return frozenset(listed - problems.keys()), list(problems.values())
+
+
+def _problem(namespace: str, name: str) -> str:
+    if is_dns_label(namespace) and is_dns_subdomain(name):
+        return ""
+    why = "globs are not known here" if "*" in namespace + name else "no ServiceAccount has such a name"
+    return f"identity {namespace[:63]!r}, {name[:63]!r} is without effect: {why}"

@@ -29,6 +29,8 @@ from webhook.admission.pod import EnvVar
 # What the runtime will set; None where that is not known here, but taken to be something.
 Environment: TypeAlias = Mapping[str, str | None]
 
+# Of a container's variables, what references make of them: they can grow without end.
+_MAX_RESOLVED: Final = 64 * 1024
 _REFERENCE: Final = re.compile(r"\$(?:\$|\((?P<name>[^)]*)\))")
 
 
@@ -48,19 +50,33 @@ def environment(variables: Iterable[EnvVar]) -> dict[str, str | None]:
     Kubelet's `makeEnvironmentVariables`. A reference to what is not in the list may be one into `envFrom`.
     """
     found: dict[str, str | None] = {}
+    room = _MAX_RESOLVED
     for variable in variables:
-        if variable.value:
-            found[variable.name] = _resolved(variable.value, found) if "$" in variable.value else variable.value
-        else:
+        if not variable.value:
             found[variable.name] = None if variable.valueFrom is not None else ""
+        elif "$" not in variable.value:
+            found[variable.name] = variable.value
+        else:
+            resolved = found[variable.name] = _resolved(variable.value, found, room)
+            room -= len(resolved or "")
     return found
 
 
-def _resolved(value: str, before: Environment) -> str | None:
-    names = [match["name"] for match in _REFERENCE.finditer(value) if match["name"] is not None]
-    if any(before.get(name) is None for name in names):
-        return None
-    return _REFERENCE.sub(lambda match: "$" if match["name"] is None else before[match["name"]] or "", value)
+def _resolved(value: str, before: Environment, room: int) -> str | None:
+    """`value` with its references resolved, in at most `room` characters; None where that cannot be."""
+    parts = []
+    end = 0
+    for match in _REFERENCE.finditer(value):
+        name = match["name"]
+        part = "$" if name is None else before.get(name)
+        if part is None:
+            return None
+        parts += [value[end : match.start()], part]
+        end = match.end()
+        room -= len(part)
+        if room < 0:
+            return None
+    return "".join([*parts, value[end:]])
 
 
 def found(env: Environment, ours: Mapping[str, str], is_mounted: Callable[[str], bool]) -> Found:

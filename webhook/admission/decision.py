@@ -30,6 +30,8 @@ from webhook.admission.warning import bounded, quoted, short
 
 _JITTERED_FROM: Final = 79200
 _MAX_CACHED: Final = 4096
+# So many containers that lack credentials are named in a refusal.
+_NAMED: Final = 3
 _INJECTED: Final = {"decision": "injected"}
 
 # Etcd takes objects of 1.5 MiB by default.
@@ -302,8 +304,8 @@ def _lacking(mutation: Mutation) -> str:
     if not mutation.considered:
         return "all its containers are skipped"
     if mutation.lacking:
-        each = ", ".join(f"{short(name)} ({bounded([why])[0]})" for name, why in mutation.lacking[:5])
-        return f"no credentials of its role in container {each}" + (", ..." if len(mutation.lacking) > 5 else "")
+        each = ", ".join(f"{short(name)} ({bounded([why])[0]})" for name, why in mutation.lacking[:_NAMED])
+        return f"no credentials of its role in container {each}" + (", ..." if len(mutation.lacking) > _NAMED else "")
     return ""
 
 

@@ -7,6 +7,8 @@ from webhook.admission.container_credentials import ContainerCredentials, parse_
 from webhook.errors import CredentialsConfigError
 
 _MAX_BYTES = 16 * 1024 * 1024
+# So many are told of in the log at a time.
+_MAX_PROBLEMS = 10
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +44,14 @@ class CredentialsFile:
             self._fail(found)
             return
         try:
-            self.identities = parse_container_credentials(found)
+            self.identities, problems = parse_container_credentials(found)
         except CredentialsConfigError as error:
             self._fail(str(error))
             return
+        for problem in problems[:_MAX_PROBLEMS]:
+            logger.warning("%s: %s", self._path, problem)
+        if len(problems) > _MAX_PROBLEMS:
+            logger.warning("%s: %d more of this kind", self._path, len(problems) - _MAX_PROBLEMS)
         logger.info("%s: %d identities with container credentials", self._path, len(self.identities))
 
     def _fail(self, reason: str) -> None:

@@ -196,10 +196,13 @@ def _container_credentials(name: str) -> ContainerCredentials:
     if not name:
         return frozenset()
     try:
-        return parse_container_credentials(Path(name).read_bytes())
+        identities, problems = parse_container_credentials(Path(name).read_bytes())
     except (OSError, CredentialsConfigError) as error:
         problem = getattr(error, "strerror", None) or error
         raise SettingsError([f"--watch-container-credentials-config: {name}: {problem}"]) from error
+    for problem in problems:
+        _notice(f"{name}: {problem}")
+    return identities
 
 
 def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], *, no_color: bool) -> int:
