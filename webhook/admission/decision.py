@@ -83,7 +83,7 @@ class Decision(msgspec.Struct, gc=False, frozen=True):
 def needs_account(review: Review, settings: Settings, *, namespace_requires: bool = False) -> bool:
     """Whether deciding on `review` takes its ServiceAccount."""
     pod = review.pod
-    if pod is None or not review.service_account or pod.is_mirror:
+    if pod is None or not review.service_account:
         return False
     return not _has_skip_label(pod, settings) or _requirement(pod, settings, namespace_requires) in {"pod", "namespace"}
 
@@ -114,7 +114,7 @@ def decide(
     if is_skipped and requirement == "none":
         return skipped
 
-    if not review.service_account or pod.is_mirror:
+    if not review.service_account:
         return skipped if is_skipped and requirement != "pod" else _without_account(pod, requirement, settings)
 
     plan = _plan_for(pod, review, account, sources, settings)

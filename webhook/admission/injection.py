@@ -25,7 +25,7 @@ from webhook.admission.annotations import (
     TOKEN_VOLUME_NAME,
 )
 from webhook.admission.identity import Identity, Method
-from webhook.admission.mounts import Place
+from webhook.admission.mounts import Place, place_of
 from webhook.admission.settings import Settings
 from webhook.admission.warning import quoted
 
@@ -162,7 +162,7 @@ def _injection(
         is_shared=_is_small(role_arn, audience),
         volume_name=volume_name,
         mount_path=mount_path,
-        place=Place(mount_path, windows=windows),
+        place=place_of(mount_path, windows=windows),
         token_path=path,
         audience=audience,
         windows=windows,

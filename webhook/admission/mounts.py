@@ -2,7 +2,8 @@
 
 import posixpath
 from collections.abc import Sequence
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias
 
 from webhook.admission.pod import VolumeMount
 
@@ -10,11 +11,17 @@ from webhook.admission.pod import VolumeMount
 _RUN: Final = "/run"
 _VAR_RUN: Final = "/var/run"
 
+_MAX_REMEMBERED: Final = 1024
+_LONGEST_REMEMBERED: Final = 128
+
+
+Relation: TypeAlias = Literal["", "same", "above", "below"]
+
 
 class Place:
-    """The place of our mount. Compares by identity."""
+    """The place of our mount: `place_of` makes it."""
 
-    __slots__ = ("_beginnings", "_folder", "_is_windows", "path")
+    __slots__ = ("_folder", "_is_windows", "_relations", "beginnings", "path")
 
     def __init__(self, mount_path: str, *, windows: bool) -> None:
         self._is_windows = windows
@@ -22,7 +29,10 @@ class Place:
         self._folder = self.path + "/"
         starts = [self.path] + ([_RUN] if self.path.startswith(_VAR_RUN + "/") else [])
         relative = [start.lstrip("/") for start in starts]
-        self._beginnings = frozenset({"", "/", "//", "/.", "./", ".", *(start[:2] for start in starts + relative)})
+        # Of what mount paths start with, two characters: others lead elsewhere, unless they have `..` in them.
+        self.beginnings = frozenset({"", "/", "//", "/.", "./", ".", *(start[:2] for start in starts + relative)})
+        # Of the paths that come with pod after pod.
+        self._relations: dict[str, Relation] = {}
 
     def clean(self, path: str) -> str:
         """A path in a container as the runtime takes it: a relative one starts at the root."""
@@ -32,14 +42,17 @@ class Place:
         clean = posixpath.normpath("/" + path.lstrip("/"))
         return _VAR_RUN + clean[len(_RUN) :] if clean == _RUN or clean.startswith(_RUN + "/") else clean
 
-    def may_touch(self, mount_path: str) -> bool:
-        """Whether a closer look at a mount path is needed: false for nearly all, at little cost."""
-        # Hot path: asked of every mount of every pod.
-        return mount_path[:2] in self._beginnings or self._is_windows or ".." in mount_path
-
-    def relation(self, mount_path: str) -> Literal["", "same", "above", "below"]:
+    def relation(self, mount_path: str) -> Relation:
         """Whether a mount is at our place, above it (ours would lie in it), below it, or elsewhere."""
-        other = self.clean(mount_path)
+        known = self._relations.get(mount_path)
+        if known is not None:
+            return known
+        found = self._relation(self.clean(mount_path))
+        if len(self._relations) < _MAX_REMEMBERED and len(mount_path) <= _LONGEST_REMEMBERED:
+            self._relations[mount_path] = found
+        return found
+
+    def _relation(self, other: str) -> Relation:
         if other == self.path:
             return "same"
         if self._folder.startswith(other if other == "/" else other + "/"):
@@ -50,6 +63,12 @@ class Place:
         """Whether the file `path` lies in the mount at `mount_path`, or is itself what is mounted there."""
         file, mounted = self.clean(path), self.clean(mount_path)
         return file == mounted or file.startswith(mounted if mounted == "/" else mounted + "/")
+
+
+@lru_cache(maxsize=16)
+def place_of(mount_path: str, *, windows: bool) -> Place:
+    """The place of a mount at that path, of which there are as few as flags and kinds of nodes."""
+    return Place(mount_path, windows=windows)
 
 
 class Mounts:
@@ -65,7 +84,7 @@ class Mounts:
         self.below: VolumeMount | None = None
         self.above: VolumeMount | None = None
         for mount in self._all:
-            relation = self._place.relation(mount.mountPath) if self._place.may_touch(mount.mountPath) else ""
+            relation = self._place.relation(mount.mountPath)
             if mount.name == volume_name:
                 if self.ours != "here":
                     self.ours = "here" if relation == "same" else "elsewhere"

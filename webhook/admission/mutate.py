@@ -135,12 +135,13 @@ def _has_nothing_of_ours(container: Container, injection: Injection) -> bool:
     for variable in container.env or ():
         if variable.name in READ_VARIABLES:
             return False
-    name, place = injection.volume_name, injection.place
+    name, place, windows = injection.volume_name, injection.place, injection.windows
+    beginnings = place.beginnings
     for mount in container.volumeMounts or ():
         if mount.name == name:
             return False
         path = mount.mountPath
-        if place.may_touch(path) and place.relation(path):
+        if (path[:2] in beginnings or windows or ".." in path) and place.relation(path):
             return False
     return True
 

@@ -153,6 +153,7 @@ class PodSpec(_Wire, frozen=True, gc=False):
     nodeSelector: dict[str, str] | None = None
     os: PodOS | None = None
     affinity: Affinity | None = None
+    hostNetwork: bool | None = None
     securityContext: SecurityContext | None = None
 
 
@@ -206,6 +207,9 @@ class Pod(_Wire, frozen=True, gc=False):
             return True
         if spec.affinity is not None and _requires_windows(spec.affinity):
             return True
+        # Without it the API server takes no container that is a process of a Windows host.
+        if not spec.hostNetwork:
+            return False
         if spec.securityContext is not None and _is_host_process(spec.securityContext):
             return True
         for containers in (spec.containers, spec.initContainers):

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from webhook.admission.annotations import MIRROR_ANNOTATION
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.admission.pod import Pod
 from webhook.admission.warning import quoted
@@ -100,7 +101,7 @@ class Review(msgspec.Struct, gc=False, frozen=True):
 
     `pod` is None where the object is none of our business or makes no sense: `not_ours` then says which rule let it
     pass, or `invalid` what is wrong and where. `namespace` and `service_account` are checked names; the latter is empty
-    where the pod has none.
+    where the pod has none, as mirror pods may not.
     """
 
     uid: str
@@ -160,7 +161,7 @@ def _checked_names(request: _PodRequest, pod: Pod, api_version: str, body: bytes
     if not is_dns_label(namespace):
         invalid = f"request.namespace: {quoted(namespace)} is not a DNS-1123 label"
         return Review(request.uid, api_version, body, invalid=invalid)
-    account = pod.service_account_name
+    account = "" if annotations is not None and MIRROR_ANNOTATION in annotations else pod.service_account_name
     if account and not is_dns_subdomain(account):
         path = "serviceAccountName" if pod.spec.serviceAccountName else "serviceAccount"
         invalid = f"spec.{path}: {quoted(account)} is not a DNS-1123 subdomain"
