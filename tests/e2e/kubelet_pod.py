@@ -112,6 +112,12 @@ class Pod:
         pem = ssl.get_server_certificate((self.address, self._ports["https"]), timeout=10)
         return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.PEM)
 
+    def metric(self, name: str) -> float:
+        """The value of a metric; `name` with its labels."""
+        url = f"http://{self.address}:{self._ports['metrics']}/metrics"
+        lines = httpx.get(url, timeout=5, trust_env=False).raise_for_status().text.splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
+
     def step(self, client: httpx.Client) -> None:
         """Starts it when its volumes are there, keeps those fresh, asks its probes, kills it when it does not end."""
         if not self._is_started:

@@ -40,6 +40,15 @@ def pod(name: str, account: str, *, labels: dict[str, str] | None = None) -> Obj
     return {"metadata": {"name": name, "labels": labels or {}}, "spec": pod_spec(account)}
 
 
+def mirror_pod(labels: dict[str, str]) -> Object:
+    """As kubelet shows a static pod: it runs already, and has no ServiceAccount."""
+    made = pod("static", "", labels=labels)
+    del made["spec"]["serviceAccountName"]
+    made["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "hash"}
+    made["spec"]["nodeName"] = "node"
+    return made
+
+
 def role_of(created: Object, container: str = "app") -> str | None:
     """The role that a container of a created pod was given."""
     for found in [*created["spec"].get("initContainers", []), *created["spec"]["containers"]]:

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.api import ApiError, Object
 from tests.e2e.cluster import Cluster
 from tests.e2e.helm_release import HelmRelease
-from tests.e2e.objects import ROLE, pod, pods, role_of, service_account, service_accounts
+from tests.e2e.objects import ROLE, mirror_pod, pod, pods, role_of, service_account, service_accounts
 from tests.e2e.waiting import wait_until
 
 REQUIRE: Final = "eks.amazonaws.com/require-pod-identity"
@@ -50,7 +50,7 @@ def test_a_namespace_that_requires_identity_keeps_its_promise(cluster: Cluster, 
         assert role_of(created("plain", labels)) is None
     with pytest.raises(ApiError, match="the pod is labelled"):
         created("plain", {REQUIRE: "true"})
-    assert cluster.admin.create(pods(namespace), _mirror_pod(), dryRun="All")
+    assert cluster.admin.create(pods(namespace), mirror_pod({}), dryRun="All")
 
     release.upgrade({"replicaCount": 0})
     assert release.deployment.pods == []
@@ -74,12 +74,3 @@ def _ensure(cluster: Cluster, namespace: str, account: Object) -> None:
     except ApiError as error:
         if error.code != 409:
             raise
-
-
-def _mirror_pod() -> Object:
-    """As kubelet shows a static pod: it runs already, and has no ServiceAccount."""
-    made = pod("static", "")
-    del made["spec"]["serviceAccountName"]
-    made["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "hash"}
-    made["spec"]["nodeName"] = "node"
-    return made
