@@ -374,3 +374,31 @@ def _until_closed(terminal: int) -> str:
         pass
     os.close(terminal)
     return read.decode()
+
+
+def test_workloads_that_are_not_looked_into_are_named_and_counted_last() -> None:
+    text = stream(
+        service_account(),
+        workload("Deployment", "apps/v1", {"template": template()}),
+        workload("ScaledJob", "keda.sh/v1alpha1", {"jobTargetRef": {"template": template()}}),
+        workload("Workflow", "argoproj.io/v1alpha1", {"serviceAccountName": "web", "templates": [{"name": "main"}]}),
+        workload(
+            "RunnerDeployment", "actions.summerwind.dev/v1alpha1", {"template": {"spec": {"serviceAccountName": "w"}}}
+        ),
+        workload("ServiceMonitor", "monitoring.coreos.com/v1", {"endpoints": []}),
+    )
+
+    outcome = run("replay", "-", "-o", "pod", stdin=text)
+
+    assert outcome.code == 0
+    assert len(patched_pods(outcome.out)) == 2
+    begin = "pod-identity-webhook replay: "
+    reasons = {
+        name: f"its pods run as ServiceAccount {name}, but there is no pod template with containers in it"
+        for name in ("web", "w")
+    }
+    assert outcome.err.splitlines() == [
+        f"{begin}Workflow shop/app (standard input, line 4): not looked into: {reasons['web']}",
+        f"{begin}RunnerDeployment shop/app (standard input, line 5): not looked into: {reasons['w']}",
+        f"{begin}2 looked into, 2 not",
+    ]

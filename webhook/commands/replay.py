@@ -18,7 +18,7 @@ from webhook.cluster.access import AccessSettings
 from webhook.cluster.documents import MAX_BYTES, Document, read_documents, read_path
 from webhook.cluster.manifests import role_mapping, service_account
 from webhook.cluster.resource import Resource
-from webhook.cluster.workloads import pods_of
+from webhook.cluster.workloads import role_of
 from webhook.commands.flag_table import ADMISSION_FLAGS, REPLAY_FLAGS, SERVE_FLAGS
 from webhook.commands.flags import Parsed, parse, unknown_variables
 from webhook.commands.golden import compare, update
@@ -60,26 +60,35 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             _notice(f"the running webhook (--url) has its own, ignored: {', '.join(ignored)}")
 
     try:
-        results = _results(parsed, settings)
+        results, left_out = _results(parsed, settings)
     except ManifestError as error:
         raise UnusableInput(str(error)) from error
     if parsed.values["expect"]:
-        return _expected(parsed, results)
-    return _shown(parsed, results, no_color=bool(environ.get("NO_COLOR")))
+        code = _expected(parsed, results)
+    else:
+        code = _shown(parsed, results, no_color=bool(environ.get("NO_COLOR")))
+    if left_out:
+        sys.stdout.flush()
+        _notice(f"{len(results)} looked into, {left_out} not")
+    return code
 
 
-def _results(parsed: Parsed, settings: Settings) -> list[tuple[Case, Answer]]:
+def _results(parsed: Parsed, settings: Settings) -> tuple[list[tuple[Case, Answer]], int]:
+    """What came of each case, and how many workloads were not looked into, each of which is named."""
     names = parsed.positionals
     documents = [document for name in names for document in _read(name)]
-    cases = cases_of(documents, parsed.values["namespace"], settings)
+    cases, left_out = cases_of(documents, parsed.values["namespace"], settings)
+    for line in left_out:
+        _notice(line)
     if not cases:
         where = [name + (" (not looked for in the folders in it)" if _has_folders(name) else "") for name in names]
         raise SettingsError([f"no AdmissionReview, Pod or workload in {', '.join(where)}"])
     bodies = [case.body for case in cases if not case.not_called]
     with _answerer(parsed, documents, bodies, settings) as answer:
-        return [
+        results = [
             (case, applied(Answer(allowed=True) if case.not_called else answer(case.body), case.pod)) for case in cases
         ]
+    return results, len(left_out)
 
 
 def _has_folders(name: str) -> bool:
@@ -163,7 +172,7 @@ def _live(parsed: Parsed, bodies: list[bytes], settings: Settings) -> LiveState:
         # A body that is no review gets its error when it is answered.
         with contextlib.suppress(ReviewError):
             review = parse_review(body)
-            if review.pod is not None:
+            if review.service_account:
                 keys.append((review.namespace, review.service_account))
     config_map = None
     if values["watch_config_map"]:
@@ -181,7 +190,7 @@ def _known(
     accounts: dict[tuple[str, str], ServiceAccount] = {}
     mapping = NO_MAPPING
     for document in documents:
-        role = pods_of(document, namespace).role
+        role = role_of(document)
         if role == "service_account":
             account = service_account(document, settings, namespace)
             accounts[account.namespace, account.name] = account

@@ -11,7 +11,7 @@ import msgspec
 from webhook.admission.golang import parse_bool
 from webhook.admission.settings import Settings
 from webhook.cluster.documents import Document
-from webhook.cluster.workloads import pods_of
+from webhook.cluster.workloads import pods_of, role_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +36,30 @@ class Case:
         return f"{self.label} ({self.place})" if self.place else self.label
 
 
-def cases_of(documents: Iterable[Document], namespace: str, settings: Settings) -> list[Case]:
-    """The cases in `documents`, in their order; what is neither review nor pod nor workload is passed over.
+def cases_of(documents: Iterable[Document], namespace: str, settings: Settings) -> tuple[list[Case], list[str]]:
+    """The cases in `documents`, in their order, and of each workload that no pod can be told of, why.
 
-    Objects that name no namespace are in `namespace`. Raises ManifestError, naming the place.
+    What is neither review nor pod nor workload is passed over. Objects that name no namespace are in `namespace`.
+    Raises ManifestError, naming the place.
     """
     cases: list[Case] = []
+    left_out: list[str] = []
     slugs: set[str] = set()
-    for document in documents:
-        found = pods_of(document, namespace)
-        if found.role == "review":
-            label, body, pod = _review(document)
-        elif found.pod is not None:
-            label, pod = found.label, found.pod
-            body = msgspec.json.encode(_admission_review(label, pod))
-        else:
-            continue
+
+    def add(document: Document, label: str, body: bytes, pod: dict[str, Any] | None) -> None:
         slug = _unique(_slug(label), slugs)
         cases.append(Case(label, document.place, slug, body, pod, _not_called(pod, settings)))
-    return cases
+
+    for document in documents:
+        role = role_of(document)
+        if role == "review":
+            add(document, *_review(document))
+        for found in pods_of(document, namespace) if role == "other" else ():
+            if found.pod is None:
+                left_out.append(f"{found.label} ({document.place}): not looked into: {found.why}")
+            else:
+                add(document, found.label, msgspec.json.encode(_admission_review(found.label, found.pod)), found.pod)
+    return cases, left_out
 
 
 def _review(document: Document) -> tuple[str, bytes, dict[str, Any] | None]:
