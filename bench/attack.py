@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import https
 import reviews
+import yaml
 from processes import memory
 
 from tests.hostile.worst_reviews import MAX_BODY, SETTINGS, WORST, sized
@@ -21,7 +22,8 @@ from webhook.admission.decision import answer, decide
 from webhook.admission.identity import ServiceAccount, Sources
 from webhook.admission.review import parse
 
-LIMIT_MB: Final = 512 * 1.048576
+_CHART: Final = yaml.safe_load(Path("charts/pod-identity-webhook/values.yaml").read_text(encoding="utf-8"))
+LIMIT_MB: Final = int(_CHART["resources"]["limits"]["memory"].removesuffix("Mi")) * 1.048576
 _CONNECTIONS: Final = 1000
 _SHOWN: Final = 3
 _HEAD: Final = b"POST /mutate HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"

@@ -21,9 +21,10 @@ class ProxiedApi(Api):
         self.url = url
         self._clients = Clients(lambda: httpx.Client(base_url=url, timeout=timeout, trust_env=False))
 
-    def log(self, namespace: str, pod: str) -> str:
-        """The log of a pod's only container so far; empty where there is none yet."""
-        answer = self._clients.mine.get(f"/api/v1/namespaces/{namespace}/pods/{pod}/log")
+    def log(self, namespace: str, pod: str, container: str = "") -> str:
+        """The log of a container so far, by default the pod's only one; empty where there is none yet."""
+        which = {"container": container} if container else {}
+        answer = self._clients.mine.get(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", params=which)
         return answer.text if answer.is_success else ""
 
 
