@@ -199,7 +199,8 @@ class _Run:
             self._result.warnings.append(f"its own credentials are used: {who} sets {found.why}")
             return None
         if found.whose == "others":
-            self._result.warnings.append(f"{found.why} goes first, before what is injected: {who}")
+            if not is_left_alone:
+                self._result.warnings.append(f"{found.why} goes first, before what is injected: {who}")
             return f"{found.why} goes first"
         if is_left_alone and not found.why:
             return fault
