@@ -305,7 +305,7 @@ def _lacking(mutation: Mutation) -> str:
         return "all its containers are skipped"
     if mutation.lacking:
         each = ", ".join(f"{short(name)} ({bounded([why])[0]})" for name, why in mutation.lacking[:_NAMED])
-        return f"no credentials of its role in container {each}" + (", ..." if len(mutation.lacking) > _NAMED else "")
+        return f"container {each}" + (", ..." if len(mutation.lacking) > _NAMED else "")
     return ""
 
 
