@@ -7,24 +7,14 @@ from typing import Any
 import pytest
 
 from webhook.admission import decision as decision_module
-from webhook.admission import injection as injection_module
-from webhook.admission import mutate as mutate_module
 from webhook.admission.decision import decide, needs_account
 from webhook.admission.identity import ServiceAccount, Sources
+from webhook.admission.jsonpatch import document
 from webhook.admission.mapping import parse_mapping
 from webhook.admission.review import Review, parse
 from webhook.admission.settings import Settings
 
 ACCOUNT = ServiceAccount("shop", "app", {"role-arn": "arn:aws:iam::111122223333:role/app"})
-
-
-CACHES = (
-    decision_module._plain_plan,
-    decision_module._shared_decision,
-    mutate_module._plain_mutation,
-    injection_module._injection,
-    injection_module._additions,
-)
 
 
 def _review(uid: str = "1", labels: dict[str, str] | None = None, **request: Any) -> Review:
@@ -109,9 +99,7 @@ def test_a_default_expiration_of_container_credentials_is_spread_between_79200_a
     sources = Sources(container_credentials=frozenset({("shop", "app")}))
     seconds = []
     for uid in range(2000):
-        operations = [
-            json.loads(operation) for operation in decide(_review(str(uid)), ACCOUNT, sources, Settings()).operations
-        ]
+        operations = json.loads(document(decide(_review(str(uid)), ACCOUNT, sources, Settings()).operations))
         (volume,) = next(operation["value"] for operation in operations if operation["path"] == "/spec/volumes")
         seconds.append(volume["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"])
     assert 79200 <= min(seconds) < 79300
@@ -139,9 +127,9 @@ def test_what_is_kept_for_later_pods_is_bounded_whatever_annotations_say() -> No
     for number in range(20):
         role = f"arn:aws:iam::111122223333:role/{number:02}{'y' * 100_000}"
         large = ServiceAccount("shop", "app", {"role-arn": role})
-        before = [cache.cache_info().currsize for cache in CACHES]
+        before = decision_module._on_shape.cache_info().currsize
         decide(_review(), large, Sources(), Settings())
-        assert [cache.cache_info().currsize for cache in CACHES] == before
+        assert decision_module._on_shape.cache_info().currsize == before
 
 
 def _pod_of(count: int, **annotations: str) -> dict[str, Any]:
@@ -153,10 +141,10 @@ def _pod_of(count: int, **annotations: str) -> dict[str, Any]:
     "pod", [_pod_of(17), _pod_of(1, **{"eks.amazonaws.com/role-session-name": "pod-name"})], ids=["large", "annotated"]
 )
 def test_decisions_are_shared_by_small_pods_without_annotations_of_ours_alone(pod: dict[str, Any]) -> None:
-    shared = decision_module._shared_decision.cache_info().currsize
+    shared = decision_module._on_shape.cache_info().currsize
     decision = decide(_review(object=pod), ACCOUNT, Sources(), Settings())
     assert (decision.reason, decision.encoded) == ("injected", b"")
-    assert decision_module._shared_decision.cache_info().currsize == shared
+    assert decision_module._on_shape.cache_info().currsize == shared
 
 
 def test_no_large_answer_is_kept() -> None:

@@ -1,7 +1,7 @@
 """The whole decision: from a review and what is known of its ServiceAccount to the answer, and the reason for it."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
@@ -21,15 +21,18 @@ from webhook.admission.identity import (
     resolve,
     unlike,
 )
-from webhook.admission.injection import SESSION_NAME_MAX, Injection, injection_of, session_name_of
+from webhook.admission.injection import SESSION_NAME_MAX, injection_of, session_name_of
 from webhook.admission.mutate import Mutation, mutate
 from webhook.admission.pod import Pod
 from webhook.admission.review import Response, Review, Status, encode, encode_response, encode_shared
 from webhook.admission.settings import DEFAULT_TOKEN_EXPIRATION, Settings
+from webhook.admission.shape import Shape, pod_of, shape_of
 from webhook.admission.warning import bounded, quoted, short
 
 _JITTERED_FROM: Final = 79200
 _MAX_CACHED: Final = 4096
+# Of a namespace that requires identity, pods without a role are admitted.
+_ROLELESS: Final = ("no_role", "service_account_not_found")
 # So many containers that lack credentials are named in a refusal.
 _NAMED: Final = 3
 _INJECTED: Final = {"decision": "injected"}
@@ -59,9 +62,9 @@ REASONS: Final = (
 class Decision(msgspec.Struct, gc=False, frozen=True):
     """What to answer, and why.
 
-    `operations` are encoded; `why` says in a sentence what `reason` says in a word, where there is more to say.
-    `denied` is the text of a refusal, with `code` its status; `method` is set where an identity was found. `encoded` is
-    the answer behind its uid, where pods alike share the decision.
+    `operations` are encoded, some with commas between; `why` says in a sentence what `reason` says in a word, where
+    there is more to say. `denied` is the text of a refusal, with `code` its status; `method` is set where an identity was
+    found. `encoded` is the answer behind its uid, where pods alike share the decision.
     """
 
     reason: str
@@ -73,6 +76,11 @@ class Decision(msgspec.Struct, gc=False, frozen=True):
     method: Method | None = None
     why: str = ""
     encoded: bytes = b""
+
+    @property
+    def operation_count(self) -> int:
+        """How many operations there are."""
+        return sum(operations.count(jsonpatch.BEGINNING) for operations in self.operations)
 
     @property
     def allowed(self) -> bool:
@@ -117,28 +125,20 @@ def decide(
     if not review.service_account:
         return skipped if is_skipped and requirement != "pod" else _without_account(pod, requirement, settings)
 
-    plan = _plan_for(pod, review, account, sources, settings)
-    identity = plan.identity
-    if isinstance(identity, NoIdentity):
-        decision = Decision(identity.reason, warnings=bounded(plan.warnings), audit=plan.audit, why=identity.message)
-        if requirement == "pod" or (requirement == "namespace" and identity.reason == "invalid_role_arn"):
-            return _refused(decision, _lacks(requirement, identity.message, settings))
-        # Its namespace promised nothing to a pod without a role.
-        return skipped if is_skipped else decision
-
-    assert plan.injection is not None  # noqa: S101 - each identity has one
-    count = len(pod.spec.containers or ()) + len(pod.spec.initContainers or ())
-    if count * plan.injection.size > MAX_PATCH:
-        denied = f"spec.containers: {count} take a patch of more than {MAX_PATCH} bytes: more than a cluster stores"
-        return Decision("invalid_pod", denied=denied, code=400)
-    expiration = _jittered(identity, review.uid)
-    mutation = mutate(pod, plan.injection, expiration, is_skipped=plan.is_skipped, raw_volumes=review.raw_volumes)
-    if plan.is_shared and mutation.is_shared:
-        return _shared_decision(plan, mutation, identity.method)
-    decision = _decided(plan, mutation, identity.method)
-    if requirement != "none" and (lacking := _lacking(mutation)):
-        return _refused(decision, _lacks(requirement, lacking, settings))
-    return decision
+    key = (review.namespace, review.service_account)
+    granted = sources.granted(account, key)
+    shape = None
+    if not granted.container_credentials and _may_be_kept(account, granted):
+        shape = shape_of(pod, settings)
+    if shape is not None and len(pod.meta.name or "") <= SESSION_NAME_MAX:
+        outcome = _on_shape(account, key, granted, settings, shape)
+    else:
+        outcome = _on_pod(pod, account, key, granted, settings, uid=review.uid, raw_volumes=review.raw_volumes)
+    decision = outcome.decision
+    # A namespace promises nothing to a pod without a role.
+    if outcome.lacking and (requirement == "pod" or (requirement == "namespace" and decision.reason not in _ROLELESS)):
+        return _refused(decision, _lacks(requirement, outcome.lacking, settings))
+    return skipped if is_skipped and decision.method is None and not decision.denied else decision
 
 
 def _without_account(pod: Pod, requirement: "_Requirement", settings: Settings) -> Decision:
@@ -147,25 +147,97 @@ def _without_account(pod: Pod, requirement: "_Requirement", settings: Settings) 
     return _refused(decision, _lacks(requirement, why, settings)) if requirement == "pod" else decision
 
 
-# Both are cached where they were made, and their identity is the key: nothing of a pod is looked at again.
+class _Outcome(msgspec.Struct, frozen=True, gc=False):
+    """A decision, and why the pod would run without credentials; empty where it has them."""
+
+    decision: Decision
+    lacking: str = ""
+
+
+# The one cache of the room: most pods are of few shapes, and run as few ServiceAccounts. What depends on more of a pod
+# is decided anew each time. An entry takes some 20 kB at most, so that all take 20 MB where a tenant does his worst.
 @lru_cache(maxsize=1024)
-def _shared_decision(plan: "_Plan", mutation: Mutation, method: Method) -> Decision:
-    """The decision on pods that get the same by the same plan: none of their containers lacks credentials then."""
-    decision = _decided(plan, mutation, method)
-    if sum(map(len, decision.operations)) > _MAX_CACHED:
-        return decision
-    return msgspec.structs.replace(decision, encoded=encode_response(_response("", decision)))
+def _on_shape(
+    account: ServiceAccount | None, key: tuple[str, str], granted: Granted, settings: Settings, shape: Shape
+) -> _Outcome:
+    outcome = _on_pod(pod_of(shape), account, key, granted, settings, uid="", raw_volumes=list)
+    encoded = encode_response(_response("", outcome.decision))
+    return _Outcome(msgspec.structs.replace(outcome.decision, encoded=encoded), outcome.lacking)
 
 
-def _decided(plan: "_Plan", mutation: Mutation, method: Method) -> Decision:
-    audit = plan.audit
+def _may_be_kept(account: ServiceAccount | None, granted: Granted) -> bool:
+    """Whether a decision with these may be kept: it goes by no names of containers, and is not as large as any text."""
+    size = 0
+    if account is not None:
+        annotations = account.annotations
+        if SKIP_CONTAINERS in annotations or ONLY_CONTAINERS in annotations:
+            return False
+        size = sum(map(len, annotations.values()))
+    if granted.mapped is not None:
+        size += len(granted.mapped.role_arn) + len(granted.mapped.audience or "")
+    return size <= _MAX_CACHED
+
+
+def _on_pod(
+    pod: Pod,
+    account: ServiceAccount | None,
+    key: tuple[str, str],
+    granted: Granted,
+    settings: Settings,
+    *,
+    uid: str,
+    raw_volumes: Callable[[], Sequence[msgspec.Raw]],
+) -> _Outcome:
+    of_account = account.annotations if account is not None else {}
+    of_pod = own_annotations(pod.meta.annotations, settings)
+    identity, warnings = resolve(account, key, of_pod, granted, settings)
+    audit = {"service-account": f"{key[0]}/{key[1]}"}
+    if isinstance(identity, NoIdentity):
+        audit["decision"] = identity.reason
+        warnings += _without_effect(pod.meta.annotations or {}, of_pod, settings)
+        return _Outcome(
+            Decision(identity.reason, warnings=bounded(warnings), audit=audit, why=identity.message), identity.message
+        )
+    if identity.role_arn:
+        audit["role-arn"] = identity.role_arn
+    session_name = session_name_of(of_pod, of_account, pod.meta.name or "", settings, warnings)
+    injection = injection_of(identity, settings, windows=pod.is_windows, session_name=session_name)
+    count = len(pod.spec.containers or ()) + len(pod.spec.initContainers or ())
+    if count * injection.size > MAX_PATCH:
+        denied = f"spec.containers: {count} take a patch of more than {MAX_PATCH} bytes: more than a cluster stores"
+        return _Outcome(Decision("invalid_pod", denied=denied, code=400))
+    is_skipped = _skipping(of_pod, of_account)
+    mutation = mutate(pod, injection, _jittered(identity, uid), is_skipped=is_skipped, raw_volumes=raw_volumes)
     if mutation.injected:
         # Said of what the pod has in the end, not of this patch: a reinvocation must not say otherwise.
-        audit = audit | _INJECTED
+        audit |= _INJECTED
+    warnings += _without_effect(pod.meta.annotations or {}, of_pod, settings)
     # Where all containers are skipped, nothing is done that a warning could be about.
-    said = plan.warnings if mutation.considered else ()
-    warnings = bounded([*said, *mutation.warnings]) if said or mutation.warnings else []
-    return Decision(mutation.reason, mutation.operations, warnings, audit, method=method)
+    said = bounded([*(warnings if mutation.considered else ()), *mutation.warnings])
+    decision = Decision(mutation.reason, mutation.operations, said, audit, method=identity.method)
+    return _Outcome(decision, _lacking(mutation))
+
+
+def _without_effect(annotations: Mapping[str, str], ours: Mapping[str, str], settings: Settings) -> list[str]:
+    """What is to be said of a pod's annotations that look as if they did something."""
+    prefix = settings.own_prefix
+    said = [
+        f"without effect: Pod annotation {prefix}{name}, which belongs on the ServiceAccount"
+        for name in ONLY_OF_SERVICE_ACCOUNTS
+        if name in ours
+    ]
+    meant = settings.own_keys.meant(annotations)
+    if meant is not None:
+        said.append(unlike("Pod", *meant, settings))
+    return said
+
+
+def _skipping(of_pod: Mapping[str, str], of_account: Mapping[str, str]) -> Callable[[str], bool] | None:
+    """What says of a container's name whether the container is left alone; None where none is."""
+    skipped, only = _names(SKIP_CONTAINERS, of_pod, of_account), _names(ONLY_CONTAINERS, of_pod, of_account)
+    if not skipped and not only:
+        return None
+    return lambda name: name in skipped or (bool(only) and name not in only)
 
 
 def answer(review: Review, decision: Decision) -> bytes:
@@ -188,93 +260,6 @@ def _response(uid: str, decision: Decision) -> Response:
     if decision.audit:
         response.auditAnnotations = decision.audit
     return response
-
-
-class _Plan(msgspec.Struct, frozen=True, eq=False):
-    """What a pod gets by its ServiceAccount and its annotations, before its containers are looked at.
-
-    `injection` is there where `identity` is one; `is_skipped` says of a container's name whether it is left alone
-    (None: none is); `is_shared`: all pods without annotations of ours that run as it have this very one.
-    """
-
-    identity: Identity | NoIdentity
-    warnings: tuple[str, ...]
-    audit: dict[str, str]
-    injection: Injection | None = None
-    is_skipped: Callable[[str], bool] | None = None
-    is_shared: bool = False
-
-
-def _plan_for(pod: Pod, review: Review, account: ServiceAccount | None, sources: Sources, settings: Settings) -> _Plan:
-    key = (review.namespace, review.service_account)
-    granted = sources.granted(account, key)
-    meta = pod.meta
-    annotations, name = meta.annotations, meta.name or ""
-    is_plain = annotations is None or settings.own_keys.concern_none(annotations)
-    if is_plain and not pod.is_windows and len(name) <= SESSION_NAME_MAX and _is_small(account, granted):
-        return _plain_plan(account, key, granted, settings)
-    of_pod = own_annotations(annotations, settings)
-    plan = _plan(account, key, granted, settings, of_pod, name, windows=pod.is_windows)
-    said = _without_effect(annotations or {}, of_pod, settings)
-    return msgspec.structs.replace(plan, warnings=(*plan.warnings, *said)) if said else plan
-
-
-def _without_effect(annotations: Mapping[str, str], ours: Mapping[str, str], settings: Settings) -> list[str]:
-    """What is to be said of a pod's annotations that look as if they did something."""
-    prefix = settings.own_prefix
-    said = [
-        f"without effect: Pod annotation {prefix}{name}, which belongs on the ServiceAccount"
-        for name in ONLY_OF_SERVICE_ACCOUNTS
-        if name in ours
-    ]
-    meant = settings.own_keys.meant(annotations)
-    if meant is not None:
-        said.append(unlike("Pod", *meant, settings))
-    return said
-
-
-def _is_small(account: ServiceAccount | None, granted: Granted) -> bool:
-    """Whether these may be kept here after the cluster has changed them: not whatever their authors wrote."""
-    size = sum(map(len, account.annotations.values())) if account is not None else 0
-    if granted.mapped is not None:
-        size += len(granted.mapped.role_arn) + len(granted.mapped.audience or "")
-    return size <= _MAX_CACHED
-
-
-# Most pods have no annotations of ours, and run as few ServiceAccounts, over and over.
-@lru_cache(maxsize=2048)
-def _plain_plan(account: ServiceAccount | None, key: tuple[str, str], granted: Granted, settings: Settings) -> _Plan:
-    return msgspec.structs.replace(_plan(account, key, granted, settings, {}, "", windows=False), is_shared=True)
-
-
-def _plan(
-    account: ServiceAccount | None,
-    key: tuple[str, str],
-    granted: Granted,
-    settings: Settings,
-    pod_annotations: Mapping[str, str],
-    pod_name: str,
-    *,
-    windows: bool,
-) -> _Plan:
-    identity, warnings = resolve(account, key, pod_annotations, granted, settings)
-    audit = {"service-account": f"{key[0]}/{key[1]}"}
-    if isinstance(identity, NoIdentity):
-        return _Plan(identity, tuple(warnings), {**audit, "decision": identity.reason})
-    if identity.role_arn:
-        audit["role-arn"] = identity.role_arn
-    account_annotations = account.annotations if account is not None else {}
-    session_name = session_name_of(pod_annotations, account_annotations, pod_name, settings, warnings)
-    injection = injection_of(identity, settings, windows=windows, session_name=session_name)
-    skipped = _names(SKIP_CONTAINERS, pod_annotations, account_annotations)
-    only = _names(ONLY_CONTAINERS, pod_annotations, account_annotations)
-    is_skipped = None
-    if skipped or only:
-
-        def is_skipped(name: str) -> bool:
-            return name in skipped or (bool(only) and name not in only)
-
-    return _Plan(identity, tuple(warnings), audit, injection, is_skipped)
 
 
 def _jittered(identity: Identity, uid: str) -> int:

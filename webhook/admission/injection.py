@@ -3,12 +3,10 @@
 import posixpath
 import re
 from collections.abc import Container, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from webhook.admission import jsonpatch
 from webhook.admission.annotations import (
     CONTAINER_CREDENTIALS_LABEL,
     CONTAINER_CREDENTIALS_LABEL_VALUE,
@@ -24,8 +22,8 @@ from webhook.admission.annotations import (
     TOKEN_PATH,
     TOKEN_VOLUME_NAME,
 )
-from webhook.admission.identity import Identity, Method
-from webhook.admission.mounts import Place, place_of
+from webhook.admission.identity import Identity
+from webhook.admission.mounts import Place
 from webhook.admission.settings import Settings
 from webhook.admission.warning import quoted
 
@@ -36,15 +34,12 @@ _SESSION_NAME: Final = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}", re.ASCII)
 SESSION_NAME_MAX: Final = 64
 _POD_NAME: Final = "pod-name"
 
-_MAX_CACHED: Final = 1024
 
-
-class Injection(msgspec.Struct, frozen=True, eq=False):
+class Injection(msgspec.Struct, frozen=True):
     """What to add. `credentials` are the two variables that name the credentials; `env` all variables, in their order.
 
     `mount` is a core/v1 VolumeMount. `token_path` is relative to `mount_path`, which is at `place`; `label` is for the
-    pod. An injection is shared by all pods that get the same: nothing in it is ever changed, and what is derived from
-    it is cached by its identity.
+    pod.
     """
 
     credentials: dict[str, str]
@@ -56,8 +51,6 @@ class Injection(msgspec.Struct, frozen=True, eq=False):
     token_path: str
     audience: str
     windows: bool
-    size: int
-    is_shared: bool
     label: tuple[str, str] | None = None
 
     def env_beside(self, preset: Container[str]) -> list[dict[str, Any]]:
@@ -69,71 +62,20 @@ class Injection(msgspec.Struct, frozen=True, eq=False):
         kept_out = {name for pair in pairs if any(one in preset for one in pair) for name in pair}
         return [entry for entry in self.env if entry["name"] not in kept_out and entry["name"] not in preset]
 
+    @property
+    def size(self) -> int:
+        """How many bytes of JSON each container gets, at least."""
+        return len(msgspec.json.encode([*self.env, self.mount]))
+
     def volume(self, expiration: int) -> dict[str, Any]:
         """The projected volume (core/v1 Volume) with a token that lives for so many seconds."""
         token = {"audience": self.audience, "expirationSeconds": expiration, "path": self.token_path}
         return {"name": self.volume_name, "projected": {"sources": [{"serviceAccountToken": token}]}}
 
 
-def appended(pointer: str, items: list[dict[str, Any]], exists: bool) -> list[bytes]:
-    """The operations that append to the list at `pointer`, or add it where it does not exist (or is null)."""
-    if not exists:
-        return [jsonpatch.add(pointer, items)]
-    return [jsonpatch.add(f"{pointer}/-", item) for item in items]
-
-
-def additions(injection: Injection, container: str, has_env: bool, has_mounts: bool) -> list[bytes]:
-    """The operations for the container at a JSON Pointer that has nothing of ours: its mount, and all variables.
-
-    `has_env` and `has_mounts` say whether it has a list of them.
-    """
-    make = _additions if injection.is_shared else _additions.__wrapped__
-    return make(injection, container, has_env, has_mounts)
-
-
-# Containers are few and stand in the same places in every pod: their operations are encoded once.
-@lru_cache(maxsize=4096)
-def _additions(injection: Injection, container: str, has_env: bool, has_mounts: bool) -> list[bytes]:
-    mount = appended(f"{container}/volumeMounts", [injection.mount], has_mounts)
-    return mount + (appended(f"{container}/env", injection.env, has_env) if injection.env else [])
-
-
-def volume_addition(injection: Injection, expiration: int, has_volumes: bool) -> list[bytes]:
-    """The operation that adds the volume to a pod; `has_volumes`: it has a list of them."""
-    make = _volume_addition if injection.is_shared else _volume_addition.__wrapped__
-    return make(injection, expiration, has_volumes)
-
-
-@lru_cache(maxsize=1024)
-def _volume_addition(injection: Injection, expiration: int, has_volumes: bool) -> list[bytes]:
-    return appended("/spec/volumes", [injection.volume(expiration)], has_volumes)
-
-
 def injection_of(identity: Identity, settings: Settings, *, windows: bool, session_name: str | None) -> Injection:
     """What `identity` adds to a pod; `session_name` is what `session_name_of` says."""
-    make = _injection if _is_small(identity.role_arn, identity.audience) else _injection.__wrapped__
-    return make(
-        identity.method, identity.role_arn, identity.audience, identity.regional_sts, session_name, windows, settings
-    )
-
-
-def _is_small(role_arn: str, audience: str) -> bool:
-    """Whether what is made of them may be kept: whoever may write annotations must not fill our memory."""
-    return len(role_arn) + len(audience) <= _MAX_CACHED
-
-
-# The pods of a cluster run as few ServiceAccounts, over and over.
-@lru_cache(maxsize=1024)
-def _injection(
-    method: Method,
-    role_arn: str,
-    audience: str,
-    regional_sts: bool,
-    session_name: str | None,
-    windows: bool,
-    settings: Settings,
-) -> Injection:
-    if method == "container_credentials":
+    if identity.method == "container_credentials":
         volume_name, path = settings.container_credentials_token_volume_name, settings.container_credentials_token_path
         mount_path = settings.container_credentials_token_mount_path
         first = (ENV_CONTAINER_CREDENTIALS_URI, settings.container_credentials_full_uri)
@@ -141,30 +83,26 @@ def _injection(
         label = (CONTAINER_CREDENTIALS_LABEL, CONTAINER_CREDENTIALS_LABEL_VALUE)
     else:
         volume_name, path, mount_path = TOKEN_VOLUME_NAME, TOKEN_PATH, settings.token_mount_path
-        first = (ENV_ROLE_ARN, role_arn)
+        first = (ENV_ROLE_ARN, identity.role_arn)
         token_variable, label = ENV_TOKEN_FILE, None
     token_file = posixpath.join(mount_path, path)
     if windows:
         token_file = "C:" + token_file.replace("/", "\\")
     credentials = {first[0]: first[1], token_variable: token_file}
-    env: list[dict[str, Any]] = [{"name": ENV_STS_REGIONAL_ENDPOINTS, "value": "regional"}] if regional_sts else []
+    env = [{"name": ENV_STS_REGIONAL_ENDPOINTS, "value": "regional"}] if identity.regional_sts else []
     if settings.aws_default_region:
         env += [{"name": name, "value": settings.aws_default_region} for name in _REGIONS]
     env += [{"name": name, "value": value} for name, value in credentials.items()]
-    if session_name:
-        env.append(_session_name_variable(session_name))
-    mount = {"name": volume_name, "readOnly": True, "mountPath": mount_path}
+    variables: list[dict[str, Any]] = [*env, _session_name_variable(session_name)] if session_name else [*env]
     return Injection(
         credentials=credentials,
-        env=env,
-        mount=mount,
-        size=len(msgspec.json.encode([*env, mount])),
-        is_shared=_is_small(role_arn, audience),
+        env=variables,
+        mount={"name": volume_name, "readOnly": True, "mountPath": mount_path},
         volume_name=volume_name,
         mount_path=mount_path,
-        place=place_of(mount_path, windows=windows),
+        place=Place(mount_path, windows=windows),
         token_path=path,
-        audience=audience,
+        audience=identity.audience,
         windows=windows,
         label=label,
     )

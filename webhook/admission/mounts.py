@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from webhook.admission.pod import VolumeMount
@@ -19,7 +18,11 @@ Relation: TypeAlias = Literal["", "same", "above", "below"]
 
 
 class Place:
-    """The place of our mount: `place_of` makes it."""
+    """The place of our mount.
+
+    `beginnings`: what the paths of mounts that have to do with it start with, two characters, unless they have `..` in
+    them; None where every path needs a closer look.
+    """
 
     __slots__ = ("_folder", "_is_windows", "_relations", "beginnings", "path")
 
@@ -29,8 +32,8 @@ class Place:
         self._folder = self.path + "/"
         starts = [self.path] + ([_RUN] if self.path.startswith(_VAR_RUN + "/") else [])
         relative = [start.lstrip("/") for start in starts]
-        # Of what mount paths start with, two characters: others lead elsewhere, unless they have `..` in them.
-        self.beginnings = frozenset({"", "/", "//", "/.", "./", ".", *(start[:2] for start in starts + relative)})
+        odd = ("", "/", "//", "/.", "./", ".")
+        self.beginnings = None if windows else frozenset({*odd, *(start[:2] for start in starts + relative)})
         # Of the paths that come with pod after pod.
         self._relations: dict[str, Relation] = {}
 
@@ -63,12 +66,6 @@ class Place:
         """Whether the file `path` lies in the mount at `mount_path`, or is itself what is mounted there."""
         file, mounted = self.clean(path), self.clean(mount_path)
         return file == mounted or file.startswith(mounted if mounted == "/" else mounted + "/")
-
-
-@lru_cache(maxsize=16)
-def place_of(mount_path: str, *, windows: bool) -> Place:
-    """The place of a mount at that path, of which there are as few as flags and kinds of nodes."""
-    return Place(mount_path, windows=windows)
 
 
 class Mounts:

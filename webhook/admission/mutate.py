@@ -5,39 +5,30 @@ the patched pod adds nothing.
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal
 
 import msgspec
 
 from webhook.admission import credentials, jsonpatch
-from webhook.admission.annotations import (
-    ENV_DEFAULT_REGION,
-    ENV_REGION,
-    ENV_STS_REGIONAL_ENDPOINTS,
-    READ_VARIABLES,
-)
-from webhook.admission.injection import Injection, additions, appended, volume_addition
+from webhook.admission.annotations import ENV_DEFAULT_REGION, ENV_REGION, ENV_STS_REGIONAL_ENDPOINTS
+from webhook.admission.injection import Injection
 from webhook.admission.mounts import Mounts
-from webhook.admission.pod import Container, Pod, PodSpec, Volume
+from webhook.admission.pod import Container, Pod, Volume
+from webhook.admission.shape import has_nothing
 from webhook.admission.volume_source import UNKNOWN, VolumeSource, source_of
 from webhook.admission.warning import quoted, short
 
-# Of each container: whether it has a list of variables, and one of mounts.
-_Lists: TypeAlias = tuple[tuple[bool, bool], ...]
-# Those of the init containers and of the containers, and whether the pod has a list of volumes.
-_Shape: TypeAlias = tuple[_Lists, _Lists, bool]
-
-# With more containers, mutations are not kept: whoever may create pods must not fill our memory.
-_FEW_CONTAINERS: Final = 16
+# Stands for a container's JSON Pointer; no JSON text has it.
+_POINTER: Final = "\0"
+_ENCODED_POINTER: Final = b"\\u0000"
 
 
 class Mutation(msgspec.Struct, eq=False):
-    """The operations that a pod needs, encoded, with warnings.
+    """The operations that a pod needs, encoded, some with commas between; and warnings.
 
     `considered` counts the containers that were not skipped; `lacking` names those of them that would not end at the
     credentials of a pod's identity once patched, ours or their own, each with the reason. `injected` says whether any
-    uses what we inject, now or from an earlier invocation. `is_shared`: all pods that get the same have this very one.
+    uses what we inject, now or from an earlier invocation.
     """
 
     operations: list[bytes] = []
@@ -45,7 +36,6 @@ class Mutation(msgspec.Struct, eq=False):
     considered: int = 0
     injected: bool = False
     lacking: list[tuple[str, str]] = []
-    is_shared: bool = False
 
     @property
     def reason(self) -> Literal["injected", "already_injected", "containers_left_alone", "all_containers_skipped"]:
@@ -67,13 +57,9 @@ def mutate(
 ) -> Mutation:
     """The mutation that gives `pod` what `injection` says, with a token that lives for `expiration` seconds.
 
-    `is_skipped` says of a container's name whether it is left alone (None: none is); `raw_volumes` has the
-    JSON of the pod's volumes, asked only where their kind matters.
+    `is_skipped` says of a container's name whether it is left alone (None: none is); `raw_volumes` has the JSON of the
+    pod's volumes, asked only where their kind matters.
     """
-    if is_skipped is None:
-        shape = _plain_shape(pod.spec, injection)
-        if shape is not None:
-            return _plain_mutation(injection, expiration, shape)
     result = Mutation()
     run = _Run(pod, injection, result, raw_volumes)
     for group, containers in (("initContainers", pod.spec.initContainers), ("containers", pod.spec.containers)):
@@ -82,10 +68,8 @@ def mutate(
                 continue
             result.considered += 1
             pointer = f"/spec/{group}/{index}"
-            if _has_nothing_of_ours(container, injection):
-                has_env, has_mounts = container.env is not None, container.volumeMounts is not None
-                result.operations += additions(injection, pointer, has_env, has_mounts)
-                result.injected = run.volume_used = True
+            if has_nothing(container, injection.volume_name, injection.place):
+                run.everything(pointer, container)
                 lacks = run.unsuitable
             else:
                 lacks = run.container(pointer, container)
@@ -96,54 +80,6 @@ def mutate(
     if result.injected and injection.label is not None:
         run.label(*injection.label)
     return result
-
-
-def _plain_shape(spec: PodSpec, injection: Injection) -> _Shape | None:
-    """The shape of a pod that gets what every pod of that shape gets, as nearly all do; None for others."""
-    init_containers, containers, volumes = spec.initContainers or (), spec.containers or (), spec.volumes
-    if not 0 < len(init_containers) + len(containers) <= _FEW_CONTAINERS:
-        return None
-    if injection.label is not None or not injection.is_shared:
-        return None
-    for volume in volumes or ():
-        if volume.name == injection.volume_name:
-            return None
-    lists = []
-    for container in (*init_containers, *containers):
-        if not _has_nothing_of_ours(container, injection):
-            return None
-        lists.append((container.env is not None, container.volumeMounts is not None))
-    count = len(init_containers)
-    return tuple(lists[:count]), tuple(lists[count:]), volumes is not None
-
-
-# Shared by all pods that get the same: never changed.
-@lru_cache(maxsize=1024)
-def _plain_mutation(injection: Injection, expiration: int, shape: _Shape) -> Mutation:
-    init_containers, containers, has_volumes = shape
-    operations: list[bytes] = []
-    for group, lists in (("initContainers", init_containers), ("containers", containers)):
-        for index, (has_env, has_mounts) in enumerate(lists):
-            operations += additions(injection, f"/spec/{group}/{index}", has_env, has_mounts)
-    operations += volume_addition(injection, expiration, has_volumes)
-    considered = len(init_containers) + len(containers)
-    return Mutation(operations, considered=considered, injected=True, is_shared=True)
-
-
-def _has_nothing_of_ours(container: Container, injection: Injection) -> bool:
-    """Whether a container can get everything without a closer look, as nearly all can."""
-    for variable in container.env or ():
-        if variable.name in READ_VARIABLES:
-            return False
-    name, place, windows = injection.volume_name, injection.place, injection.windows
-    beginnings = place.beginnings
-    for mount in container.volumeMounts or ():
-        if mount.name == name:
-            return False
-        path = mount.mountPath
-        if (path[:2] in beginnings or windows or ".." in path) and place.relation(path):
-            return False
-    return True
 
 
 class _Run:
@@ -164,9 +100,23 @@ class _Run:
         self._raw: Sequence[msgspec.Raw] | None = None
         # What was found out of the volumes that were asked about: each is looked at once, however many mount it.
         self._tokens: dict[str, str | None] = {}
+        # For containers that get everything, of each kind of lists, in the parts between their pointers.
+        self._everything: dict[tuple[bool, bool], list[bytes]] = {}
         self._sources: dict[str, VolumeSource] = {}
         self.unsuitable = self._unsuitable_volume() if injection.volume_name in self._volumes else None
         self.volume_used = False
+
+    def everything(self, pointer: str, container: Container) -> None:
+        """Adds everything to a container that has nothing of ours: its mount, and all variables."""
+        lists = (container.env is not None, container.volumeMounts is not None)
+        parts = self._everything.get(lists)
+        if parts is None:
+            has_env, has_mounts = lists
+            mounts = jsonpatch.append(f"{_POINTER}/volumeMounts", [self._injection.mount], exists=has_mounts)
+            variables = jsonpatch.append(f"{_POINTER}/env", self._injection.env, exists=has_env)
+            parts = self._everything[lists] = (mounts + b"," + variables).split(_ENCODED_POINTER)
+        self._result.operations.append(pointer.encode().join(parts))
+        self._result.injected = self.volume_used = True
 
     def container(self, pointer: str, container: Container) -> str | None:
         """Adds what one container lacks; why it then has no credentials of a pod's identity, None where it has."""
@@ -213,7 +163,7 @@ class _Run:
             if self.unsuitable is not None:
                 self._result.warnings.append(f"no credentials: {self.unsuitable}")
             return
-        self._result.operations += volume_addition(self._injection, expiration, self._pod.spec.volumes is not None)
+        self._append("/spec/volumes", self._pod.spec.volumes, [self._injection.volume(expiration)])
 
     def label(self, name: str, value: str) -> None:
         """Adds a label to the pod, unless it is there; a foreign value stays."""
@@ -292,7 +242,7 @@ class _Run:
             self._result.warnings.append(f"no region added, as {' and '.join(names)} {is_or_are} empty: {who}")
 
     def _append(self, pointer: str, existing: list[Any] | None, items: list[dict[str, Any]]) -> None:
-        self._result.operations += appended(pointer, items, existing is not None)
+        self._result.operations.append(jsonpatch.append(pointer, items, exists=existing is not None))
 
     def _add(self, pointer: str, value: Any) -> None:
         self._result.operations.append(jsonpatch.add(pointer, value))

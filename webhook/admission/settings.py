@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from webhook.admission.annotations import REQUIRE_LABEL, SKIP_LABEL
+from webhook.admission.mounts import Place
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.admission.own_keys import OwnKeys
 from webhook.errors import SettingsError
@@ -72,6 +73,9 @@ class Settings:
     require_label: str = field(init=False)
     """The label of pods that are refused where they would lack their credentials."""
 
+    token_place: Place = field(init=False)
+    """Where the token is mounted, but on Windows."""
+
     own_keys: OwnKeys = field(init=False)
     """The keys of our annotations."""
 
@@ -80,6 +84,7 @@ class Settings:
         object.__setattr__(self, "own_prefix", prefix)
         object.__setattr__(self, "skip_label", prefix + SKIP_LABEL)
         object.__setattr__(self, "require_label", prefix + REQUIRE_LABEL)
+        object.__setattr__(self, "token_place", Place(self.token_mount_path, windows=False))
         object.__setattr__(self, "own_keys", OwnKeys(prefix))
         problems = list(self._problems())
         if problems:

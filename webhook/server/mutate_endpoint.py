@@ -188,7 +188,7 @@ def _log(review: Review, decision: Decision) -> None:
         quoted(name),
         review.namespace or "?",
         review.service_account or "?",
-        len(decision.operations),
+        decision.operation_count,
         f", denied: {decision.denied[:_REASON_LOGGED]}" if decision.denied else "",
         f", warnings: {warnings}" if warnings else "",
         f" and {more} more" if more else "",
