@@ -30,7 +30,8 @@ from webhook.admission.shape import Shape, pod_of, shape_of
 from webhook.admission.warning import bounded, quoted, short
 
 _JITTERED_FROM: Final = 79200
-_MAX_CACHED: Final = 4096
+# Characters of annotations and mappings: those of nearly all ServiceAccounts have a hundred or two.
+_MAX_CACHED: Final = 1024
 # Of a namespace that requires identity, pods without a role are admitted.
 _ROLELESS: Final = ("no_role", "service_account_not_found")
 # So many containers that lack credentials are named in a refusal.
@@ -62,9 +63,9 @@ REASONS: Final = (
 class Decision(msgspec.Struct, gc=False, frozen=True):
     """What to answer, and why.
 
-    `operations` are encoded, some with commas between; `why` says in a sentence what `reason` says in a word, where
-    there is more to say. `denied` is the text of a refusal, with `code` its status; `method` is set where an identity was
-    found. `encoded` is the answer behind its uid, where pods alike share the decision.
+    `operations` are encoded, some with commas between; `why` says in a sentence what `reason` says in a word, if there
+    is more to say. `denied` is the text of a refusal, with `code` its status; `method` is set if an identity was found.
+    `encoded` is the answer behind its uid, if pods alike share the decision.
     """
 
     reason: str
@@ -118,12 +119,10 @@ def decide(
         value = pod.meta.labels[settings.require_label] if pod.meta.labels else ""
         return _refused(Decision(""), f"the pod's label {settings.require_label} is {quoted(value)}, which is no bool")
     is_skipped = _has_skip_label(pod, settings)
-    skipped = Decision("skip_label", why=f"its label {settings.skip_label} keeps the webhook away")
-    if is_skipped and requirement == "none":
-        return skipped
-
+    if is_skipped and (requirement == "none" or (requirement == "namespace" and not review.service_account)):
+        return _skipped(settings)
     if not review.service_account:
-        return skipped if is_skipped and requirement != "pod" else _without_account(pod, requirement, settings)
+        return _without_account(pod, requirement, settings)
 
     key = (review.namespace, review.service_account)
     granted = sources.granted(account, key)
@@ -138,7 +137,11 @@ def decide(
     # A namespace promises nothing to a pod without a role.
     if outcome.lacking and (requirement == "pod" or (requirement == "namespace" and decision.reason not in _ROLELESS)):
         return _refused(decision, _lacks(requirement, outcome.lacking, settings))
-    return skipped if is_skipped and decision.method is None and not decision.denied else decision
+    return _skipped(settings) if is_skipped and decision.method is None and not decision.denied else decision
+
+
+def _skipped(settings: Settings) -> Decision:
+    return Decision("skip_label", why=f"its label {settings.skip_label} keeps the webhook away")
 
 
 def _without_account(pod: Pod, requirement: "_Requirement", settings: Settings) -> Decision:
@@ -155,7 +158,7 @@ class _Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 # The one cache of the room: most pods are of few shapes, and run as few ServiceAccounts. What depends on more of a pod
-# is decided anew each time. An entry takes some 20 kB at most, so that all take 20 MB where a tenant does his worst.
+# is decided anew each time. An entry takes 30 kB at most, so that all take 30 MB if a tenant does his worst.
 @lru_cache(maxsize=1024)
 def _on_shape(
     account: ServiceAccount | None, key: tuple[str, str], granted: Granted, settings: Settings, shape: Shape
