@@ -11,10 +11,10 @@ from typing import Any
 
 import uvloop
 
-from webhook.server.certificate_files import CertificateFiles
+from webhook.server.certificates.contexts import ServingContext
+from webhook.server.certificates.files import CertificateFiles
+from webhook.server.certificates.tls_settings import TlsSettings
 from webhook.server.http.listener import Listener
-from webhook.server.tls import ServingContext
-from webhook.server.tls_settings import TlsSettings
 
 ANSWER = b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"0","allowed":true}}'
 START = {

@@ -19,6 +19,11 @@ _VERBS: Final = {
     "replay": "show what the webhook would do to reviews, pods and workloads",
     "certs": "show, rotate or issue the webhook's certificates",
 }
+_MODULES: Final = {
+    "serve": "webhook.commands.serve",
+    "replay": "webhook.commands.replay.verb",
+    "certs": "webhook.commands.certs.verbs",
+}
 _HELP: Final = ("-h", "--help", "help")
 
 
@@ -83,7 +88,7 @@ def _run(verb: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
         print(f"pod-identity-webhook: {problem}\n\n{_usage()}", file=sys.stderr)  # noqa: T201
         return 2
     # Each verb imports what it needs and no more: the server's memory is an admin's.
-    code: int = importlib.import_module(f"webhook.commands.{verb}").main(argv[1:], environ)
+    code: int = importlib.import_module(_MODULES[verb]).main(argv[1:], environ)
     return code
 
 

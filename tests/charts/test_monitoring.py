@@ -6,8 +6,8 @@ import pytest
 from tests.charts.matrix import CERT_MANAGER, EXISTING_ISSUER, MONITORING, OWN_SECRET, PEM_VALUES, POD_MONITOR
 from tests.charts.rendering import CHART, Object, Rendered, Values, merged
 
-EXPOSED = (CHART.parents[1] / "tests/server/metrics.txt").read_text(encoding="utf-8")
-GAUGES = (CHART.parents[1] / "webhook/server/gauges.py").read_text(encoding="utf-8")
+EXPOSED = (CHART.parents[1] / "tests/server/metrics/page.txt").read_text(encoding="utf-8")
+GAUGES = (CHART.parents[1] / "webhook/server/metrics/gauges.py").read_text(encoding="utf-8")
 # By kube-state-metrics and cAdvisor.
 FOREIGN = {"kube_deployment_status_replicas_available", "container_memory_working_set_bytes"}
 HOUR = 3600

@@ -4,7 +4,7 @@ from tests.charts.matrix import HOST_NETWORK, MATRIX
 from tests.charts.rendering import Object, Rendered, Values
 from tests.charts.restricted import violations
 from tests.commands.outcome import run
-from webhook.commands.certs_flags import ROTATE_FLAGS, SHOW_FLAGS
+from webhook.commands.certs.flags import ROTATE_FLAGS, SHOW_FLAGS
 
 # Whoever takes the node's network or removes what the chart sets wants it so.
 UNRESTRICTED = {"host network", "nothing optional"}

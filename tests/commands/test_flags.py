@@ -1,8 +1,8 @@
 import pytest
 
 from tests.commands.outcome import ROOT, assert_golden, run, run_process
-from webhook.commands.flag_table import REPLAY_FLAGS, SERVE_FLAGS
-from webhook.commands.flags import Flag, parse, unknown_variables
+from webhook.commands.flags.parsing import Flag, parse, unknown_variables
+from webhook.commands.flags.table import REPLAY_FLAGS, SERVE_FLAGS
 
 TABLE = (
     Flag("text", "string", "some", "a text", "G"),

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.docs.pages import ROOT, quoted, table
-from webhook.server.gauges import _add_authority, add_client_ca, add_cluster
-from webhook.server.metrics import Metrics
+from webhook.server.metrics.families import Metrics
+from webhook.server.metrics.gauges import _add_authority, add_client_ca, add_cluster
 
 
 def assert_documented(standalone: str) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from certs.state import ROTATE_CA_AFTER, ROTATE_LEAF_AFTER
-from tests.commands.certificates import SECRET, installation, served
-from tests.commands.live import kubeconfig
+from tests.commands.certs.certificates import SECRET, installation, served
 from tests.commands.outcome import run
+from tests.commands.replay.live import kubeconfig
 from tests.docs.pages import ROOT, commands, quoted, table
-from webhook.commands import certs_show
-from webhook.commands.certs_facts import Served
-from webhook.commands.certs_handshake import ask
+from webhook.commands.certs import show as certs_show
+from webhook.commands.certs.facts import Served
+from webhook.commands.certs.handshake import ask
 
 COMMANDS = commands(ROOT / "docs/certificates.md")
 SHOW, ROTATE, ISSUE = (

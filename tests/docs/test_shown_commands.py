@@ -9,8 +9,8 @@ import httpx
 import pytest
 import yaml
 
-from tests.commands.live import api_server, kubeconfig, path_of
 from tests.commands.outcome import run, without_settings
+from tests.commands.replay.live import api_server, kubeconfig, path_of
 from tests.commands.servers import serving
 from tests.docs.metrics import assert_documented
 from tests.docs.pages import PAGES, ROOT, commands

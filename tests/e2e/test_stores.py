@@ -22,9 +22,9 @@ from tests.e2e.waiting import wait_until
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.client import KubernetesClient
 from webhook.cluster.running import running
-from webhook.server.bundle_store import KubernetesBundleStore, Ownership
-from webhook.server.object_watch import watch_object
-from webhook.server.secret_store import KubernetesSecretStore
+from webhook.server.certificates.bundle_store import KubernetesBundleStore, Ownership
+from webhook.server.certificates.object_watch import watch_object
+from webhook.server.certificates.secret_store import KubernetesSecretStore
 
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 SECRET = "pod-identity-webhook-tls"

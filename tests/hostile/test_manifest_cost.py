@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from webhook.cluster.documents import read_documents
 from webhook.errors import ManifestError
+from webhook.manifests.documents import read_documents
 
 TEXTS: dict[str, Callable[[int], str]] = {
     "documents": lambda n: "---\n" * n,

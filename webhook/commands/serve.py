@@ -4,10 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from webhook.commands.flag_table import SERVE_FLAGS, is_ignored
-from webhook.commands.flags import Parsed, parse, unknown_variables
-from webhook.commands.help import help_text
-from webhook.commands.settings import admission_settings, checked, with_account
+from webhook.commands.flags.help import help_text
+from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
+from webhook.commands.flags.settings import admission_settings, checked, with_account
+from webhook.commands.flags.table import SERVE_FLAGS, is_ignored
 from webhook.server.logs import configure_logs
 from webhook.server.settings import ServerSettings
 

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from webhook.server.exposition import CONTENT_TYPE
-from webhook.server.metrics import Metrics
+from webhook.server.metrics.exposition import CONTENT_TYPE
+from webhook.server.metrics.families import Metrics
 from webhook.server.mutate_endpoint import MutateEndpoint
 
 # Nobody calls us by hand: no interactive documentation to attack, and no redirect to what the Host header says.

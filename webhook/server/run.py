@@ -19,20 +19,20 @@ from webhook.cluster.accounts import ClusterAccounts
 from webhook.cluster.api_errors import ClusterConfigError
 from webhook.cluster.client import KubernetesClient
 from webhook.cluster.config_map import MappingConfigMap
-from webhook.cluster.credentials_file import CredentialsFile
-from webhook.cluster.manifests import ManifestAccounts
 from webhook.cluster.running import running
 from webhook.errors import WebhookError
-from webhook.server import gauges
+from webhook.manifests.accounts import ManifestAccounts
+from webhook.manifests.credentials_file import CredentialsFile
 from webhook.server.app import metrics_application, webhook_application
-from webhook.server.certificate import certificate_of
-from webhook.server.client_ca import ClientCaFile
+from webhook.server.certificates.client_ca import ClientCaFile
+from webhook.server.certificates.sources import certificate_of
 from webhook.server.debug_cache import debug_cache
 from webhook.server.http.limits import Limits
 from webhook.server.http.listener import Listener
 from webhook.server.http.request_reader import Refusal
-from webhook.server.loop_pauses import LoopPauses
-from webhook.server.metrics import Metrics
+from webhook.server.metrics import gauges
+from webhook.server.metrics.families import Metrics
+from webhook.server.metrics.loop_pauses import LoopPauses
 from webhook.server.mutate_endpoint import PATH, REQUIRE_PATH, MutateEndpoint
 from webhook.server.settings import ServerSettings
 from webhook.server.stopping import Stopping

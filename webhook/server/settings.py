@@ -11,7 +11,7 @@ from certs.memory import Policy
 from webhook.admission.mapping import CONFIG_MAP_NAME
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.errors import SettingsError
-from webhook.server.tls_settings import TlsError, parse_cipher_suites, parse_min_version
+from webhook.server.certificates.tls_settings import TlsError, parse_cipher_suites, parse_min_version
 
 # In seconds. Below, there is no time for all replicas to see what one of them wrote.
 MIN_LIFETIME: Final = 10.0

@@ -10,12 +10,12 @@ import pytest
 import uvloop
 
 from certs.issue import Names, issue_ca, issue_leaf
+from webhook.server.certificates.contexts import load_pair
+from webhook.server.certificates.tls_settings import TlsSettings
 from webhook.server.http.answer import HttpAnswer, Request
 from webhook.server.http.connection import HttpConnection
 from webhook.server.http.listener import Listener
 from webhook.server.http.read_batch import ReadBatch
-from webhook.server.tls import load_pair
-from webhook.server.tls_settings import TlsSettings
 
 REQUEST = b"POST /mutate HTTP/1.1\r\nHost: webhook\r\nContent-Length: 4\r\n\r\nbody"
 DEADLINE = 30

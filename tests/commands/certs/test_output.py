@@ -1,0 +1,106 @@
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from certs.bundle import Service
+from certs.issue import Names, Pair, issue_ca, issue_leaf, service_names
+from certs.state import PreviousCa, State
+from certs.stores import StoredSecret
+from tests.commands.outcome import assert_golden
+from webhook.commands.certs.facts import Entry, Facts, Served, secret_of
+from webhook.commands.certs.findings import findings
+from webhook.commands.certs.output import as_json, in_words, text
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+SERVICE = Service("pod-identity-webhook", "eks")
+NAMES = Names.parse([*service_names(SERVICE.name, SERVICE.namespace), "10.0.0.1"])
+
+
+def ca(age: timedelta) -> Pair:
+    return issue_ca(NOW - age, common_name="pod-identity-webhook CA")
+
+
+def in_the_middle_of_a_rotation() -> Facts:
+    """An old leaf is served, which an entry that somebody has reset does not trust any more."""
+    old, present, coming = ca(3000 * DAY), ca(DAY), ca(timedelta())
+    leaf, former = issue_leaf(present, NAMES, NOW - DAY), issue_leaf(old, NAMES, NOW - 61 * DAY)
+    state = State(present, leaf, coming, (PreviousCa(old.certificate, NOW + 29 * DAY),))
+    bundle = tuple(state.authorities())
+    reset = (present.certificate,)
+    annotations = {"pod-identity-webhook/rotate-ca-after": "2026-03-01T11:00:00Z"}
+    return Facts(
+        service=SERVICE,
+        address="pod-identity-webhook.eks.svc:443",
+        secret_name="pod-identity-webhook",
+        configuration_name="pod-identity-webhook",
+        served=Served(former.certificate, {bundle: "", reset: "it is not signed by a CA in there"}),
+        secret=secret_of(StoredSecret("1", state.data(), annotations)),
+        entries=(Entry("pod-identity-webhook.amazonaws.com", bundle), Entry("reset.amazonaws.com", reset)),
+    )
+
+
+def masked(shown: str) -> str:
+    return re.sub(r"\b([0-9a-f]{64}|[0-9a-f]{16})\b", "FINGERPRINT", shown)
+
+
+def test_the_text_says_what_there_is_and_what_does_not_fit() -> None:
+    facts = in_the_middle_of_a_rotation()
+
+    assert_golden("certs-show.txt", masked(text(facts, findings(facts, NOW), NOW)))
+
+
+def test_the_json_says_the_same() -> None:
+    facts = in_the_middle_of_a_rotation()
+    found = findings(facts, NOW)
+
+    shown = as_json(facts, found, NOW)
+
+    assert json.loads(shown)["findings"] == found
+    assert_golden("certs-show.json", masked(shown))
+
+
+def test_what_could_not_be_read_is_said_with_the_reason() -> None:
+    facts = Facts(
+        service=SERVICE,
+        address="pod-identity-webhook.eks.svc:443",
+        secret_name="pod-identity-webhook",
+        configuration_name="pod-identity-webhook",
+        unread={"served": "Connection refused", "secret": "403: not for you", "configuration": "403: nor this"},
+    )
+
+    assert_golden("certs-show-unread.txt", text(facts, findings(facts, NOW), NOW))
+
+
+def test_a_foreign_certificate_sends_nothing_to_the_terminal() -> None:
+    facts = Facts(SERVICE, "localhost:1", "", "x", entries=(Entry("\x1b[2Jentry", ()),), unread={"served": "\x07"})
+
+    shown = text(facts, findings(facts, NOW), NOW)
+
+    assert all(line.isprintable() for line in shown.splitlines())
+
+
+def test_a_clock_that_has_jumped_back_is_found() -> None:
+    facts = in_the_middle_of_a_rotation()
+
+    found = findings(facts, NOW - 100 * DAY)
+
+    assert "the served leaf is not valid yet (is the clock here right?)" in found
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (61 * DAY, "in 61 days"),
+        (90 * DAY - timedelta(seconds=1), "in 90 days"),
+        (timedelta(hours=47), "in 47 hours"),
+        (timedelta(seconds=90), "in 90 seconds"),
+        (timedelta(seconds=1), "in 1 second"),
+        (-timedelta(minutes=5), "5 minutes ago"),
+        (-2 * DAY, "2 days ago"),
+    ],
+)
+def test_how_far_away_a_time_is_reads_like_a_sentence(span: timedelta, words: str) -> None:
+    assert in_words(span) == words

@@ -1,0 +1,145 @@
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from certs.authority import Authority
+from certs.bundle import Service
+from certs.issue import Pair, issue_ca
+from certs.renewal import issued_at, renewal_reason
+from certs.state import ROTATE_CA_AFTER, ROTATE_LEAF_AFTER, State, parse_time, read_state
+from certs.stores import InMemoryBundleStore, InMemorySecretStore
+from tests.commands.certs.certificates import (
+    ENTRY,
+    NAMES,
+    SECRET,
+    Installation,
+    configuration,
+    installation,
+    secret,
+    stored,
+)
+from tests.commands.outcome import Outcome, run
+
+
+def rotated(here: Installation, *flags: str) -> Outcome:
+    return run("certs", "rotate", *here.flags, *flags)
+
+
+def asked(here: Installation) -> dict[str, str]:
+    annotations: dict[str, str] = here.cluster.objects[SECRET]["metadata"]["annotations"]
+    return annotations
+
+
+def test_a_leaf_is_asked_for_by_an_annotation_and_nothing_else_changes() -> None:
+    with installation(age=timedelta(days=1)) as here:
+        before = here.cluster.objects[SECRET]["data"]
+        done = rotated(here)
+        after = asked(here)[ROTATE_LEAF_AFTER]
+        (write,) = here.cluster.writes
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        f"Secret eks/pod-identity-webhook: {ROTATE_LEAF_AFTER}={after}",
+        "A replica signs another leaf with the present CA at once, and all of them serve it.",
+        f"Watch it: pod-identity-webhook certs show --kubeconfig= --kube-api={here.cluster.url}",
+    ]
+    assert write.body == {"metadata": {"annotations": {ROTATE_LEAF_AFTER: after}}}
+    assert (write.method, write.path) == ("PATCH", SECRET)
+    assert here.cluster.objects[SECRET]["data"] == before
+
+
+@pytest.mark.parametrize("skew", [timedelta(), timedelta(hours=2), -timedelta(hours=2)], ids=str)
+def test_a_leaf_is_due_whether_it_was_issued_in_this_very_second_or_by_a_clock_that_differs(skew: timedelta) -> None:
+    with installation(age=skew) as here:
+        rotated(here)
+        requested = parse_time(asked(here)[ROTATE_LEAF_AFTER])
+
+    clock = issued_at(here.leaf) + timedelta(seconds=1)
+    assert renewal_reason(here.leaf, here.ca, NAMES, clock, requested=requested) == "requested"
+
+
+def test_a_ca_is_asked_for_with_what_will_happen() -> None:
+    with installation() as here:
+        done = rotated(here, "--ca")
+        after = asked(here)
+
+    assert (done.code, done.err, list(after)) == (0, "", [ROTATE_CA_AFTER])
+    assert "A replica makes another CA at once and adds it to the caBundle. After --ca-settle" in done.out
+    assert "--ca=" not in done.out
+
+
+def test_a_next_ca_that_is_there_already_is_replaced_too() -> None:
+    with installation(age=timedelta(days=2)) as here:
+        coming = issue_ca(datetime.now(UTC), common_name="next CA")
+        here.cluster.put(SECRET, secret(replace(here.state, next_ca=coming)))
+        done = rotated(here, "--ca")
+        requested = parse_time(asked(here)[ROTATE_CA_AFTER])
+
+    assert requested == issued_at(coming) + timedelta(seconds=1)
+    assert "A next CA is there already: it takes over first, and another one after it.\n" in done.out
+
+
+def test_a_replica_does_what_was_asked_for() -> None:
+    served: list[Pair] = []
+    with installation(age=timedelta(days=1)) as here:
+        rotated(here)
+        annotations = asked(here)
+
+    async def rounds() -> State:
+        secrets = InMemorySecretStore()
+        secrets.put(here.state.data(), annotations)
+        bundles = InMemoryBundleStore(configuration({ENTRY: here.ca.certificate}))
+        service = Service("pod-identity-webhook", "eks")
+        await Authority(secrets, bundles, service, NAMES, served.append).check()
+        stored_now = await secrets.read()
+        assert stored_now is not None
+        return read_state(stored_now.data, stored_now.annotations)[0]
+
+    state = asyncio.run(rounds())
+
+    assert state.ca == here.ca
+    assert state.leaf != here.leaf
+    assert served == [state.leaf]
+
+
+def test_a_secret_that_is_missing_empty_or_not_ours_is_one_line() -> None:
+    with installation() as here:
+        here.cluster.put(SECRET, stored({"ca.crt": here.ca.certificate, "tls.crt": here.leaf.certificate}))
+        foreign = rotated(here)
+        here.cluster.put(SECRET, {"metadata": {}})
+        empty = rotated(here)
+        here.cluster.delete(SECRET)
+        missing = rotated(here)
+        writes = here.cluster.writes
+
+    prefix = "pod-identity-webhook certs: "
+    assert [outcome.code for outcome in (foreign, empty, missing)] == [1, 1, 1]
+    assert foreign.err == (
+        f"{prefix}the Secret eks/pod-identity-webhook is not managed by the webhook: rotate it where it comes from\n"
+    )
+    assert empty.err == f"{prefix}the Secret eks/pod-identity-webhook is empty: the webhook fills it by itself\n"
+    assert missing.err == (
+        f"{prefix}there is no Secret eks/pod-identity-webhook; name it with --namespace and --tls-secret\n"
+    )
+    assert writes == []
+
+
+def test_a_secret_that_rbac_hides_is_one_line() -> None:
+    with installation() as here:
+        here.cluster.denied.add(SECRET)
+        done = rotated(here)
+
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert 'resources: ["secrets"], verbs: ["get"]' in done.err
+
+
+def test_wrong_usage_is_exit_code_2() -> None:
+    done = run("certs", "rotate", "now", "--tls-secret=")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[:2] == [
+        "pod-identity-webhook certs: 'now': certs rotate takes flags only",
+        "pod-identity-webhook certs: --tls-secret: give its name",
+    ]

@@ -1,0 +1,344 @@
+import json
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from certs.issue import Names, Pair, issue_ca, issue_leaf
+from certs.state import ROTATE_LEAF_AFTER, State, format_time
+from tests.commands.certs.certificates import (
+    CONFIGURATION,
+    ENTRY,
+    NAMES,
+    SECRET,
+    Installation,
+    configuration,
+    installation,
+    secret,
+    served,
+    stored,
+)
+from tests.commands.outcome import Outcome, run
+from tests.commands.replay.live import kubeconfig
+from webhook.commands.certs import show as certs_show
+from webhook.commands.certs.handshake import NotServed
+
+REFUSED = f"the served leaf is refused by whoever trusts the caBundle of entry {ENTRY}"
+LACKS = f"the caBundle of entry {ENTRY} lacks the Secret's"
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+
+
+def closed_address() -> str:
+    """Where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        return f"127.0.0.1:{closed.getsockname()[1]}"
+
+
+def shown(here: Installation, address: str, *flags: str) -> tuple[Outcome, dict[str, Any]]:
+    outcome = run("certs", "show", *here.flags, f"--address={address}", "--output=json", *flags)
+    return outcome, json.loads(outcome.out) if outcome.out else {}
+
+
+def findings(here: Installation, leaf: Pair, directory: Path, *flags: str) -> list[str]:
+    """What is found where `leaf` is served; the exit code fits it."""
+    with served(leaf, directory) as address:
+        outcome, document = shown(here, address, *flags)
+    assert (outcome.code, outcome.err) == (1 if document["findings"] else 0, "")
+    found: list[str] = document["findings"]
+    return found
+
+
+def other_ca() -> Pair:
+    return issue_ca(datetime.now(UTC), common_name="another CA")
+
+
+def test_where_all_fits_there_are_no_findings(tmp_path: Path) -> None:
+    with installation() as here, served(here.leaf, tmp_path) as address:
+        outcome, document = shown(here, address)
+
+    assert (outcome.code, outcome.err, document["findings"], document["unread"]) == (0, "", [], {})
+    leaf, ca = document["secret"]["certificates"][1], document["secret"]["certificates"][0]
+    assert (ca["role"], leaf["role"], document["secret"]["managed"]) == ("CA", "leaf", True)
+    assert document["served"]["sha256"] == leaf["sha256"]
+    assert document["served"]["names"] == list(NAMES.dns)
+    assert [entry["name"] for entry in document["webhookConfiguration"]["entries"]] == [ENTRY]
+    assert document["webhookConfiguration"]["entries"][0]["caBundle"][0]["sha256"] == ca["sha256"]
+    assert 0 < document["served"]["secondsLeft"] <= 90 * 86400
+
+
+def test_no_private_key_is_ever_shown(tmp_path: Path) -> None:
+    with installation() as here, served(here.leaf, tmp_path) as address:
+        here.cluster.put(SECRET, secret(replace(here.state, next_ca=other_ca())))
+        outputs = [
+            run("certs", "show", *here.flags, f"--address={address}", f"--output={output}").out
+            for output in ("text", "json")
+        ]
+        keys = [value for name, value in here.cluster.objects[SECRET]["data"].items() if name.endswith(".key")]
+
+    assert len(keys) == 3
+    for output in outputs:
+        assert "PRIVATE" not in output
+        assert not any(key in output or key[60:100] in output for key in keys)
+
+
+def test_a_leaf_of_a_ca_that_an_entry_does_not_trust_is_found_for_that_entry_alone(tmp_path: Path) -> None:
+    with installation() as here:
+        bundles = {ENTRY: other_ca().certificate, "second": here.ca.certificate}
+        here.cluster.put(CONFIGURATION, configuration(bundles))
+
+        assert findings(here, here.leaf, tmp_path) == [
+            f"{REFUSED}: it is not signed by a CA in there",
+            f"{LACKS} CA",
+        ]
+
+
+def test_a_next_ca_that_is_not_published_is_found(tmp_path: Path) -> None:
+    with installation() as here:
+        here.cluster.put(SECRET, secret(replace(here.state, next_ca=other_ca())))
+
+        assert findings(here, here.leaf, tmp_path) == [f"{LACKS} next CA"]
+
+
+def test_an_entry_without_a_bundle_is_found(tmp_path: Path) -> None:
+    with installation() as here:
+        here.cluster.put(CONFIGURATION, configuration({ENTRY: None}))
+
+        assert findings(here, here.leaf, tmp_path) == [
+            f"entry {ENTRY} has no caBundle: the API server trusts the CAs of its own machine instead"
+        ]
+
+
+def test_another_leaf_than_the_secrets_is_found(tmp_path: Path) -> None:
+    with installation() as here:
+        another = issue_leaf(here.ca, NAMES, datetime.now(UTC))
+
+        (finding,) = findings(here, another, tmp_path)
+
+    assert finding.startswith("the served leaf is not the Secret's (a rotation may be under way")
+
+
+def test_an_expired_leaf_is_found(tmp_path: Path) -> None:
+    with installation(age=timedelta(days=91)) as here:
+        assert findings(here, here.leaf, tmp_path) == [
+            "the served leaf has expired",
+            f"{REFUSED}: certificate has expired",
+        ]
+
+
+def test_a_leaf_that_was_not_renewed_in_time_is_found(tmp_path: Path) -> None:
+    with installation(age=timedelta(days=61)) as here:
+        assert findings(here, here.leaf, tmp_path) == [
+            "the served leaf ends soon: two thirds of its life are over, and it has not been renewed"
+        ]
+
+
+def test_a_ca_that_ends_soon_and_has_no_successor_is_found(tmp_path: Path) -> None:
+    with installation(age=timedelta(days=2500)) as here:
+        here.leaf = issue_leaf(here.ca, NAMES, datetime.now(UTC))
+        here.cluster.put(SECRET, secret(here.state))
+
+        assert findings(here, here.leaf, tmp_path) == [
+            "the Secret's CA ends soon: two thirds of its life are over, and there is no next one"
+        ]
+
+
+def test_a_leaf_without_the_name_that_the_api_server_calls_is_found(tmp_path: Path) -> None:
+    names = Names(("pod-identity-webhook", "pod-identity-webhook.eks"), (ip_address("10.0.0.1"),))
+    with installation(names=names) as here:
+        assert findings(here, here.leaf, tmp_path) == [
+            "the served leaf is not valid for pod-identity-webhook.eks.svc, the name by which the API server calls it"
+        ]
+
+
+def test_a_secret_that_is_missing_empty_or_damaged_is_found(tmp_path: Path) -> None:
+    name = "the Secret eks/pod-identity-webhook"
+    with installation() as here:
+        here.cluster.delete(SECRET)
+        missing = findings(here, here.leaf, tmp_path)
+        here.cluster.put(SECRET, {"metadata": {}})
+        empty = findings(here, here.leaf, tmp_path)
+        here.cluster.put(SECRET, stored({**here.state.data(), "ca.key": b"garbage"}))
+        damaged = findings(here, here.leaf, tmp_path)
+
+    assert missing == [f"{name} does not exist (--tls-secret names another; where it has no Secret: --tls-secret='')"]
+    assert empty == [f"{name} holds no certificate"]
+    assert damaged == [
+        f"{name}: ca.crt and ca.key: the private key cannot be read",
+        "the Secret holds no CA that can sign",
+    ]
+
+
+def test_without_a_configuration_or_an_entry_of_ours_nothing_calls_the_webhook(tmp_path: Path) -> None:
+    with installation() as here:
+        here.cluster.put(CONFIGURATION, configuration({ENTRY: here.ca.certificate}, service="other"))
+        (no_entry,) = findings(here, here.leaf, tmp_path)
+        here.cluster.delete(CONFIGURATION)
+        (nothing,) = findings(here, here.leaf, tmp_path)
+
+    assert no_entry.startswith(
+        "no entry of the MutatingWebhookConfiguration pod-identity-webhook calls the Service eks/pod-identity-webhook "
+    )
+    assert nothing.startswith("the MutatingWebhookConfiguration pod-identity-webhook does not exist ")
+
+
+def test_a_service_that_cannot_be_reached_is_no_finding_and_the_text_says_how_to_reach_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(*_address: object) -> None:
+        raise NotServed("Connection refused")
+
+    monkeypatch.setattr(certs_show, "ask", refuses)
+    with installation() as here:
+        done = run("certs", "show", *here.flags)
+
+    assert (done.code, done.err) == (0, "")
+    assert "  could not be reached from here: Connection refused\n" in done.out
+    assert "kubectl exec -n eks deploy/pod-identity-webhook -- pod-identity-webhook certs show\n" in done.out
+    assert (
+        "kubectl port-forward -n eks service/pod-identity-webhook 8443:443, and --address localhost:8443\n" in done.out
+    )
+    assert done.out.endswith("No findings (what is served was not looked at).\n")
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["plain HTTP", "closed"])
+def test_where_an_address_is_given_and_nobody_serves_tls_that_is_a_finding(*, is_open: bool) -> None:
+    with installation() as here:
+        address = here.cluster.url.removeprefix("http://") if is_open else closed_address()
+        outcome, document = shown(here, address)
+
+    assert (outcome.code, document["served"]) == (1, None)
+    reason = document["unread"]["served"]
+    assert reason
+    assert document["findings"] == [f"nobody serves TLS at {address}: {reason}"]
+
+
+def test_where_nothing_is_served_the_secrets_leaf_is_compared() -> None:
+    address = closed_address()
+    with installation(age=timedelta(days=61)) as here:
+        here.cluster.put(CONFIGURATION, configuration({ENTRY: other_ca().certificate}))
+        outcome, document = shown(here, address)
+
+    assert outcome.code == 1
+    assert document["findings"] == [
+        f"nobody serves TLS at {address}: Connection refused",
+        "the Secret's leaf ends soon: two thirds of its life are over, and it has not been renewed",
+        f"the Secret's leaf is not signed by a CA in the caBundle of entry {ENTRY}",
+        f"{LACKS} CA",
+    ]
+
+
+def test_the_service_is_asked_at_its_port_where_no_address_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def refuses(*address: object) -> None:
+        asked.append(address[:3])
+        raise NotServed("nobody is there")
+
+    monkeypatch.setattr(certs_show, "ask", refuses)
+    with installation() as here:
+        _, at_443 = shown(here, "")
+        entries = configuration({ENTRY: here.ca.certificate})
+        entries["webhooks"][0]["clientConfig"]["service"]["port"] = 8443
+        here.cluster.put(CONFIGURATION, entries)
+        _, at_8443 = shown(here, "")
+
+    name = "pod-identity-webhook.eks.svc"
+    assert asked == [(name, 443, name), (name, 8443, name)]
+    assert (at_443["address"], at_8443["address"]) == (f"{name}:443", f"{name}:8443")
+    assert at_443["unread"] == {"served": "nobody is there"}
+
+
+def test_a_secret_that_rbac_hides_is_said_and_the_rest_is_compared(tmp_path: Path) -> None:
+    with installation() as here:
+        here.cluster.denied.add(SECRET)
+        with served(here.leaf, tmp_path) as address:
+            outcome, document = shown(here, address)
+            text = run("certs", "show", *here.flags, f"--address={address}").out
+
+    assert (outcome.code, document["findings"], document["secret"]) == (0, [], None)
+    assert 'resources: ["secrets"], verbs: ["get"]' in document["unread"]["secret"]
+    (line,) = [line for line in text.splitlines() if "could not be read" in line]
+    assert "403" in line
+
+
+def test_a_configuration_that_rbac_hides_leaves_nothing_to_compare_with(tmp_path: Path) -> None:
+    with installation() as here:
+        here.cluster.denied.add(CONFIGURATION)
+        (finding,) = findings(here, here.leaf, tmp_path)
+
+    assert "so nothing could be compared with its caBundle" in finding
+    assert 'resources: ["mutatingwebhookconfigurations"]' in finding
+
+
+def test_certificates_of_cert_manager_are_compared_with_the_bundle(tmp_path: Path) -> None:
+    with installation() as here:
+        leaf = {"tls.crt": here.leaf.certificate, "tls.key": here.leaf.private_key}
+        here.cluster.put(SECRET, stored({"ca.crt": here.ca.certificate, **leaf}))
+        assert findings(here, here.leaf, tmp_path) == []
+
+        here.cluster.put(CONFIGURATION, configuration({ENTRY: other_ca().certificate}))
+        assert findings(here, here.leaf, tmp_path) == [f"{REFUSED}: it is not signed by a CA in there", f"{LACKS} CA"]
+
+
+def test_without_a_secret_what_is_served_is_compared_with_the_bundle(tmp_path: Path) -> None:
+    with installation() as here:
+        here.cluster.delete(SECRET)
+        paths = len(here.cluster.requests)
+
+        assert findings(here, here.leaf, tmp_path, "--tls-secret=") == []
+        assert [request.path for request in here.cluster.requests[paths:]] == [CONFIGURATION]
+
+
+def test_a_leaf_that_is_its_own_trust_anchor_is_taken_as_go_takes_it(tmp_path: Path) -> None:
+    """Self-signed certificates of cert-manager and of older guides are their own caBundle."""
+    with installation() as here:
+        here.cluster.put(CONFIGURATION, configuration({ENTRY: here.leaf.certificate}))
+
+        assert findings(here, here.leaf, tmp_path, "--tls-secret=") == []
+
+
+def test_a_rotation_that_was_asked_for_is_pending_until_there_is_a_younger_leaf() -> None:
+    now = datetime.now(UTC)
+    with installation(age=timedelta(minutes=1)) as here:
+        here.cluster.put(SECRET, secret(here.state, **{ROTATE_LEAF_AFTER: format_time(now)}))
+        _, before = shown(here, closed_address())
+        younger = State(ca=here.ca, leaf=issue_leaf(here.ca, NAMES, now + timedelta(seconds=1)))
+        here.cluster.put(SECRET, secret(younger, **{ROTATE_LEAF_AFTER: format_time(now)}))
+        _, after = shown(here, closed_address())
+
+    assert before["secret"]["requests"] == [{"what": "leaf", "after": format_time(now), "pending": True}]
+    assert after["secret"]["requests"] == [{"what": "leaf", "after": format_time(now), "pending": False}]
+
+
+def test_a_cluster_that_cannot_be_reached_is_one_line(tmp_path: Path) -> None:
+    url = f"http://{closed_address()}"
+    done = run("certs", "show", f"--kubeconfig={kubeconfig(tmp_path / 'config', here=url)}")
+
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"pod-identity-webhook certs: the API server at {url} cannot be reached: ")
+    assert done.err.count("\n") == 1
+
+
+def test_all_that_is_wrong_with_the_flags_is_said_at_once() -> None:
+    done = run(
+        "certs", "show", "word", "--address=here", "--namespace=A.b", "--tls-secret=A_", "--webhook-configuration="
+    )
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines() == [
+        "pod-identity-webhook certs: 'word': certs show takes flags only",
+        "pod-identity-webhook certs: --namespace: 'A.b' is not the name of one (DNS label)",
+        "pod-identity-webhook certs: --tls-secret: 'A_' is not the name of one (DNS subdomain)",
+        "pod-identity-webhook certs: --webhook-configuration: give its name",
+        "pod-identity-webhook certs: --address: 'here' is not like HOST:PORT",
+        "See 'pod-identity-webhook certs --help'.",
+    ]

@@ -1,0 +1,163 @@
+"""Which certificate is chosen, and who is let in."""
+
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from certs.issue import Names, Pair, issue_ca, issue_leaf
+from tests.server.reviews import GOOD, JSON
+from tests.server.webhook_process import serving, wait_until
+from webhook.commands import serve
+from webhook.commands.flags.parsing import parse
+from webhook.commands.flags.table import SERVE_FLAGS
+from webhook.errors import SettingsError
+from webhook.server.settings import ServerSettings
+
+NOW = datetime.now(UTC)
+POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1"}
+
+
+def client_certificate(ca: Pair, folder: Path, name: str) -> Path:
+    """A certificate for clients and its key, in one file."""
+    server = issue_leaf(ca, Names.parse([name]), NOW)
+    leaf = x509.load_pem_x509_certificate(server.certificate)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(leaf.subject)
+        .issuer_name(leaf.issuer)
+        .public_key(leaf.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(leaf.not_valid_before_utc)
+        .not_valid_after(leaf.not_valid_after_utc)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    )
+    signed = builder.sign(load_pem_private_key(ca.private_key, None), SHA256())  # type: ignore[arg-type]
+    file = folder / f"{name}.pem"
+    file.write_bytes(signed.public_bytes(Encoding.PEM) + server.private_key)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "self_managed"),
+    [
+        ([], {}, False),
+        ([], POD, True),
+        (["--in-cluster"], {}, True),
+        (["--in-cluster=true", "--tls-cert=/certs/tls.crt"], POD, True),
+        (["--in-cluster=false"], POD, False),
+        (["--tls-cert=/certs/tls.crt"], POD, False),
+        (["--tls_key=/certs/tls.key"], POD, False),
+        (["--service-accounts=accounts.yaml"], POD, False),
+        (["--ephemeral-certificate=certs"], POD, False),
+        ([], POD | {"PIW_IN_CLUSTER": "false"}, False),
+    ],
+)
+def test_the_certificate_looks_after_itself_in_a_cluster_unless_another_is_asked_for(
+    flags: list[str], environ: Mapping[str, str], self_managed: bool
+) -> None:
+    assert serve._is_self_managed(parse(SERVE_FLAGS, flags, environ), environ) == self_managed
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            {"self_managed": True, "service_accounts": Path("accounts")},
+            "--service-accounts: without a cluster (--in-cluster=true) no certificate can look after itself",
+        ),
+        (
+            {"self_managed": True, "ephemeral_certificate": Path("certs")},
+            "--ephemeral-certificate: --in-cluster=true asks for certificates that look after themselves",
+        ),
+        (
+            {"certificate_names": ("hook.test",)},
+            "--certificate-names: the certificate in --tls-cert has the names that it has",
+        ),
+        (
+            {"certificate_lifetime": 5.0},
+            "--certificate-lifetime, --ca-lifetime: 10s at least, the CA's no shorter, 876000h at most",
+        ),
+        (
+            {"ca_lifetime": 3600.0, "ca_settle": 0.0},
+            "--certificate-lifetime, --ca-lifetime: 10s at least, the CA's no shorter, 876000h at most",
+        ),
+        (
+            {"ca_lifetime": 600.0, "certificate_lifetime": 60.0, "ca_settle": 151.0},
+            "--ca-settle: a quarter of --ca-lifetime at most",
+        ),
+        ({"webhook_configuration": "Ours"}, "--webhook-configuration: 'Ours' is not an object's name (DNS subdomain)"),
+        ({"tls_secret": "../other"}, "--tls-secret: '../other' is not an object's name (DNS subdomain)"),
+    ],
+)
+def test_settings_of_certificates_that_make_no_sense_are_refused(settings: dict[str, object], problem: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        ServerSettings(**settings)  # type: ignore[arg-type]
+    assert refused.value.problems == [problem]
+
+
+def test_only_clients_of_the_ca_may_call_also_after_changes_of_certificate_and_ca(tmp_path: Path) -> None:
+    cas = {name: issue_ca(NOW, common_name=f"{name} CA") for name in ("known", "other")}
+    clients = {name: client_certificate(ca, tmp_path, name) for name, ca in cas.items()}
+    trusted = tmp_path / "clients.crt"
+    trusted.write_bytes(cas["known"].certificate)
+
+    with serving(tmp_path, f"--client-ca={trusted}") as webhook:
+
+        def answer(client: str) -> object:
+            """The status, or that the connection was refused."""
+            context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+            if client != "nobody":
+                context.load_cert_chain(clients[client])
+            url = f"https://localhost:{webhook.port}/mutate"
+            try:
+                return httpx.post(url, content=GOOD, headers=JSON, verify=context, trust_env=False).status_code
+            except httpx.TransportError:
+                return "refused"
+
+        def answers() -> dict[str, object]:
+            return {client: answer(client) for client in ("known", "other", "nobody")}
+
+        assert answers() == {"known": 200, "other": "refused", "nobody": "refused"}
+
+        new = issue_leaf(ca := issue_ca(NOW, common_name="new CA"), Names.parse(["localhost"]), NOW)
+        (tmp_path / "ca.crt").write_bytes(ca.certificate)
+        (tmp_path / "tls.key").write_bytes(new.private_key)
+        (tmp_path / "tls.crt").write_bytes(new.certificate)
+        webhook.wait_for_log("serving the certificate in")
+        assert answers() == {"known": 200, "other": "refused", "nobody": "refused"}
+
+        trusted.write_text("no certificate")
+        webhook.wait_for_log("the CA for clients holds no certificate in PEM; the CAs for clients stay as they were")
+        assert answers() == {"known": 200, "other": "refused", "nobody": "refused"}
+        assert "pod_identity_webhook_client_ca_failures_total 1" in webhook.get("/metrics").text
+
+        trusted.write_bytes(cas["other"].certificate)
+        wait_until(lambda: answer("other") == 200, "the other CA to be trusted")
+        assert answers() == {"known": "refused", "other": 200, "nobody": "refused"}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "--client-ca: cannot read {}: No such file or directory"),
+        (b"", "--client-ca: {}: the CA for clients holds no certificate in PEM"),
+        (b"garbage", "--client-ca: {}: the CA for clients holds no certificate in PEM"),
+    ],
+)
+def test_a_ca_for_clients_that_cannot_be_used_stops_the_start(
+    tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    file = tmp_path / "clients.crt"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(AssertionError) as refused, serving(tmp_path, f"--client-ca={file}"):
+        pass
+    assert f"pod-identity-webhook serve: {problem.format(file)}" in str(refused.value)

@@ -1,0 +1,107 @@
+"""Whether the certificates of `certs show` fit together: one sentence for each thing that does not. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from certs.pem import is_issued_by, read_certificate
+from webhook.commands.certs.facts import Facts, Secret, called_name, is_due, is_over, names_of
+
+
+def findings(facts: Facts, now: datetime) -> list[str]:
+    """What is wrong, or soon will be; empty where the API server calls the webhook and will go on to."""
+    return [*_configuration(facts), *_leaves(facts, now), *_bundles(facts), *_secret(facts, now)]
+
+
+def _configuration(facts: Facts) -> Iterator[str]:
+    name = f"the MutatingWebhookConfiguration {facts.configuration_name}"
+    unread = facts.reason_unread("configuration")
+    if unread:
+        yield f"{name} could not be read, so nothing could be compared with its caBundle: {unread}"
+    elif facts.entries is None:
+        yield f"{name} does not exist (--webhook-configuration names another): the API server does not call the webhook"
+    elif not facts.entries:
+        service = f"{facts.service.namespace}/{facts.service.name}"
+        yield f"no entry of {name} calls the Service {service} (--namespace and --service-name name another)"
+
+
+def _leaves(facts: Facts, now: datetime) -> Iterator[str]:
+    """What is wrong with the served leaf, and with the Secret's where that is another one."""
+    held = facts.secret.certificate("leaf") if facts.secret is not None else None
+    if facts.is_address_given and facts.served is None:
+        yield f"nobody serves TLS at {facts.address}: {facts.reason_unread('served')}"
+    if facts.served is not None:
+        yield from _leaf("the served leaf", facts.served.leaf, facts, now)
+    if held is not None and (facts.served is None or held != facts.served.leaf):
+        yield from _leaf("the Secret's leaf", held, facts, now)
+        if facts.served is not None:
+            yield (
+                "the served leaf is not the Secret's (a rotation may be under way, or its files are not in the pod yet:"
+                " look again in two minutes)"
+            )
+
+
+def _leaf(what: str, leaf: bytes, facts: Facts, now: datetime) -> Iterator[str]:
+    issuer = next((ca for ca in _known_authorities(facts) if is_issued_by(leaf, ca)), None)
+    if is_over(leaf, now):
+        yield f"{what} has expired"
+    elif now < read_certificate(leaf).not_valid_before_utc:
+        yield f"{what} is not valid yet (is the clock here right?)"
+    elif is_due(leaf, now, issuer):
+        yield f"{what} ends soon: two thirds of its life are over, and it has not been renewed"
+    name = called_name(facts.service)
+    if name not in {one.lower() for one in names_of(leaf)}:
+        yield f"{what} is not valid for {name}, the name by which the API server calls it"
+
+
+def _known_authorities(facts: Facts) -> Iterator[bytes]:
+    for entry in facts.entries or ():
+        yield from entry.bundle
+    if facts.secret is not None:
+        yield from facts.secret.certificates("CA")
+
+
+def _bundles(facts: Facts) -> Iterator[str]:
+    for entry in facts.entries or ():
+        if not entry.bundle:
+            yield f"entry {entry.name} has no caBundle: the API server trusts the CAs of its own machine instead"
+            continue
+        if facts.served is not None and (refusal := facts.served.refusals.get(entry.bundle, "")):
+            yield f"the served leaf is refused by whoever trusts the caBundle of entry {entry.name}: {refusal}"
+        if facts.secret is None:
+            continue
+        leaf = facts.secret.certificate("leaf") if facts.served is None and facts.secret.is_ours else None
+        # Of others' leaves there may be a chain to the CA, which only a handshake shows.
+        if leaf is not None and not any(is_issued_by(leaf, ca) for ca in entry.bundle):
+            yield f"the Secret's leaf is not signed by a CA in the caBundle of entry {entry.name}"
+        for role in ("CA", "next CA"):
+            if any(ca not in entry.bundle for ca in facts.secret.certificates(role)):
+                yield f"the caBundle of entry {entry.name} lacks the Secret's {role}"
+
+
+def _secret(facts: Facts, now: datetime) -> Iterator[str]:
+    name = f"the Secret {facts.service.namespace}/{facts.secret_name}"
+    if not facts.secret_name or facts.reason_unread("secret"):
+        return
+    if facts.secret is None:
+        yield f"{name} does not exist (--tls-secret names another; where it has no Secret: --tls-secret='')"
+        return
+    for problem in facts.secret.problems:
+        yield f"{name}: {problem}"
+    if not facts.secret.held:
+        if not facts.secret.problems:
+            yield f"{name} holds no certificate"
+        return
+    yield from _authorities(facts.secret, now)
+
+
+def _authorities(secret: Secret, now: datetime) -> Iterator[str]:
+    for ca in secret.certificates("CA"):
+        if is_over(ca, now):
+            yield "the Secret's CA has expired"
+        # Another CA has been made already where there is a next one.
+        elif is_due(ca, now) and secret.certificate("next CA") is None and secret.is_ours:
+            yield "the Secret's CA ends soon: two thirds of its life are over, and there is no next one"
+    if secret.is_ours and secret.certificate("leaf") is None:
+        yield "the Secret holds no leaf"
+    if secret.is_ours and secret.certificate("CA") is None:
+        yield "the Secret holds no CA that can sign"

@@ -1,0 +1,74 @@
+"""The flags of `certs`, by its sub-commands."""
+
+from typing import Final
+
+from webhook.commands.flags.parsing import Flag
+from webhook.commands.flags.table import SERVE_FLAGS
+
+_INSTALLATION: Final = "Which webhook"
+_CLUSTER: Final = "The cluster"
+_CERTIFICATES: Final = "Certificates"
+_OUTPUT: Final = "Output"
+
+_OF_SERVE: Final = {flag.name: flag for flag in SERVE_FLAGS}
+_NAMESPACE: Final = Flag("namespace", "string", "eks", "namespace that the webhook runs in", _INSTALLATION)
+_SERVICE: Final = Flag("service-name", "string", "pod-identity-webhook", "name of its Service", _INSTALLATION)
+
+_ACCESS: Final = (
+    Flag("kubeconfig", "string", "", "kubeconfig file, else that of kubectl", _CLUSTER, metavar="FILE"),
+    Flag("context", "string", "", "context in it, else the current one", _CLUSTER),
+    Flag("kube-api", "string", "", "URL of the API server, over the kubeconfig's", _CLUSTER, metavar="URL"),
+)
+_FORMAT: Final = Flag("output", "string", "text", "how it is shown", _OUTPUT, choices=("text", "json"), short="o")
+
+SHOW_FLAGS: Final = (
+    _NAMESPACE,
+    _SERVICE,
+    Flag(
+        "tls-secret",
+        "string",
+        _OF_SERVE["tls-secret"].default,
+        "name of the Secret that holds the certificate; empty: no Secret is looked at",
+        _INSTALLATION,
+    ),
+    Flag(
+        "webhook-configuration",
+        "string",
+        "pod-identity-webhook",
+        "name of the MutatingWebhookConfiguration whose caBundle verifies it",
+        _INSTALLATION,
+    ),
+    Flag(
+        "address",
+        "string",
+        "",
+        "where to ask for the served certificate, else at the Service, as SERVICE-NAME.NAMESPACE.svc:443",
+        _INSTALLATION,
+        metavar="HOST:PORT",
+    ),
+    *_ACCESS,
+    _FORMAT,
+)
+
+ROTATE_FLAGS: Final = (
+    Flag("ca", "bool", "false", "another CA too, not only another leaf", _CERTIFICATES),
+    _NAMESPACE,
+    Flag("tls-secret", "string", _OF_SERVE["tls-secret"].default, "name of the Secret that holds both", _INSTALLATION),
+    *_ACCESS,
+)
+
+ISSUE_FLAGS: Final = (
+    Flag(
+        "names",
+        "string",
+        "",
+        "DNS names and IP addresses, with commas between, instead of those of the Service",
+        _CERTIFICATES,
+    ),
+    _NAMESPACE,
+    _SERVICE,
+    Flag("lifetime", "duration", "2160h", "how long the leaf is valid; never longer than its CA", _CERTIFICATES),
+    Flag("ca-lifetime", "duration", "87600h", "how long a new CA is valid", _CERTIFICATES),
+    Flag("force", "bool", "false", "makes a new CA and a new leaf over whatever is there", _CERTIFICATES),
+    _FORMAT,
+)

@@ -1,0 +1,151 @@
+"""What `certs show` prints, as text and as JSON. Private keys never get here: the facts have none."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from hashlib import sha256
+from ssl import PEM_cert_to_DER_cert
+from typing import Any
+
+from certs.renewal import ends_at
+from certs.state import format_time
+from webhook.commands.certs.facts import Facts, Held, names_of
+
+
+def text(facts: Facts, found: list[str], now: datetime) -> str:
+    """For people."""
+    service = f"{facts.service.namespace}/{facts.service.name}"
+    lines = [f"Certificates of the Service {service} at {format_time(now)}", ""]
+    lines += [f"Served at {facts.address}", *_served(facts, now), ""]
+    if facts.secret_name:
+        lines += [f"Secret {facts.service.namespace}/{facts.secret_name}", *_secret(facts, now), ""]
+    lines += [f"MutatingWebhookConfiguration {facts.configuration_name}", *_entries(facts, now), ""]
+    if not found:
+        compared = " (what is served was not looked at)" if facts.served is None else ""
+        lines.append(f"No findings{compared}.")
+    else:
+        lines.append(f"{len(found)} {'finding' if len(found) == 1 else 'findings'}:")
+        lines += [f"  - {finding}" for finding in found]
+    return "\n".join(_printable(line) for line in lines) + "\n"
+
+
+def as_json(facts: Facts, found: list[str], now: datetime) -> str:
+    """For scripts: the same, times as RFC 3339; null is what is not there or could not be read (`unread` says why)."""
+    secret = facts.secret
+    document: dict[str, Any] = {
+        "time": format_time(now),
+        "service": {"name": facts.service.name, "namespace": facts.service.namespace},
+        "address": facts.address,
+        "served": None if facts.served is None else _described(facts.served.leaf, now),
+        "secret": None
+        if secret is None
+        else {
+            "name": facts.secret_name,
+            "managed": secret.is_ours,
+            "certificates": [_held(held, now) for held in secret.held],
+            "requests": [
+                {"what": request.what, "after": format_time(request.after), "pending": request.is_pending}
+                for request in secret.requests
+            ],
+        },
+        "webhookConfiguration": None
+        if facts.entries is None
+        else {
+            "name": facts.configuration_name,
+            "entries": [
+                {"name": entry.name, "caBundle": [_described(ca, now) for ca in entry.bundle]}
+                for entry in facts.entries
+            ],
+        },
+        "unread": dict(facts.unread),
+        "findings": found,
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def in_words(span: timedelta) -> str:
+    """How far away a time is: `in 61 days`, `2 hours ago`."""
+    seconds = abs(span.total_seconds())
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if seconds >= 2 * length or unit == "second":
+            count = round(seconds / length)
+            amount = f"{count} {unit}{'' if count == 1 else 's'}"
+            return f"in {amount}" if span >= timedelta() else f"{amount} ago"
+    raise AssertionError("unreachable: the last unit always fits")
+
+
+def ending(certificate: bytes, now: datetime) -> str:
+    """When it ends, for people."""
+    end = ends_at(certificate)
+    return f"{'ends' if end > now else 'ended'} {format_time(end)}, {in_words(end - now)}"
+
+
+def fingerprint(certificate: bytes) -> str:
+    """The SHA-256 of the certificate itself (DER), in hex, as openssl and browsers show it."""
+    return sha256(PEM_cert_to_DER_cert(certificate.decode("ascii"))).hexdigest()
+
+
+def _served(facts: Facts, now: datetime) -> Iterator[str]:
+    if facts.served is not None:
+        yield from _certificate("leaf", facts.served.leaf, now)
+        return
+    name, namespace = facts.service.name, facts.service.namespace
+    yield f"  could not be reached from here: {facts.reason_unread('served')}"
+    yield f"  kubectl exec -n {namespace} deploy/{name} -- pod-identity-webhook certs show"
+    yield f"  or: kubectl port-forward -n {namespace} service/{name} 8443:443, and --address localhost:8443"
+
+
+def _secret(facts: Facts, now: datetime) -> Iterator[str]:
+    if unread := facts.reason_unread("secret"):
+        yield f"  could not be read: {unread}"
+    elif facts.secret is None:
+        yield "  does not exist"
+    else:
+        if not facts.secret.is_ours and facts.secret.held:
+            yield "  not managed by the webhook"
+        for held in facts.secret.held:
+            yield from _certificate(held.role, held.certificate, now, held)
+        for request in facts.secret.requests:
+            state = "pending" if request.is_pending else "done"
+            yield f"  rotation of the {request.what} issued before {format_time(request.after)} was asked for: {state}"
+
+
+def _entries(facts: Facts, now: datetime) -> Iterator[str]:
+    if unread := facts.reason_unread("configuration"):
+        yield f"  could not be read: {unread}"
+    elif facts.entries is None:
+        yield "  does not exist"
+    for entry in facts.entries or ():
+        yield f"  entry {entry.name}"
+        for ca in entry.bundle:
+            yield from (f"  {line}" for line in _certificate("CA", ca, now))
+
+
+def _certificate(role: str, certificate: bytes, now: datetime, held: Held | None = None) -> Iterator[str]:
+    until = f", trusted until {format_time(held.until)}" if held is not None and held.until is not None else ""
+    yield f"  {role:<12} {ending(certificate, now)}{until} (SHA-256 {fingerprint(certificate)[:16]})"
+    if role == "leaf":
+        yield f"  {'':<12} for {', '.join(names_of(certificate)) or 'no name'}"
+
+
+def _held(held: Held, now: datetime) -> dict[str, Any]:
+    return {
+        "role": held.role,
+        **_described(held.certificate, now),
+        "until": format_time(held.until) if held.until is not None else None,
+    }
+
+
+def _described(certificate: bytes, now: datetime) -> dict[str, Any]:
+    end = ends_at(certificate)
+    return {
+        "sha256": fingerprint(certificate),
+        "names": list(names_of(certificate)),
+        "ends": format_time(end),
+        "secondsLeft": int((end - now).total_seconds()),
+    }
+
+
+def _printable(line: str) -> str:
+    """`line` without what a foreign certificate could send to a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)

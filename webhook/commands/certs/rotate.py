@@ -1,0 +1,86 @@
+"""`certs rotate`: asks the running webhook for another leaf or another CA, by an annotation of its Secret."""
+
+import asyncio
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from certs.issue import Pair
+from certs.renewal import issued_at, takes_effect_at
+from certs.state import ROTATE_CA_AFTER, ROTATE_LEAF_AFTER, State, format_time, read_state
+from webhook.cluster.client import KubernetesClient
+from webhook.commands.certs.cluster import access_of, found, name_problems, secret_store
+from webhook.commands.certs.facts import secret_of
+from webhook.commands.certs.flags import ROTATE_FLAGS
+from webhook.commands.flags.help import help_text
+from webhook.commands.flags.parsing import Parsed, parse
+from webhook.errors import SettingsError, WebhookError
+
+_ABOUT: Final = (
+    "Asks the webhook for another leaf, or with --ca for another CA and then another leaf, by an annotation of its "
+    "Secret. The replicas do it by themselves, without an interruption. "
+    "Exit code: 0 it is asked for; 1 there is no such Secret, or the cluster cannot be asked; 2 usage."
+)
+_LEAF_COMES: Final = "A replica signs another leaf with the present CA at once, and all of them serve it."
+_CA_COMES: Final = (
+    "A replica makes another CA at once and adds it to the caBundle. After --ca-settle (6 minutes by default) it signs "
+    "another leaf; the present CA is trusted until the last leaf that it signed has ended."
+)
+_TWICE: Final = "A next CA is there already: it takes over first, and another one after it."
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Runs the command; returns the exit code. Raises WebhookError."""
+    parsed = parse(ROTATE_FLAGS, argv, environ)
+    if parsed.help_wanted:
+        print(help_text("certs rotate [flags]", _ABOUT, ROTATE_FLAGS))
+        return 0
+    parsed.problems += [f"{word!r}: certs rotate takes flags only" for word in parsed.positionals]
+    parsed.problems += name_problems(parsed)
+    if not parsed.values["tls_secret"]:
+        parsed.problems.append("--tls-secret: give its name")
+    if parsed.problems:
+        raise SettingsError(parsed.problems)
+    asyncio.run(_rotate(parsed))
+    return 0
+
+
+async def _rotate(parsed: Parsed) -> None:
+    namespace, name = parsed.values["namespace"], parsed.values["tls_secret"]
+    async with KubernetesClient(access_of(parsed)) as client:
+        store = secret_store(client, parsed)
+        stored = await found(store.read())
+        if stored is None:
+            raise WebhookError(f"there is no Secret {namespace}/{name}; name it with --namespace and --tls-secret")
+        secret = secret_of(stored)
+        if not secret.is_ours:
+            foreign = "is not managed by the webhook: rotate it where it comes from"
+            whose = foreign if secret.held else "is empty: the webhook fills it by itself"
+            raise WebhookError(f"the Secret {namespace}/{name} {whose}")
+        state, _ = read_state(stored.data, stored.annotations)
+        annotation = ROTATE_CA_AFTER if parsed.values["ca"] else ROTATE_LEAF_AFTER
+        pairs = (state.ca, state.next_ca) if parsed.values["ca"] else (state.leaf,)
+        after = format_time(_after(pairs, datetime.now(UTC)))
+        await client.write("patch", store.resource, {"metadata": {"annotations": {annotation: after}}})
+    _say(parsed, state, annotation, after)
+
+
+def _after(pairs: Sequence[Pair | None], now: datetime) -> datetime:
+    """The request that makes all of `pairs` due at once, by whichever clock.
+
+    What was issued before a request is due, from the request on, in whole seconds. Counted from what is there, the
+    request cannot fall into the second in which that was issued, nor depend on the clock of this machine.
+    """
+    issued = [issued_at(pair) for pair in pairs if pair is not None]
+    return max(issued) + timedelta(seconds=1) if issued else takes_effect_at(now)
+
+
+def _say(parsed: Parsed, state: State, annotation: str, after: str) -> None:
+    print(f"Secret {parsed.values['namespace']}/{parsed.values['tls_secret']}: {annotation}={after}")
+    print(_CA_COMES if parsed.values["ca"] else _LEAF_COMES)
+    if parsed.values["ca"] and state.next_ca is not None:
+        print(_TWICE)
+    flags = [f"--{flag.name}={parsed.values[flag.field]}" for flag in ROTATE_FLAGS if flag.field in parsed.given]
+    words = ["pod-identity-webhook", "certs", "show", *(flag for flag in flags if not flag.startswith("--ca="))]
+    print(f"Watch it: {shlex.join(words)}")

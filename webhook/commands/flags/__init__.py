@@ -1,0 +1,1 @@
+"""Flags: one table, and what reads it."""

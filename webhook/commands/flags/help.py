@@ -1,0 +1,45 @@
+"""Help texts, from the flag table."""
+
+import textwrap
+from collections.abc import Sequence
+from itertools import groupby
+
+from webhook.commands.flags.parsing import Flag
+
+_INDENT = " " * 8
+_WIDTH = 100
+
+
+def help_text(usage: str, about: str, flags: Sequence[Flag]) -> str:
+    """A command's --help: usage, what it does, and its flags by group."""
+    lines = [f"Usage: pod-identity-webhook {usage}", "", *textwrap.wrap(about, _WIDTH)]
+    for group, members in groupby(sorted(flags, key=lambda flag: _order(flags, flag)), key=lambda flag: flag.group):
+        lines += ["", f"{group}:"]
+        for flag in members:
+            lines.append(f"  {_spelling(flag)}")
+            default = f" (default {flag.default!r})" if flag.default and flag.kind != "bool" else ""
+            lines += textwrap.wrap(flag.help + default, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    lines += ["", "Each flag is also an environment variable: --token-audience is PIW_TOKEN_AUDIENCE."]
+    return "\n".join(lines)
+
+
+def markdown_table(flags: Sequence[Flag]) -> str:
+    """The flags as the table of the documentation."""
+    lines = ["| flag | environment | default | what |", "| --- | --- | --- | --- |"]
+    for flag in flags:
+        default = f"`{flag.default}`" if flag.default else ""
+        choices = f" ({', '.join(flag.choices)})" if flag.choices else ""
+        lines.append(f"| `--{flag.name}` | `{flag.variable}` | {default} | {flag.help}{choices} |")
+    return "\n".join(lines)
+
+
+def _order(flags: Sequence[Flag], flag: Flag) -> int:
+    """The place of the flag's group: where its first member stands."""
+    return next(index for index, other in enumerate(flags) if other.group == flag.group)
+
+
+def _spelling(flag: Flag) -> str:
+    if flag.kind == "bool":
+        return f"--{flag.name}" + ("=false" if flag.default == "true" else "")
+    metavar = flag.metavar or ("|".join(flag.choices) if flag.choices else flag.kind.upper())
+    return f"--{flag.name} {metavar}" + (f", -{flag.short} {metavar}" if flag.short else "")

@@ -1,0 +1,117 @@
+"""What there is to replay: the review that the API server posts for each review, Pod or workload of the input."""
+
+import re
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from webhook.admission.golang import parse_bool
+from webhook.admission.settings import Settings
+from webhook.manifests.documents import Document
+from webhook.manifests.workloads import pods_of, role_of
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to replay.
+
+    `label` names it (`Deployment shop/web`), `place` says where it came from, `slug` is for a file's name. `pod` is the
+    object before, None where the review's is no Pod; `not_called` says why the API server would not call the webhook at
+    all, empty where it would.
+    """
+
+    label: str
+    place: str
+    slug: str
+    body: bytes
+    pod: dict[str, Any] | None
+    not_called: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it is, and where it came from if that is to be said."""
+        return f"{self.label} ({self.place})" if self.place else self.label
+
+
+def cases_of(documents: Iterable[Document], namespace: str, settings: Settings) -> tuple[list[Case], list[str]]:
+    """The cases in `documents`, in their order, and of each workload that no pod can be told of, why.
+
+    What is neither review nor pod nor workload is passed over. Objects that name no namespace are in `namespace`.
+    Raises ManifestError, naming the place.
+    """
+    cases: list[Case] = []
+    left_out: list[str] = []
+    slugs: set[str] = set()
+
+    def add(document: Document, label: str, body: bytes, pod: dict[str, Any] | None) -> None:
+        slug = _unique(_slug(label), slugs)
+        cases.append(Case(label, document.place, slug, body, pod, _not_called(pod, settings)))
+
+    for document in documents:
+        role = role_of(document)
+        if role == "review":
+            add(document, *_review(document))
+        for found in pods_of(document, namespace) if role == "other" else ():
+            if found.pod is None:
+                left_out.append(f"{found.label} ({document.place}): not looked into: {found.why}")
+            else:
+                add(document, found.label, msgspec.json.encode(_admission_review(found.label, found.pod)), found.pod)
+    return cases, left_out
+
+
+def _review(document: Document) -> tuple[str, bytes, dict[str, Any] | None]:
+    request = document.member("request", dict) or {}
+    body = msgspec.json.encode(document.object)
+    pod = request.get("object")
+    label = f"AdmissionReview {request.get('uid', 'without uid')}"
+    if not isinstance(pod, dict):
+        return label, body, None
+    metadata = pod.get("metadata")
+    named = metadata if isinstance(metadata, dict) else {}
+    name = named.get("name") or f"{named.get('generateName', '')}*"
+    kind = request.get("kind")
+    kind = (kind.get("kind") if isinstance(kind, dict) else None) or pod.get("kind", "Pod")
+    label = f"AdmissionReview of {kind} {request.get('namespace', 'default')}/{name}"
+    return label, body, pod if kind == "Pod" else None
+
+
+def _admission_review(label: str, pod: dict[str, Any]) -> dict[str, Any]:
+    """The review of a pod's creation, its uid the same each time: so are then the answers."""
+    request = {
+        "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, label)),
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "namespace": pod["metadata"]["namespace"],
+        "operation": "CREATE",
+        "object": pod,
+        "dryRun": True,
+    }
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+
+
+def _not_called(pod: dict[str, Any] | None, settings: Settings) -> str:
+    label = settings.skip_label
+    metadata = pod.get("metadata") if pod is not None else None
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    if isinstance(labels, dict) and label in labels:
+        required = labels.get(settings.require_label)
+        if required is not None and parse_bool(str(required)) is not False:
+            # The chart sends these to an entry of their own.
+            return ""
+        return f"the API server does not call the webhook for pods with the label {label}"
+    return ""
+
+
+def _slug(label: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")[:200] or "case"
+
+
+def _unique(slug: str, taken: set[str]) -> str:
+    unique, number = slug, 2
+    while unique in taken:
+        unique, number = f"{slug}-{number}", number + 1
+    taken.add(unique)
+    return unique

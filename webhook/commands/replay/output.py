@@ -1,0 +1,103 @@
+"""What `replay` prints of each case: a diff, the JSON Patch, the patched pod, or the whole answer."""
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import yaml
+
+from webhook.commands.replay.answer import Answer
+from webhook.commands.replay.case import Case
+from webhook.terminal import escaped, one_line
+
+_RED, _GREEN, _CYAN, _BOLD, _YELLOW, _RESET = (f"\x1b[{code}m" for code in (31, 32, 36, 1, 33, 0))
+
+
+def is_bad(answer: Answer) -> bool:
+    """Whether the answer would stop the pod: denied, or an error."""
+    return bool(answer.error) or not answer.allowed
+
+
+def diff(case: Case, answer: Answer) -> str:
+    """The decision, its warnings, and a unified diff of the pod before and after."""
+    lines = [f"# {case.title}", f"# {_verdict(case, answer)}"]
+    lines += [f"# warning: {warning}" for warning in answer.warnings]
+    lines = [one_line(line) for line in lines]
+    if case.pod is not None:
+        before, after = (to_yaml(pod).splitlines() for pod in (case.pod, answer.after))
+        lines += difflib.unified_diff(before, after, "before", "after", lineterm="")
+    return "\n".join(lines) + "\n"
+
+
+def patch(_case: Case, answer: Answer) -> str:
+    """The JSON Patch in one line."""
+    return json.dumps(answer.patch) + "\n"
+
+
+def pod(_case: Case, answer: Answer) -> str:
+    """The patched pod as a YAML document; nothing where it would not be created, or is none."""
+    return "" if is_bad(answer) or answer.after is None else "---\n" + to_yaml(answer.after)
+
+
+def review(_case: Case, answer: Answer) -> str:
+    """The whole AdmissionReview in one line; null where there is none."""
+    return json.dumps(answer.review or None) + "\n"
+
+
+RENDERERS: Final[Mapping[str, tuple[Callable[[Case, Answer], str], str]]] = {
+    "diff": (diff, "diff"),
+    "patch": (patch, "json"),
+    "pod": (pod, "yaml"),
+    "review": (review, "json"),
+}
+
+
+def coloured(text: str) -> str:
+    """A diff's lines in colours, all else in them escaped."""
+    return "".join(_colour(line) for line in escaped(text).splitlines(keepends=True))
+
+
+def to_yaml(value: Any) -> str:
+    """YAML as people write it for Kubernetes: block style, the members in their order."""
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000)
+    if escaped(text) == text:
+        return text
+    # YAML's own escapes, which mean the same when they are read.
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=1000)
+
+
+def complaints(case: Case, answer: Answer) -> list[str]:
+    """Lines for standard error about a case that is not shown in words; none where all is well."""
+    said = [f"warning: {warning}" for warning in answer.warnings]
+    if case.not_called or is_bad(answer):
+        said.insert(0, _verdict(case, answer))
+    return [one_line(f"{case.title}: {text}") for text in said]
+
+
+def _verdict(case: Case, answer: Answer) -> str:
+    if case.not_called:
+        return f"not called: {case.not_called}"
+    if answer.error:
+        return f"error: {answer.error}"
+    if not answer.allowed:
+        return f"denied: {answer.message or answer.reason or 'no reason given'}"
+    verdict = "patched" if answer.patch else "unchanged"
+    details = [detail for detail in (answer.reason, answer.message) if detail]
+    return f"{verdict}: {', '.join(details)}" if details else verdict
+
+
+def _colour(line: str) -> str:
+    if line.startswith("# warning:"):
+        colour = _YELLOW
+    elif line.startswith(("# ", "--- ", "+++ ")):
+        colour = _BOLD
+    elif line.startswith("@@"):
+        colour = _CYAN
+    elif line.startswith("+"):
+        colour = _GREEN
+    elif line.startswith("-"):
+        colour = _RED
+    else:
+        return line
+    return f"{colour}{line.rstrip()}{_RESET}\n"

@@ -1,0 +1,254 @@
+"""`replay`: shows what the webhook would do to reviews, pods and workloads, at a desk."""
+
+import contextlib
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from webhook.admission.container_credentials import ContainerCredentials, parse_container_credentials
+from webhook.admission.identity import ServiceAccount, Sources
+from webhook.admission.mapping import NO_MAPPING, RoleMapping
+from webhook.admission.names import is_dns_label, is_dns_subdomain
+from webhook.admission.review import parse as parse_review
+from webhook.admission.settings import Settings
+from webhook.cluster.access import AccessSettings
+from webhook.cluster.resource import Resource
+from webhook.commands.flags.help import help_text
+from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
+from webhook.commands.flags.settings import admission_settings, checked, with_account
+from webhook.commands.flags.table import ADMISSION_FLAGS, REPLAY_FLAGS, SERVE_FLAGS
+from webhook.commands.replay.answer import Answer, answer_here, applied, webhook_at
+from webhook.commands.replay.case import Case, cases_of
+from webhook.commands.replay.golden import compare, update
+from webhook.commands.replay.live import LiveState, live_state
+from webhook.commands.replay.output import RENDERERS, coloured, complaints, is_bad
+from webhook.errors import CredentialsConfigError, ManifestError, ReviewError, SettingsError, UnusableInput
+from webhook.manifests.accounts import role_mapping, service_account
+from webhook.manifests.documents import MAX_BYTES, Document, read_documents, read_path
+from webhook.manifests.workloads import role_of
+from webhook.terminal import one_line, print_styled
+
+_ABOUT: Final = (
+    "Shows what the webhook would do to the AdmissionReviews, Pods and workloads (anything with a pod template) in "
+    "FILEs and folders, JSON or YAML; '-' is standard input. ServiceAccounts come from the same input and from "
+    "--service-accounts, role mappings (with --watch-config-map) from a ConfigMap pod-identity-webhook in either; with "
+    "--live both come from a cluster. "
+    "Exit code: 0 fine; 1 something is denied, answered with an error, or differs from --expect; 2 usage."
+)
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Runs the command; returns the exit code. Raises WebhookError."""
+    parsed = parse(REPLAY_FLAGS, argv, environ)
+    if parsed.help_wanted:
+        print(help_text("replay FILE... [flags]", _ABOUT, REPLAY_FLAGS))
+        return 0
+    _check_usage(parsed)
+    (settings,) = checked(parsed, lambda: admission_settings(parsed))
+    # Those of serve may well be set here too.
+    unknown = unknown_variables([*REPLAY_FLAGS, *SERVE_FLAGS], environ)
+    if unknown:
+        _notice(f"environment variables that are no flag, ignored: {', '.join(unknown)}")
+    if parsed.values["url"]:
+        # The prefix tells, in either case, which label keeps the API server from calling.
+        given = parsed.given - {"annotation_prefix"}
+        ignored = [f"--{flag.name}" for flag in ADMISSION_FLAGS if flag.field in given]
+        if ignored:
+            _notice(f"the running webhook (--url) has its own, ignored: {', '.join(ignored)}")
+
+    try:
+        results, left_out = _results(parsed, settings)
+    except ManifestError as error:
+        raise UnusableInput(str(error)) from error
+    if parsed.values["expect"]:
+        code = _expected(parsed, results)
+    else:
+        code = _shown(parsed, results, no_color=bool(environ.get("NO_COLOR")))
+    if left_out:
+        sys.stdout.flush()
+        _notice(f"{len(results)} looked into, {left_out} not")
+    return code
+
+
+def _results(parsed: Parsed, settings: Settings) -> tuple[list[tuple[Case, Answer]], int]:
+    """What came of each case, and how many workloads were not looked into, each of which is named."""
+    names = parsed.positionals
+    documents = [document for name in names for document in _read(name)]
+    cases, left_out = cases_of(documents, parsed.values["namespace"], settings)
+    for line in left_out:
+        _notice(line)
+    if not cases:
+        where = [name + (" (not looked for in the folders in it)" if _has_folders(name) else "") for name in names]
+        raise SettingsError([f"no AdmissionReview, Pod or workload in {', '.join(where)}"])
+    bodies = [case.body for case in cases if not case.not_called]
+    with _answerer(parsed, documents, bodies, settings) as answer:
+        results = [
+            (case, applied(Answer(allowed=True) if case.not_called else answer(case.body), case.pod)) for case in cases
+        ]
+    return results, len(left_out)
+
+
+def _has_folders(name: str) -> bool:
+    return name != "-" and Path(name).is_dir() and any(path.is_dir() for path in Path(name).iterdir())
+
+
+def _check_usage(parsed: Parsed) -> None:
+    values = parsed.values
+    if not parsed.positionals:
+        parsed.problems.append("give at least one FILE, or '-' for standard input")
+    if parsed.positionals.count("-") > 1:
+        parsed.problems.append("'-': standard input can be read only once")
+    if not is_dns_label(values["namespace"]):
+        parsed.problems.append(f"--namespace: {values['namespace']!r} is not a namespace's name (DNS label)")
+    if values["ca"] and not values["url"]:
+        parsed.problems.append("--ca: only --url takes a CA")
+    if values["url"] and not re.fullmatch(r"https://[^/]+/.+", values["url"]):
+        parsed.problems.append(f"--url: {values['url']!r} is not like https://HOST:PORT/mutate")
+    if values["url"] and values["service_accounts"]:
+        parsed.problems.append("--service-accounts: a running webhook (--url) has its own")
+    if values["live"] and values["url"]:
+        parsed.problems.append("--live: a running webhook (--url) knows the cluster by itself")
+    if not is_dns_label(values["config_map_namespace"]):
+        parsed.problems.append(f"--config-map-namespace: {values['config_map_namespace']!r} is not a namespace's name")
+    if not is_dns_subdomain(values["config_map_name"]):
+        parsed.problems.append(f"--config-map-name: {values['config_map_name']!r} is not a ConfigMap's name")
+    if values["update"] and not values["expect"]:
+        parsed.problems.append("--update: say with --expect where the files are")
+
+
+def _read(name: str) -> list[Document]:
+    if name == "-":
+        return read_documents(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
+    return read_path(Path(name))
+
+
+@contextlib.contextmanager
+def _answerer(
+    parsed: Parsed, documents: list[Document], bodies: list[bytes], settings: Settings
+) -> Iterator[Callable[[bytes], Answer]]:
+    values = parsed.values
+    if values["url"]:
+        with webhook_at(values["url"], values["ca"]) as ask:
+            yield ask
+        return
+    if values["service_accounts"]:
+        documents = [*_manifests(values["service_accounts"]), *documents]
+    settings = with_account(settings)
+    config_map = values["config_map_name"] if values["watch_config_map"] else ""
+    accounts, mapping = _known(documents, values["namespace"], settings, config_map)
+    if values["live"]:
+        live = _live(parsed, bodies, settings)
+        # Of the same name, the one that pods would get now; the input's may be about to be created.
+        accounts |= live.accounts
+        mapping = live.mapping if values["watch_config_map"] else mapping
+    sources = Sources(mapping, _container_credentials(values["watch_container_credentials_config"]))
+
+    def find_account(namespace: str, name: str) -> ServiceAccount | None:
+        return accounts.get((namespace, name))
+
+    yield lambda body: answer_here(body, find_account, sources, settings)
+
+
+def _manifests(name: str) -> list[Document]:
+    """What --service-accounts names."""
+    try:
+        documents = read_path(Path(name))
+    except ManifestError as error:
+        raise ManifestError(f"--service-accounts: {error}") from error
+    if not any(document.object.get("kind") == "ServiceAccount" for document in documents):
+        _notice(f"--service-accounts: no ServiceAccount in {name}")
+    return documents
+
+
+def _live(parsed: Parsed, bodies: list[bytes], settings: Settings) -> LiveState:
+    """What the cluster has of what the reviews `bodies` need."""
+    values = parsed.values
+    access = AccessSettings(kubeconfig=values["kubeconfig"], context=values["context"], kube_api=values["kube_api"])
+    keys = []
+    for body in bodies:
+        # A body that is no review gets its error when it is answered.
+        with contextlib.suppress(ReviewError):
+            review = parse_review(body)
+            if review.service_account:
+                keys.append((review.namespace, review.service_account))
+    config_map = None
+    if values["watch_config_map"]:
+        config_map = Resource("configmaps", values["config_map_namespace"], values["config_map_name"])
+    state = live_state(access, keys, settings, config_map)
+    for problem in state.problems:
+        _notice(problem)
+    return state
+
+
+def _known(
+    documents: list[Document], namespace: str, settings: Settings, config_map: str
+) -> tuple[dict[tuple[str, str], ServiceAccount], RoleMapping]:
+    """The ServiceAccounts, and the role mappings of the ConfigMap so named, in `documents`; the last of a name wins."""
+    accounts: dict[tuple[str, str], ServiceAccount] = {}
+    mapping = NO_MAPPING
+    for document in documents:
+        role = role_of(document)
+        if role == "service_account":
+            account = service_account(document, settings, namespace)
+            accounts[account.namespace, account.name] = account
+        elif role == "config_map" and config_map and document.member("metadata.name", str) == config_map:
+            mapping, problems = role_mapping(document)
+            for problem in problems:
+                _notice(problem)
+    return accounts, mapping
+
+
+def _container_credentials(name: str) -> ContainerCredentials:
+    if not name:
+        return frozenset()
+    try:
+        identities, problems = parse_container_credentials(Path(name).read_bytes())
+    except (OSError, CredentialsConfigError) as error:
+        problem = getattr(error, "strerror", None) or error
+        raise SettingsError([f"--watch-container-credentials-config: {name}: {problem}"]) from error
+    for problem in problems:
+        _notice(f"{name}: {problem}")
+    return identities
+
+
+def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], *, no_color: bool) -> int:
+    """Prints each result; 1 where one would stop its pod."""
+    output = parsed.values["output"]
+    render, _ = RENDERERS[output]
+    colours = output == "diff" and sys.stdout.isatty() and not no_color
+    for case, answer in results:
+        text = render(case, answer)
+        text += "\n" if output == "diff" else ""
+        print_styled(coloured(text)) if colours else print(text, end="")
+        for line in complaints(case, answer) if output != "diff" else ():
+            _notice(line)
+    return 1 if any(is_bad(answer) for _, answer in results) else 0
+
+
+def _expected(parsed: Parsed, results: list[tuple[Case, Answer]]) -> int:
+    """Compares the results with the golden files, or writes these; 1 where something differs, or is bad."""
+    folder = Path(parsed.values["expect"])
+    render, ending = RENDERERS[parsed.values["output"]]
+    # Wherever the input lies, and whatever stands above it in its file, the golden files are the same.
+    placeless = [(replace(case, place=""), answer) for case, answer in results]
+    texts = {f"{case.slug}.{ending}": render(case, answer) for case, answer in placeless}
+    bad = [(case, answer) for case, answer in results if is_bad(answer)]
+    for case, answer in bad:
+        for line in complaints(case, answer):
+            _notice(line)
+    if parsed.values["update"]:
+        for left_over in update(folder, texts):
+            _notice(f"{left_over}: belongs to nothing in the input any more: delete it")
+        _notice(f"{folder}: {len(texts)} {'file' if len(texts) == 1 else 'files'} written")
+        return 1 if bad else 0
+    differences = compare(folder, texts)
+    for difference in differences:
+        print(difference, end="")
+    return 1 if differences or bad else 0
+
+
+def _notice(text: str) -> None:
+    print(f"pod-identity-webhook replay: {one_line(text)}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Which certificate is served, where it comes from, and how replicas share it."""

@@ -1,0 +1,92 @@
+"""A certificate in files whose CA we keep in the caBundle: nothing of a manifest has to change when it does."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from certs.brought import Brought, BroughtAuthority
+from certs.errors import InvalidPair
+from certs.pem import read_certificates
+from certs.renewal import ends_at
+from webhook.cluster.running import running
+from webhook.server.certificates import watched_file
+from webhook.server.certificates.files import CertificateFiles
+from webhook.server.certificates.shared_stores import shared_stores
+from webhook.server.certificates.tls_settings import TlsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from certs.issue import Pair
+    from webhook.cluster.client import KubernetesClient
+    from webhook.server.certificates.contexts import ServingContext
+    from webhook.server.settings import ServerSettings
+
+
+class PublishedFiles(CertificateFiles):
+    """Certificate, key and CA in files. What is new is served when clients have had time to learn of its CA."""
+
+    def __init__(
+        self, client: KubernetesClient, settings: ServerSettings, ca_file: Path, serving: ServingContext
+    ) -> None:
+        self._ca_file = ca_file
+        self._settle = timedelta(seconds=settings.ca_settle)
+        self._brought: Brought | None = None
+        super().__init__(settings.tls_cert, settings.tls_key, serving)
+        stores = shared_stores(client, settings)
+        self._stores: Final = stores
+        self._is_ready = False
+        self.authority: Final = BroughtAuthority(
+            stores.secrets, stores.bundles, stores.service, self._newest, self._serve, self._settle
+        )
+
+    def awaited(self) -> str:
+        """What keeps us from being ready: clients do not trust what is served. Once they did it is empty for good."""
+        self._is_ready = self._is_ready or self.authority.is_trusted
+        if self._is_ready:
+            return ""
+        problem = self.authority.problem
+        return "the caBundle is not known to the API server yet" + (f": {problem}" if problem else "")
+
+    def ends(self) -> dict[str, datetime]:
+        """When the leaf in the files and the first of its CAs to end do (aware, UTC)."""
+        brought = self._newest()
+        return {"leaf": ends_at(brought.pair.certificate), "ca": min(map(ends_at, brought.cas))}
+
+    async def run(self) -> None:
+        """Runs until it is cancelled."""
+        async with running(super().run()):
+            await self._stores.run(self.authority)
+
+    async def _check_aside(self) -> None:
+        if await asyncio.to_thread(self.check):
+            self.authority.wake()
+
+    def _take_up(self, pair: Pair) -> str:
+        cas, unreadable = read_certificates(watched_file.read(self._ca_file))
+        if unreadable or not cas:
+            raise TlsError(f"{self._ca_file} holds no certificate in PEM, or one that cannot be read")
+        names = {"cert_name": str(self._cert_file), "key_name": str(self._key_file)}
+        self.serving.check(pair, **names)
+        brought = Brought(pair, cas)
+        if not brought.signers():
+            raise TlsError(f"{self._ca_file} has no CA that verifies {self._cert_file}")
+        if self._brought is None:
+            self.serving.serve(pair, **names)
+        self._brought = brought
+        return f"the certificate in {self._cert_file} will be served when its CA has been in the caBundle for a while"
+
+    def _newest(self) -> Brought:
+        assert self._brought is not None  # noqa: S101 - without, the files were refused at the start
+        return self._brought
+
+    def _serve(self, pair: Pair) -> None:
+        try:
+            self.serving.serve(pair, cert_name=str(self._cert_file), key_name=str(self._key_file))
+        except TlsError as error:
+            raise InvalidPair(str(error)) from error
+
+    def _identity(self) -> tuple[tuple[int, ...], ...]:
+        return (*super()._identity(), watched_file.identity(self._ca_file))

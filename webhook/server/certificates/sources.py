@@ -1,0 +1,85 @@
+"""Which certificate is served, by the settings: self-managed, in files, or made for this run."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Protocol
+
+from certs.errors import CertificateError
+from certs.files import ephemeral
+from webhook.cluster.client import KubernetesClient
+from webhook.errors import WebhookError
+from webhook.server.certificates import watched_file
+from webhook.server.certificates.contexts import ServingContext
+from webhook.server.certificates.files import CertificateFiles
+from webhook.server.certificates.published_files import PublishedFiles
+from webhook.server.certificates.self_managed import SelfManagedCertificate
+from webhook.server.certificates.tls_settings import TlsError, TlsSettings, parse_cipher_suites, parse_min_version
+from webhook.server.http.listener import check_port
+from webhook.server.settings import ServerSettings
+
+logger = logging.getLogger(__name__)
+
+
+class CertificateSource(Protocol):
+    """Keeps `serving` supplied with a certificate."""
+
+    @property
+    def serving(self) -> ServingContext:
+        """What listeners take their TLS from."""
+
+    def awaited(self) -> str:
+        """What keeps us from being ready; empty once a certificate is served that clients trust."""
+
+    async def run(self) -> None:
+        """Keeps the certificate fresh until it is cancelled."""
+
+
+def certificate_of(settings: ServerSettings, client: KubernetesClient | None) -> CertificateSource:
+    """The source of the certificate to serve; `client` is there where there is a cluster.
+
+    Raises WebhookError where there is none that can be used.
+    """
+    try:
+        serving = ServingContext(_tls_settings(settings))
+    except TlsError as error:
+        raise WebhookError(f"--client-ca: {settings.client_ca}: {error}") from error
+    if settings.self_managed:
+        assert client is not None  # noqa: S101 - the settings refuse it without a cluster
+        logger.info(
+            "the certificate looks after itself: Secret %s/%s, MutatingWebhookConfiguration %s",
+            settings.namespace,
+            settings.tls_secret,
+            settings.webhook_configuration,
+        )
+        return SelfManagedCertificate(client, settings, serving)
+    cert, key = settings.tls_cert, settings.tls_key
+    if settings.ephemeral_certificate is not None:
+        # Before anything is written: whoever serves there already may serve from the same folder.
+        check_port(settings.bind_address, settings.port)
+        check_port(settings.bind_address, settings.metrics_port)
+        try:
+            files = ephemeral(settings.ephemeral_certificate, settings.certificate_names, datetime.now(UTC))
+        except CertificateError as error:
+            raise WebhookError(f"--ephemeral-certificate: {error}") from error
+        cert, key = files.certificate, files.private_key
+    try:
+        if settings.tls_ca is not None:
+            assert client is not None  # noqa: S101 - as above
+            return PublishedFiles(client, settings, settings.tls_ca, serving)
+        return CertificateFiles(cert, key, serving)
+    except TlsError as error:
+        raise WebhookError(f"{error}; name others with --tls-cert and --tls-key, or --ephemeral-certificate") from error
+
+
+def _tls_settings(settings: ServerSettings) -> TlsSettings:
+    min_version, version_notice = parse_min_version(settings.tls_min_version)
+    suites, suites_notice = parse_cipher_suites(settings.tls_cipher_suites)
+    for notice in filter(None, (version_notice, suites_notice)):
+        logger.warning(notice)
+    client_ca = None
+    if settings.client_ca is not None:
+        try:
+            client_ca = watched_file.read(settings.client_ca)
+        except TlsError as error:
+            raise WebhookError(f"--client-ca: {error}") from error
+    return TlsSettings(min_version, suites, client_ca)

@@ -1,0 +1,130 @@
+"""The metrics that we have: the Go webhook's, under its names, and beside them our own in base units."""
+
+import platform
+from collections.abc import Callable
+from typing import Final
+
+from webhook import __version__
+from webhook.admission.decision import REASONS, Decision
+from webhook.server.metrics.exposition import Computed, Distribution, Family, Metric, Observations, Slot, View, expose
+
+_MICROSECONDS: Final = 1e6
+
+# Go's prometheus.ExponentialBuckets(125000, 2, 7).
+_GO_BOUNDS: Final = tuple(125000.0 * 2**n for n in range(7))
+# Those of Go's are among them.
+_SECONDS_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+_LOOKUP_RESULTS: Final = ("found", "not_found", "failed")
+
+
+class Metrics:
+    """All metrics of one process. Slots of the hot path are made once, and before the first request they read zero."""
+
+    def __init__(self) -> None:
+        labels = ("verb", "path")
+        self._requests = Family("counter", "http_request_count", "Requests to /mutate.", (*labels, "code"))
+        # Observed once for each answer: the Go webhook's two metrics and ours show it.
+        self._seconds = Distribution(labels, _SECONDS_BOUNDS)
+        microseconds = "Time to answer requests to /mutate, in microseconds."
+        self._pods = Family(
+            "counter", "pod_identity_webhook_pod_count", "Pods that were given an identity.", ("method",)
+        )
+        self._missing = Family(
+            "counter", "pod_identity_webhook_missing_sa_count", "Pods whose ServiceAccount does not exist."
+        )
+        self._used = Family("gauge", "pod_identity_webhook_used", "1 once a pod was given an identity.")
+        self._decisions = Family(
+            "counter", "pod_identity_webhook_decisions_total", "Answers to well-formed reviews, by reason.", ("reason",)
+        )
+        self._lookups = Family(
+            "counter",
+            "pod_identity_webhook_service_account_lookups_total",
+            "Where ServiceAccounts were found: known already (cache), or by a live read and how it ended.",
+            ("source", "result"),
+        )
+        self._lookup_seconds = Distribution(bounds=_SECONDS_BOUNDS)
+        build = Family(
+            "gauge", "pod_identity_webhook_build_info", "1, with what is running.", ("version", "python_version")
+        )
+        build.slot(__version__, platform.python_version()).value = 1
+        self._metrics: list[Metric] = [
+            self._requests,
+            View(self._seconds, "http_request_latencies", microseconds, _GO_BOUNDS, factor=_MICROSECONDS),
+            View(self._seconds, "http_request_duration_microseconds", microseconds, factor=_MICROSECONDS),
+            self._pods,
+            self._missing,
+            self._used,
+            View(
+                self._seconds,
+                "pod_identity_webhook_request_duration_seconds",
+                "Time to answer requests to /mutate, in seconds.",
+                _SECONDS_BOUNDS,
+                merged=True,
+            ),
+            self._decisions,
+            self._lookups,
+            View(
+                self._lookup_seconds,
+                "pod_identity_webhook_service_account_lookup_duration_seconds",
+                "Time that pods waited for a live read of their ServiceAccount, in seconds.",
+                _SECONDS_BOUNDS,
+            ),
+            build,
+        ]
+        self._by_reason = {reason: self._decisions.slot(reason) for reason in REASONS}
+        self._by_method = {method: self._pods.slot(method) for method in ("sts_web_identity", "container_credentials")}
+        self._is_used = self._used.slot()
+        self._cached = self._lookups.slot("cache", "found")
+        self._live = {result: self._lookups.slot("live", result) for result in _LOOKUP_RESULTS}
+        self._by_request: dict[tuple[str, str, int], tuple[Slot, Observations]] = {}
+        self._waited = self._lookup_seconds.slot()
+        self._request("/mutate", "POST", 200)
+
+    def add(self, metric: Metric) -> None:
+        """Exposes one more metric."""
+        self._metrics.append(metric)
+
+    def add_computed(
+        self, name: str, help_text: str, value: Callable[[], float | None], *, kind: str = "gauge"
+    ) -> None:
+        """Exposes one more value without labels, asked for at each scrape; None leaves its sample out."""
+        self.add(Computed(f"pod_identity_webhook_{name}", help_text, value, kind))
+
+    def expose(self) -> str:
+        """The page, in text format 0.0.4."""
+        return expose(self._metrics)
+
+    def _request(self, path: str, verb: str, code: int) -> tuple[Slot, Observations]:
+        """The samples for requests that were answered alike."""
+        # Anything may be sent as a method: what is not one would let a caller grow our memory.
+        verb = verb if verb in _METHODS else "OTHER"
+        if (path, verb, code) not in self._by_request:
+            slots = self._requests.slot(verb, path, str(code)), self._seconds.slot(verb, path)
+            self._by_request[path, verb, code] = slots
+        return self._by_request[path, verb, code]
+
+    def answered(self, path: str, verb: str, code: int, seconds: float) -> None:
+        """Counts an answer of an endpoint, whatever it was, and the time that it took."""
+        count, times = self._by_request.get((path, verb, code)) or self._request(path, verb, code)
+        count.value += 1
+        times.observe(seconds)
+
+    def decided(self, decision: Decision) -> None:
+        """Counts a decision by its reason."""
+        self._by_reason[decision.reason].value += 1
+        if decision.operations and decision.method is not None:
+            self._by_method[decision.method].value += 1
+            self._is_used.value = 1
+        elif decision.reason == "service_account_not_found":
+            self._missing.slot().value += 1
+
+    def found_in_cache(self) -> None:
+        """Counts a ServiceAccount that was known already."""
+        self._cached.value += 1
+
+    def looked_up(self, result: str, seconds: float) -> None:
+        """Counts a live read: found, not_found or failed."""
+        self._live[result].value += 1
+        self._waited.observe(seconds)
