@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from certs.bundle import Service
+from certs.bundle_history import LEARNED
 from certs.errors import CertificateError, Conflict, StoreError
 from certs.issue import Names, Pair
 from certs.keeper import Keeper
@@ -18,7 +19,6 @@ from certs.memory import Memory, Policy
 from certs.plan import Step, next_step, serving_choice
 from certs.repair import is_serviceable
 from certs.rounds import LONGEST_SLEEP, REAL_TIME, Timing
-from certs.sightings import LEARNED
 from certs.state import State, read_state
 from certs.stores import BundleStore, SecretStore, StoredSecret
 
@@ -93,12 +93,12 @@ class Authority(Keeper):
             return step
         if step.changes:
             only_restored = all(change.reason == "restored" for change in step.changes)
-            wait_until = self._secret_fight.may_write_at(step.state, now) if only_restored else now
+            wait_until = self._secret_contention.may_write_at(step.state, now) if only_restored else now
             if wait_until > now:
                 return replace(step, look_again=min(step.look_again, wait_until))
             await self._secrets.write(step.state.data(), stored)
             if only_restored:
-                self._secret_fight = self._secret_fight.written(step.state, now)
+                self._secret_contention = self._secret_contention.written(step.state, now)
             for change in step.changes:
                 self.renewals[change] += 1
                 _log.info("wrote the Secret: %s: %s", change.what, change.reason)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from certs.bundle import Service
 from certs.errors import StoreError
-from certs.fight import Fight
 from certs.publisher import Publisher
 from certs.rounds import Rounds, Timing
 from certs.stores import BundleStore, SecretStore
+from certs.write_contention import WriteContention
 
 if TYPE_CHECKING:
     from certs.repair import Change
@@ -23,7 +23,7 @@ class Keeper(Rounds, ABC):
         super().__init__(timing)
         self._secrets = secrets
         self._publisher = Publisher(bundles, service, timing.clock)
-        self._secret_fight = Fight()
+        self._secret_contention = WriteContention()
         self.renewals: Counter[Change] = Counter()
 
     @property
@@ -32,9 +32,9 @@ class Keeper(Rounds, ABC):
         return self._publisher.in_sync
 
     @property
-    def is_fighting(self) -> bool:
+    def is_contended(self) -> bool:
         """Whether somebody else keeps undoing what we write, in the Secret or in the caBundle."""
-        return self._secret_fight.is_on(self._clock()) or self._publisher.is_fighting
+        return self._secret_contention.is_on(self._clock()) or self._publisher.is_contended
 
     async def _look(self) -> Mapping[str, Any] | None:
         """The webhook configuration; None where it cannot be had, which is counted."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from certs.bundle_history import BundleHistory
 from certs.issue import Names, Pair, issue_ca, issue_leaf
 from certs.memory import Memory, Policy
 from certs.pem import is_issued_by
@@ -21,7 +22,6 @@ from certs.renewal import (
     takes_effect_at,
 )
 from certs.repair import Change, is_serviceable, repaired, retired
-from certs.sightings import Sightings
 from certs.state import State
 
 # During a rollout, old and new replicas may want different names: they take turns slowly.
@@ -41,7 +41,7 @@ class Step:
     waiting: bool = False
 
 
-def next_step(state: State, memory: Memory, seen: Sightings, names: Names, policy: Policy, now: datetime) -> Step:
+def next_step(state: State, memory: Memory, seen: BundleHistory, names: Names, policy: Policy, now: datetime) -> Step:
     """What to write, if anything. `state` is what the Secret holds, `now` an aware datetime.
 
     Raises CannotIssue for a policy by which nothing can be issued.
@@ -56,7 +56,7 @@ def next_step(state: State, memory: Memory, seen: Sightings, names: Names, polic
     return Step(planner.state, tuple(planner.changes), planner.look_again())
 
 
-def serving_choice(state: State, memory: Memory, seen: Sightings, policy: Policy, now: datetime) -> Pair | None:
+def serving_choice(state: State, memory: Memory, seen: BundleHistory, policy: Policy, now: datetime) -> Pair | None:
     """Which leaf to serve: the new one as soon as clients trust it, else the one that is served already.
 
     A replica that has served nothing yet serves as soon as the caBundle holds the CA: no older leaf would do better.
@@ -77,7 +77,7 @@ def serving_choice(state: State, memory: Memory, seen: Sightings, policy: Policy
     return new
 
 
-def _is_strange(state: State, seen: Sightings, now: datetime) -> bool:
+def _is_strange(state: State, seen: BundleHistory, now: datetime) -> bool:
     """Clients trust a CA that the Secret does not know: the other replicas may know better."""
     return not seen.current(now).issubset(state.authorities())
 
@@ -90,7 +90,7 @@ class _Planner:
         state: State,
         changes: list[Change],
         memory: Memory,
-        seen: Sightings,
+        seen: BundleHistory,
         names: Names,
         policy: Policy,
         now: datetime,

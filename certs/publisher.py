@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from certs.bundle import Service, bundle_patch, our_entries, published
+from certs.bundle_history import BundleHistory
 from certs.errors import Missing, StoreError
-from certs.fight import Fight
 from certs.pem import read_certificates
 from certs.rounds import LONGEST_SLEEP
-from certs.sightings import Sightings
 from certs.stores import BundleStore
+from certs.write_contention import WriteContention
 
 _log = logging.getLogger(__name__)
 
@@ -26,15 +26,15 @@ class Publisher:
         self._bundles: Final = bundles
         self._service: Final = service
         self._clock: Final = clock
-        self._fight = Fight()
+        self._contention = WriteContention()
         self._right = b""
-        self.seen = Sightings()
+        self.seen = BundleHistory()
         self.in_sync = False
 
     @property
-    def is_fighting(self) -> bool:
+    def is_contended(self) -> bool:
         """Whether somebody else keeps undoing what we write."""
-        return self._fight.is_on(self._clock())
+        return self._contention.is_on(self._clock())
 
     async def look(self) -> Mapping[str, Any]:
         """The webhook configuration as it is now. Raises StoreError, also where no entry of it is ours."""
@@ -62,11 +62,11 @@ class Publisher:
         if patch is None:
             self._right = bundle
             return later
-        wait_until = self._fight.may_write_at(bundle, now)
+        wait_until = self._contention.may_write_at(bundle, now)
         if wait_until > now:
             return wait_until
         configuration = await self._bundles.patch(patch)
-        self._fight = self._fight.written(bundle, now)
+        self._contention = self._contention.written(bundle, now)
         self._observe(configuration)
         self.in_sync = True
         count = len(read_certificates(bundle)[0])
@@ -81,9 +81,9 @@ class Publisher:
 
     def _patience(self) -> str:
         """What to say of how long the next repair waits."""
-        if not self.is_fighting or self._fight.last is None:
+        if not self.is_contended or self._contention.last is None:
             return ""
-        pause = self._fight.may_write_at(self._fight.wanted, self._fight.last) - self._fight.last
+        pause = self._contention.may_write_at(self._contention.wanted, self._contention.last) - self._contention.last
         return f"; it keeps happening, so the next time waits for {pause.total_seconds():g} s"
 
     def _observe(self, configuration: Mapping[str, Any]) -> None:

@@ -209,7 +209,7 @@ def test_a_foreign_ca_bundle_is_put_right_at_once_and_then_after_growing_pauses(
             pause = setting.check(timedelta(seconds=pause))
         pauses.append(0)
     assert pauses == [0, 1, 0, 2, 0, 4, 0]
-    assert setting.authority.is_fighting
+    assert setting.authority.is_contended
 
 
 def test_a_secret_that_somebody_keeps_emptying_is_restored_after_growing_pauses() -> None:
@@ -224,7 +224,7 @@ def test_a_secret_that_somebody_keeps_emptying_is_restored_after_growing_pauses(
         assert stored is not None
         restored += read_state(stored.data, {})[0] == good
     assert restored == 6  # at once, then 1, 2, 4, 8 and 16 s later
-    assert setting.authority.is_fighting
+    assert setting.authority.is_contended
     assert setting.authority.serving == good.leaf
 
 

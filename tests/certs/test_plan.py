@@ -3,12 +3,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from certs.bundle_history import BundleHistory
 from certs.issue import Names, Pair, issue_ca, issue_leaf
 from certs.memory import Memory, Policy
 from certs.pem import is_issued_by
 from certs.plan import Step, next_step, serving_choice
 from certs.repair import MOST_PREVIOUS, Change
-from certs.sightings import Sightings
 from certs.state import PreviousCa, State
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -23,12 +23,12 @@ WARM = Memory(started=NOW - DAY, state=GOOD, serving=LEAF)
 CA_DUE = NOW + 2434 * DAY
 
 
-def seen(*cas: Pair, since: datetime = NOW - DAY) -> Sightings:
-    return Sightings({ca.certificate: since for ca in cas}, NOW)
+def seen(*cas: Pair, since: datetime = NOW - DAY) -> BundleHistory:
+    return BundleHistory({ca.certificate: since for ca in cas}, NOW)
 
 
-def step(state: State, memory: Memory = COLD, sightings: Sightings | None = None, now: datetime = NOW) -> Step:
-    return next_step(state, memory, sightings or Sightings(), NAMES, POLICY, now)
+def step(state: State, memory: Memory = COLD, history: BundleHistory | None = None, now: datetime = NOW) -> Step:
+    return next_step(state, memory, history or BundleHistory(), NAMES, POLICY, now)
 
 
 def changes(made: Step) -> list[tuple[str, str]]:
@@ -192,7 +192,7 @@ TRUSTS_BOTH = State(ca=NEXT, leaf=NEXT_LEAF, previous=(PreviousCa(CA.certificate
 
 
 @pytest.mark.parametrize(
-    ("serving", "sightings", "chosen"),
+    ("serving", "history", "chosen"),
     [
         (None, seen(), None),
         (None, seen(CA), None),
@@ -207,10 +207,10 @@ TRUSTS_BOTH = State(ca=NEXT, leaf=NEXT_LEAF, previous=(PreviousCa(CA.certificate
     ],
 )
 def test_a_leaf_is_served_when_clients_trust_it_or_nothing_better_is_there(
-    serving: Pair | None, sightings: Sightings, chosen: Pair | None
+    serving: Pair | None, history: BundleHistory, chosen: Pair | None
 ) -> None:
     memory = Memory(NOW, TRUSTS_BOTH, serving)
-    assert serving_choice(TRUSTS_BOTH, memory, sightings, POLICY, NOW) == chosen
+    assert serving_choice(TRUSTS_BOTH, memory, history, POLICY, NOW) == chosen
 
 
 def test_a_leaf_that_is_not_valid_never_replaces_one_that_is_served() -> None:
@@ -226,7 +226,7 @@ def test_an_expired_leaf_gives_way_to_a_valid_one_whether_clients_trust_it_or_no
 
 def test_sightings_begin_anew_after_a_gap_a_silence_or_a_clock_that_was_put_back() -> None:
     ca = CA.certificate
-    first = Sightings().observed([ca], NOW)
+    first = BundleHistory().observed([ca], NOW)
     assert first.observed([ca], NOW + 2 * MINUTE).since == {ca: NOW}
     assert first.observed([], NOW + MINUTE).observed([ca], NOW + 2 * MINUTE).since == {ca: NOW + 2 * MINUTE}
     assert first.observed([ca], NOW + 3 * MINUTE).since == {ca: NOW + 3 * MINUTE}

@@ -40,7 +40,7 @@ def test_alerts_say_how_bad_it_is_and_go_by_this_release_alone() -> None:
         "Down",
         "CertificateEndsSoon",
         "CABundleOutOfSync",
-        "CertificateFight",
+        "CertificateWriteContention",
         "Errors",
         "Slow",
         "CacheStale",

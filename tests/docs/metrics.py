@@ -35,7 +35,7 @@ def _page_of_a_cluster() -> str:
     add_cluster(metrics, store, mappings)
     client_ca: Any = SimpleNamespace(failures=0)
     add_client_ca(metrics, client_ca)
-    authority: Any = SimpleNamespace(in_sync=True, is_fighting=False, renewals={}, failures=Counter())
+    authority: Any = SimpleNamespace(in_sync=True, is_contended=False, renewals={}, failures=Counter())
     _add_authority(metrics, authority)
     return metrics.expose()
 

@@ -119,7 +119,7 @@ def test_a_controller_that_keeps_fighting_meets_growing_pauses_and_is_told_by_a_
         state = own.wait_until_right()
         assert state.ca is not None
         ours = {text(state.ca.certificate)}
-        assert replica.metrics()["certificate_fight"] == 0
+        assert replica.metrics()["certificate_write_contention"] == 0
         repaired = []
         for _ in range(_REPAIRS):
             own.set_bundle(text(_FOREIGN_CA))
@@ -128,7 +128,7 @@ def test_a_controller_that_keeps_fighting_meets_growing_pauses_and_is_told_by_a_
         pauses = [later - sooner for sooner, later in pairwise(repaired)]
         measured(f"caBundle, fought for: pauses of {', '.join(f'{pause:.1f} s' for pause in pauses)}")
         assert pauses[1] > pauses[0] + _NOTICED
-        assert replica.metrics()["certificate_fight"] == 1
+        assert replica.metrics()["certificate_write_contention"] == 1
         assert replica.is_ready()
         own.wait_until_injected()
     finally:

@@ -151,5 +151,5 @@ def _assert_nothing_went_wrong(release: Replicas) -> None:
     """But for replicas that were slower than others."""
     for what in ("secret", "bundle", "issue", "serve", "unexpected"):
         assert release.sum_of(f'certificate_failures_total{{what="{what}"}}') == 0, release.last_lines()
-    assert release.sum_of("certificate_fight") == 0, release.last_lines()
+    assert release.sum_of("certificate_write_contention") == 0, release.last_lines()
     assert "restored" not in release.log_text()

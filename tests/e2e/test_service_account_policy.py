@@ -18,7 +18,7 @@ from tests.e2e.policies import KINDS, applied
 from tests.e2e.waiting import wait_until
 from tests.features import Feature
 from webhook.admission.annotations import ROLE_ARN, ROLE_SESSION_NAME, STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION
-from webhook.admission.identity import Granted, Identity, ServiceAccount, resolve
+from webhook.admission.identity import Identity, OtherSources, ServiceAccount, resolve
 from webhook.admission.injection import session_name_of
 from webhook.admission.settings import Settings
 
@@ -169,7 +169,7 @@ def _is_taken(key: str, value: str, settings: Settings) -> bool:
     """Whether a pod of such a ServiceAccount gets an identity, and no warning."""
     annotations = {ROLE_ARN: ROLE, key: value}
     account = ServiceAccount("shop", "app", annotations)
-    identity, warnings = resolve(account, ("shop", "app"), {}, Granted(), settings)
+    identity, warnings = resolve(account, ("shop", "app"), {}, OtherSources(), settings)
     session_name_of({}, annotations, "app", settings, warnings)
     return isinstance(identity, Identity) and not warnings
 

@@ -11,10 +11,10 @@ from webhook.admission import jsonpatch
 from webhook.admission.annotations import ONLY_CONTAINERS, ONLY_OF_SERVICE_ACCOUNTS, SKIP_CONTAINERS
 from webhook.admission.golang import parse_bool
 from webhook.admission.identity import (
-    Granted,
     Identity,
     Method,
     NoIdentity,
+    OtherSources,
     ServiceAccount,
     Sources,
     own_annotations,
@@ -125,18 +125,18 @@ def decide(
         return _without_account(pod, requirement, settings)
 
     key = (review.namespace, review.service_account)
-    granted = sources.granted(account, key)
+    others = sources.beside(account, key)
     shape = None
-    if not granted.container_credentials and _may_be_kept(account, granted):
+    if not others.container_credentials and _may_be_kept(account, others):
         shape = shape_of(pod, settings)
     if shape is not None and len(pod.meta.name or "") <= SESSION_NAME_MAX:
-        outcome = _on_shape(account, key, granted, settings, shape)
+        outcome = _on_shape(account, key, others, settings, shape)
     else:
-        outcome = _on_pod(pod, account, key, granted, settings, uid=review.uid, raw_volumes=review.raw_volumes)
-    decision = outcome.decision
+        outcome = _on_pod(pod, account, key, others, settings, uid=review.uid, raw_volumes=review.raw_volumes)
+    decision, missing = outcome.decision, outcome.missing_credentials_reason
     # A namespace promises nothing to a pod without a role.
-    if outcome.lacking and (requirement == "pod" or (requirement == "namespace" and decision.reason not in _ROLELESS)):
-        return _refused(decision, _lacks(requirement, outcome.lacking, settings))
+    if missing and (requirement == "pod" or (requirement == "namespace" and decision.reason not in _ROLELESS)):
+        return _refused(decision, _lacks(requirement, missing, settings))
     return _skipped(settings) if is_skipped and decision.method is None and not decision.denied else decision
 
 
@@ -151,24 +151,24 @@ def _without_account(pod: Pod, requirement: "_Requirement", settings: Settings) 
 
 
 class _Outcome(msgspec.Struct, frozen=True, gc=False):
-    """A decision, and why the pod would run without credentials; empty where it has them."""
+    """A decision, and why the pod would run without credentials; empty if it has them."""
 
     decision: Decision
-    lacking: str = ""
+    missing_credentials_reason: str = ""
 
 
 # The one cache of the room: most pods are of few shapes, and run as few ServiceAccounts. What depends on more of a pod
 # is decided anew each time. An entry takes 30 kB at most, so that all take 30 MB if a tenant does his worst.
 @lru_cache(maxsize=1024)
 def _on_shape(
-    account: ServiceAccount | None, key: tuple[str, str], granted: Granted, settings: Settings, shape: Shape
+    account: ServiceAccount | None, key: tuple[str, str], others: OtherSources, settings: Settings, shape: Shape
 ) -> _Outcome:
-    outcome = _on_pod(pod_of(shape), account, key, granted, settings, uid="", raw_volumes=list)
+    outcome = _on_pod(pod_of(shape), account, key, others, settings, uid="", raw_volumes=list)
     encoded = encode_response(_response("", outcome.decision))
-    return _Outcome(msgspec.structs.replace(outcome.decision, encoded=encoded), outcome.lacking)
+    return _Outcome(msgspec.structs.replace(outcome.decision, encoded=encoded), outcome.missing_credentials_reason)
 
 
-def _may_be_kept(account: ServiceAccount | None, granted: Granted) -> bool:
+def _may_be_kept(account: ServiceAccount | None, others: OtherSources) -> bool:
     """Whether a decision with these may be kept: it goes by no names of containers, and is not as large as any text."""
     size = 0
     if account is not None:
@@ -176,8 +176,8 @@ def _may_be_kept(account: ServiceAccount | None, granted: Granted) -> bool:
         if SKIP_CONTAINERS in annotations or ONLY_CONTAINERS in annotations:
             return False
         size = sum(map(len, annotations.values()))
-    if granted.mapped is not None:
-        size += len(granted.mapped.role_arn) + len(granted.mapped.audience or "")
+    if others.mapped is not None:
+        size += len(others.mapped.role_arn) + len(others.mapped.audience or "")
     return size <= _MAX_CACHED
 
 
@@ -185,7 +185,7 @@ def _on_pod(
     pod: Pod,
     account: ServiceAccount | None,
     key: tuple[str, str],
-    granted: Granted,
+    others: OtherSources,
     settings: Settings,
     *,
     uid: str,
@@ -193,7 +193,7 @@ def _on_pod(
 ) -> _Outcome:
     of_account = account.annotations if account is not None else {}
     of_pod = own_annotations(pod.meta.annotations, settings)
-    identity, warnings = resolve(account, key, of_pod, granted, settings)
+    identity, warnings = resolve(account, key, of_pod, others, settings)
     audit = {"service-account": f"{key[0]}/{key[1]}"}
     if isinstance(identity, NoIdentity):
         audit["decision"] = identity.reason
@@ -218,7 +218,7 @@ def _on_pod(
     # Where all containers are skipped, nothing is done that a warning could be about.
     said = bounded([*(warnings if mutation.considered else ()), *mutation.warnings])
     decision = Decision(mutation.reason, mutation.operations, said, audit, method=identity.method)
-    return _Outcome(decision, _lacking(mutation))
+    return _Outcome(decision, _missing_credentials_reason(mutation))
 
 
 def _without_effect(annotations: Mapping[str, str], ours: Mapping[str, str], settings: Settings) -> list[str]:
@@ -287,13 +287,13 @@ def _has_skip_label(pod: Pod, settings: Settings) -> bool:
     return labels is not None and settings.skip_label in labels
 
 
-def _lacking(mutation: Mutation) -> str:
+def _missing_credentials_reason(mutation: Mutation) -> str:
     """Why the pod would run without credentials; empty where it has them."""
     if not mutation.considered:
         return "all its containers are skipped"
-    if mutation.lacking:
-        each = ", ".join(f"{short(name)} ({bounded([why])[0]})" for name, why in mutation.lacking[:_NAMED])
-        return f"container {each}" + (", ..." if len(mutation.lacking) > _NAMED else "")
+    if mutation.without_credentials:
+        each = ", ".join(f"{short(name)} ({bounded([why])[0]})" for name, why in mutation.without_credentials[:_NAMED])
+        return f"container {each}" + (", ..." if len(mutation.without_credentials) > _NAMED else "")
     return ""
 
 
@@ -318,10 +318,10 @@ def _requirement(pod: Pod, settings: Settings, namespace_requires: bool) -> _Req
     return "namespace" if namespace_requires else "none"
 
 
-def _lacks(requirement: _Requirement, lacking: str, settings: Settings) -> str:
+def _lacks(requirement: _Requirement, reason: str, settings: Settings) -> str:
     if requirement == "pod":
-        return f"the pod is labelled {settings.require_label} but would lack its credentials: {lacking}"
-    return f"the namespace is labelled {settings.require_label} but the pod would lack its credentials: {lacking}"
+        return f"the pod is labelled {settings.require_label} but would lack its credentials: {reason}"
+    return f"the namespace is labelled {settings.require_label} but the pod would lack its credentials: {reason}"
 
 
 def _refused(decision: Decision, why: str) -> Decision:

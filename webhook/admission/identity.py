@@ -53,13 +53,13 @@ class Sources(msgspec.Struct, frozen=True):
     mapping: RoleMapping = NO_MAPPING
     container_credentials: ContainerCredentials = frozenset()
 
-    def granted(self, account: "ServiceAccount | None", key: tuple[str, str]) -> "Granted":
+    def beside(self, account: "ServiceAccount | None", key: tuple[str, str]) -> "OtherSources":
         """What they have for the ServiceAccount `key` (namespace, name): a mapping only where it has no annotation."""
         is_annotated = account is not None and account.annotations.get(ROLE_ARN)
-        return Granted(None if is_annotated else self.mapping.find(*key), key in self.container_credentials)
+        return OtherSources(None if is_annotated else self.mapping.find(*key), key in self.container_credentials)
 
 
-class Granted(msgspec.Struct, frozen=True, gc=False):
+class OtherSources(msgspec.Struct, frozen=True, gc=False):
     """What the sources beside the annotation have for one ServiceAccount."""
 
     mapped: MappedRole | None = None
@@ -90,23 +90,23 @@ def resolve(
     account: ServiceAccount | None,
     key: tuple[str, str],
     pod_annotations: Mapping[str, str],
-    granted: Granted,
+    others: OtherSources,
     settings: Settings,
 ) -> tuple[Identity | NoIdentity, list[str]]:
     """The identity of a pod that runs as the ServiceAccount `key` (namespace, name), and warnings.
 
-    `account` is None where there is no such ServiceAccount; `pod_annotations` are the pod's below our prefix; `granted`
+    `account` is None where there is no such ServiceAccount; `pod_annotations` are the pod's below our prefix; `others`
     is what other sources have for it. First match wins: container credentials, the ServiceAccount's annotation, an
     exact mapping, a mapping with globs.
     """
     annotations = account.annotations if account is not None else {}
-    annotated, mapped = annotations.get(ROLE_ARN), granted.mapped
+    annotated, mapped = annotations.get(ROLE_ARN), others.mapped
     warnings: list[str] = []
     if account is not None and account.meant is not None and account.meant[1] not in annotations:
         warnings.append(unlike("ServiceAccount", *account.meant, settings))
 
     role_arn = _composed(annotated, settings) if annotated else mapped.role_arn if mapped else None
-    if role_arn is None and not granted.container_credentials:
+    if role_arn is None and not others.container_credentials:
         who, key_of_role = f"ServiceAccount {key[0]}/{key[1]}", f"{settings.own_prefix}{ROLE_ARN}"
         if account is None:
             return NoIdentity("service_account_not_found", f"{who} not found"), []
@@ -117,7 +117,7 @@ def resolve(
 
     regional = _regional_sts(annotations, mapped, settings, warnings)
     expiration = _expiration(pod_annotations, annotations, mapped, settings, warnings)
-    if granted.container_credentials or role_arn is None:
+    if others.container_credentials or role_arn is None:
         audience = settings.container_credentials_audience
         return Identity("container_credentials", "", audience, expiration, regional), warnings
 

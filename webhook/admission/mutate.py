@@ -26,16 +26,16 @@ _ENCODED_POINTER: Final = b"\\u0000"
 class Mutation(msgspec.Struct, eq=False):
     """The operations that a pod needs, encoded, some with commas between; and warnings.
 
-    `considered` counts the containers that were not skipped; `lacking` names those of them that would not end at the
-    credentials of a pod's identity once patched, ours or their own, each with the reason. `injected` says whether any
-    uses what we inject, now or from an earlier invocation.
+    `considered` counts the containers that were not skipped. `without_credentials` names those of them that would not
+    use the credentials of a pod's identity once patched, ours or their own, each with the reason. `injected` says if any
+    container uses what we inject, now or from an earlier invocation.
     """
 
     operations: list[bytes] = []
     warnings: list[str] = []
     considered: int = 0
     injected: bool = False
-    lacking: list[tuple[str, str]] = []
+    without_credentials: list[tuple[str, str]] = []
 
     @property
     def reason(self) -> Literal["injected", "already_injected", "containers_left_alone", "all_containers_skipped"]:
@@ -74,7 +74,7 @@ def mutate(
             else:
                 lacks = run.container(pointer, container)
             if lacks is not None:
-                result.lacking.append((container.name, lacks))
+                result.without_credentials.append((container.name, lacks))
     if run.volume_used:
         run.volume(expiration)
     if result.injected and injection.label is not None:

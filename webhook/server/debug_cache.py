@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from webhook.admission.identity import Granted, Identity, ServiceAccount, resolve
+from webhook.admission.identity import Identity, OtherSources, ServiceAccount, resolve
 from webhook.admission.settings import Settings
 
 
@@ -11,7 +11,7 @@ def debug_cache(accounts: Iterable[ServiceAccount], settings: Settings) -> dict[
     """By `namespace/name`: role, audience, regional STS, and the token's lifetime in seconds."""
     shown = {}
     for account in accounts:
-        identity, _ = resolve(account, (account.namespace, account.name), {}, Granted(), settings)
+        identity, _ = resolve(account, (account.namespace, account.name), {}, OtherSources(), settings)
         if isinstance(identity, Identity):
             shown[f"{account.namespace}/{account.name}"] = {
                 "RoleARN": identity.role_arn,

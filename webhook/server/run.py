@@ -55,14 +55,14 @@ def run(settings: ServerSettings, admission: Settings) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Knowledge:
+class _IdentitySources:
     """What decisions are made by, and the checks that keep what comes from files fresh."""
 
     store: ManifestAccounts | ClusterAccounts
     container_credentials: Callable[[], ContainerCredentials]
     checks: list[Callable[[], Any]]
 
-    def awaited(self) -> str:
+    def not_ready_reason(self) -> str:
         """What is not known yet; empty once all was known."""
         if isinstance(self.store, ClusterAccounts) and not self.store.is_synced:
             return "the cluster's ServiceAccounts and role mappings are not known yet"
@@ -92,7 +92,7 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
         )
         application = metrics_application(
             metrics,
-            lambda: "stopping" if stopping.asked else certificate.awaited() or knowledge.awaited(),
+            lambda: "stopping" if stopping.asked else certificate.not_ready_reason() or knowledge.not_ready_reason(),
             (lambda: debug_cache(store.accounts(), admission)) if settings.enable_debugging_handlers else None,
         )
         monitoring = Listener(
@@ -141,7 +141,7 @@ async def _knowledge(
     client: KubernetesClient | None,
     metrics: Metrics,
     stack: AsyncExitStack,
-) -> _Knowledge:
+) -> _IdentitySources:
     checks: list[Callable[[], Any]] = []
     store: ManifestAccounts | ClusterAccounts
     if settings.service_accounts is not None:
@@ -155,11 +155,11 @@ async def _knowledge(
 
     path = settings.watch_container_credentials_config
     if path is None:
-        return _Knowledge(store, frozenset, checks)
+        return _IdentitySources(store, frozenset, checks)
     credentials = CredentialsFile(path)
     checks.append(credentials.check)
     gauges.add_credentials_file(metrics, credentials)
-    return _Knowledge(store, lambda: credentials.identities, checks)
+    return _IdentitySources(store, lambda: credentials.identities, checks)
 
 
 async def _client(settings: ServerSettings, stack: AsyncExitStack) -> KubernetesClient | None:

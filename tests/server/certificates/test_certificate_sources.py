@@ -79,10 +79,10 @@ def test_a_self_managed_certificate_is_served_and_ready_once_its_ca_is_published
             client_of(server) as client,
             source(client, settings_for(tmp_path, self_managed=True)) as waiting,
         ):
-            await until(lambda: "there is no MutatingWebhookConfiguration" in waiting.awaited())
-            assert waiting.awaited().startswith("no certificate yet: bundle: ")
+            await until(lambda: "there is no MutatingWebhookConfiguration" in waiting.not_ready_reason())
+            assert waiting.not_ready_reason().startswith("no certificate yet: bundle: ")
             server.put(CONFIGURATION, configuration())
-            await until(lambda: waiting.awaited() == "")
+            await until(lambda: waiting.not_ready_reason() == "")
             state = read_state(server.data(SECRET), {})[0]
             assert state.ca is not None
             assert state.leaf is not None
@@ -106,8 +106,8 @@ def test_files_are_served_from_the_start_and_a_new_ca_is_published_before_its_le
             source(client, settings_for(tmp_path, self_managed=False, settle=3.0)) as files,
         ):
             assert served_by(files) == old.certificate
-            assert files.awaited() == "the caBundle is not known to the API server yet"
-            await until(lambda: files.awaited() == "")
+            assert files.not_ready_reason() == "the caBundle is not known to the API server yet"
+            await until(lambda: files.not_ready_reason() == "")
             assert ca_bundle(server) == {old_ca.certificate}
 
             write_pair(tmp_path, new_ca.certificate, new)
@@ -132,17 +132,17 @@ def test_both_kinds_serve_side_by_side_and_the_caBundle_has_both_of_their_cas(tm
         write_pair(tmp_path, ca.certificate, leaf)
         old, new = (settings_for(tmp_path, self_managed=kind) for kind in (to_files, not to_files))
         async with server.running(), client_of(server) as client, source(client, old) as first:
-            await until(lambda: first.awaited() == "")
+            await until(lambda: first.not_ready_reason() == "")
             only = ca_bundle(server)
             changes = server.changes[CONFIGURATION]
             async with source(client, new) as second:
-                await until(lambda: second.awaited() == "")
+                await until(lambda: second.not_ready_reason() == "")
                 assert len(ca_bundle(server)) == 2
                 assert only < ca_bundle(server)
             # The first never had to put its CA back, nor did it take the other's away. Both may try to publish the
             # other's CA at the same time: the second names a version that is gone, and is refused.
             assert server.changes[CONFIGURATION] == changes + 1
-            assert first.awaited() == ""
+            assert first.not_ready_reason() == ""
 
     asyncio.run(run())
 

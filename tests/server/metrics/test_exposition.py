@@ -1,13 +1,13 @@
 import pytest
 
-from webhook.server.metrics.exposition import Computed, Distribution, Family, Metric, View, expose
+from webhook.server.metrics.exposition import Computed, Distribution, Family, HistogramView, Metric, expose
 
 
 def test_a_counter_shows_each_combination_of_label_values() -> None:
     family = Family("counter", "calls", "Calls.", ("verb", "code"))
-    family.slot("GET", "200").value += 2
-    family.slot("PUT", "405").value += 1
-    assert family.slot("GET", "200") is family.slot("GET", "200")
+    family.sample("GET", "200").value += 2
+    family.sample("PUT", "405").value += 1
+    assert family.sample("GET", "200") is family.sample("GET", "200")
     assert expose([family]) == (
         '# HELP calls Calls.\n# TYPE calls counter\ncalls{verb="GET",code="200"} 2\ncalls{verb="PUT",code="405"} 1\n'
     )
@@ -20,8 +20,8 @@ def test_a_metric_without_labels_reads_zero_from_the_start() -> None:
 def test_a_histogram_counts_up_to_each_bound_and_includes_it() -> None:
     times = Distribution(("verb",), (1.0, 2.5))
     for value in (0.5, 1.0, 2.0, 7.25):
-        times.slot("GET").observe(value)
-    assert expose([View(times, "took", "Time.", (1.0, 2.5))]) == (
+        times.sample("GET").observe(value)
+    assert expose([HistogramView(times, "took", "Time.", (1.0, 2.5))]) == (
         "# HELP took Time.\n"
         "# TYPE took histogram\n"
         'took_bucket{verb="GET",le="1"} 2\n'
@@ -34,8 +34,8 @@ def test_a_histogram_counts_up_to_each_bound_and_includes_it() -> None:
 
 def test_without_bounds_it_is_a_summary() -> None:
     times = Distribution(bounds=(1.0,))
-    times.slot().observe(0.5)
-    assert expose([View(times, "took", "Time.")]) == (
+    times.sample().observe(0.5)
+    assert expose([HistogramView(times, "took", "Time.")]) == (
         "# HELP took Time.\n# TYPE took summary\ntook_sum 0.5\ntook_count 1\n"
     )
 
@@ -43,8 +43,8 @@ def test_without_bounds_it_is_a_summary() -> None:
 def test_a_distribution_can_be_shown_in_another_unit_in_some_of_its_buckets_and_merged() -> None:
     times = Distribution(("verb",), (0.5, 1.0, 2.5))
     for verb, value in (("GET", 0.5), ("PUT", 1.0), ("GET", 2.0)):
-        times.slot(verb).observe(value)
-    assert expose([View(times, "took", "Time in ms.", (1000.0, 2500.0), factor=1000, merged=True)]) == (
+        times.sample(verb).observe(value)
+    assert expose([HistogramView(times, "took", "Time in ms.", (1000.0, 2500.0), factor=1000, merged=True)]) == (
         "# HELP took Time in ms.\n"
         "# TYPE took histogram\n"
         'took_bucket{le="1000"} 2\n'
@@ -57,7 +57,7 @@ def test_a_distribution_can_be_shown_in_another_unit_in_some_of_its_buckets_and_
 
 def test_label_values_are_escaped() -> None:
     family = Family("gauge", "info", "Info.", ("text",))
-    family.slot('a"b\\c\nd').value = 1
+    family.sample('a"b\\c\nd').value = 1
     assert expose([family]).splitlines()[-1] == 'info{text="a\\"b\\\\c\\nd"} 1'
 
 
@@ -72,5 +72,5 @@ def test_a_computed_value_is_asked_for_and_may_be_left_out(value: float | None, 
 )
 def test_numbers_are_whole_where_they_can_be(value: float, shown: str) -> None:
     family = Family("gauge", "x", "X.")
-    family.slot().value = value
+    family.sample().value = value
     assert expose([family]).splitlines()[-1] == f"x {shown}"

@@ -31,7 +31,7 @@ class CertificateFiles:
         self.failures = 0
         self._take_up(self._read())
 
-    def awaited(self) -> str:
+    def not_ready_reason(self) -> str:
         """What keeps us from being ready: nothing."""
         return ""
 

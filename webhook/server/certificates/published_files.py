@@ -6,8 +6,8 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from certs.brought import Brought, BroughtAuthority
 from certs.errors import InvalidPair
+from certs.external import ExternalCertificate, ExternalCertificateAuthority
 from certs.pem import read_certificates
 from certs.renewal import ends_at
 from webhook.cluster.running import running
@@ -33,16 +33,16 @@ class PublishedFiles(CertificateFiles):
     ) -> None:
         self._ca_file = ca_file
         self._settle = timedelta(seconds=settings.ca_settle)
-        self._brought: Brought | None = None
+        self._external: ExternalCertificate | None = None
         super().__init__(settings.tls_cert, settings.tls_key, serving)
         stores = shared_stores(client, settings)
         self._stores: Final = stores
         self._is_ready = False
-        self.authority: Final = BroughtAuthority(
+        self.authority: Final = ExternalCertificateAuthority(
             stores.secrets, stores.bundles, stores.service, self._newest, self._serve, self._settle
         )
 
-    def awaited(self) -> str:
+    def not_ready_reason(self) -> str:
         """What keeps us from being ready: clients do not trust what is served. Once they did it is empty for good."""
         self._is_ready = self._is_ready or self.authority.is_trusted
         if self._is_ready:
@@ -52,8 +52,8 @@ class PublishedFiles(CertificateFiles):
 
     def ends(self) -> dict[str, datetime]:
         """When the leaf in the files and the first of its CAs to end do (aware, UTC)."""
-        brought = self._newest()
-        return {"leaf": ends_at(brought.pair.certificate), "ca": min(map(ends_at, brought.cas))}
+        external = self._newest()
+        return {"leaf": ends_at(external.pair.certificate), "ca": min(map(ends_at, external.cas))}
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
@@ -70,17 +70,17 @@ class PublishedFiles(CertificateFiles):
             raise TlsError(f"{self._ca_file} holds no certificate in PEM, or one that cannot be read")
         names = {"cert_name": str(self._cert_file), "key_name": str(self._key_file)}
         self.serving.check(pair, **names)
-        brought = Brought(pair, cas)
-        if not brought.signers():
+        external = ExternalCertificate(pair, cas)
+        if not external.signers():
             raise TlsError(f"{self._ca_file} has no CA that verifies {self._cert_file}")
-        if self._brought is None:
+        if self._external is None:
             self.serving.serve(pair, **names)
-        self._brought = brought
+        self._external = external
         return f"the certificate in {self._cert_file} will be served when its CA has been in the caBundle for a while"
 
-    def _newest(self) -> Brought:
-        assert self._brought is not None  # noqa: S101 - without, the files were refused at the start
-        return self._brought
+    def _newest(self) -> ExternalCertificate:
+        assert self._external is not None  # noqa: S101 - without, the files were refused at the start
+        return self._external
 
     def _serve(self, pair: Pair) -> None:
         try:

@@ -42,7 +42,7 @@ class SelfManagedCertificate:
             ),
         )
 
-    def awaited(self) -> str:
+    def not_ready_reason(self) -> str:
         """What keeps us from being ready: clients do not trust what is served. Once they did it is empty for good."""
         self._is_ready = self._is_ready or self.authority.is_trusted
         if self._is_ready:

@@ -27,7 +27,7 @@ class CertificateSource(Protocol):
     def serving(self) -> ServingContext:
         """What listeners take their TLS from."""
 
-    def awaited(self) -> str:
+    def not_ready_reason(self) -> str:
         """What keeps us from being ready; empty once a certificate is served that clients trust."""
 
     async def run(self) -> None:

@@ -2,7 +2,7 @@
 
 The Go webhook's dashboards expect names that today's client libraries refuse: they would append `_total` to its
 counters, add `_created`, and print `le="125000.0"`. The format is a few lines, and on the hot path a count is one
-addition to a slot that the caller holds.
+addition to a sample that the caller holds.
 """
 
 from bisect import bisect_left
@@ -19,7 +19,7 @@ class Metric(Protocol):
         """HELP, TYPE and the samples."""
 
 
-class Slot:
+class Sample:
     """One sample of a counter or gauge: callers on the hot path hold on to it."""
 
     __slots__ = ("value",)
@@ -29,26 +29,26 @@ class Slot:
 
 
 class Family:
-    """A counter or a gauge, with a slot for each combination of label values."""
+    """A counter or a gauge, with a sample for each combination of label values."""
 
     def __init__(self, kind: str, name: str, help_text: str, labels: tuple[str, ...] = ()) -> None:
         self._kind, self._name, self._help, self._labels = kind, name, help_text, labels
-        self._slots: dict[tuple[str, ...], Slot] = {}
+        self._samples: dict[tuple[str, ...], Sample] = {}
         if not labels:
-            self._slots[()] = Slot()
+            self._samples[()] = Sample()
 
-    def slot(self, *values: str) -> Slot:
+    def sample(self, *values: str) -> Sample:
         """The sample with these label values, made where it is new."""
-        found = self._slots.get(values)
+        found = self._samples.get(values)
         if found is None:
-            found = self._slots[values] = Slot()
+            found = self._samples[values] = Sample()
         return found
 
     def lines(self) -> Iterator[str]:
         """HELP, TYPE and the samples."""
         yield from _head(self._kind, self._name, self._help)
-        for values, slot in self._slots.items():
-            yield f"{self._name}{_labels(self._labels, values)} {_number(slot.value)}"
+        for values, sample in self._samples.items():
+            yield f"{self._name}{_labels(self._labels, values)} {_number(sample.value)}"
 
 
 class Computed:
@@ -97,13 +97,13 @@ class Observations:
 
 
 class Distribution:
-    """Observations for each combination of label values; a `View` exposes them."""
+    """Observations for each combination of label values; a `HistogramView` exposes them."""
 
     def __init__(self, labels: tuple[str, ...] = (), bounds: tuple[float, ...] = ()) -> None:
         self.labels, self.bounds = labels, bounds
         self.observations: dict[tuple[str, ...], Observations] = {}
 
-    def slot(self, *values: str) -> Observations:
+    def sample(self, *values: str) -> Observations:
         """The observations with these label values, made where they are new."""
         found = self.observations.get(values)
         if found is None:
@@ -111,7 +111,7 @@ class Distribution:
         return found
 
 
-class View:
+class HistogramView:
     """A distribution as a histogram: its observations multiplied by `factor`, in those of its buckets at `bounds`.
 
     `bounds` are of the view (the factor applied); without any it is a summary without quantiles. `merged` takes all

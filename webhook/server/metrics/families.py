@@ -6,7 +6,16 @@ from typing import Final
 
 from webhook import __version__
 from webhook.admission.decision import REASONS, Decision
-from webhook.server.metrics.exposition import Computed, Distribution, Family, Metric, Observations, Slot, View, expose
+from webhook.server.metrics.exposition import (
+    Computed,
+    Distribution,
+    Family,
+    HistogramView,
+    Metric,
+    Observations,
+    Sample,
+    expose,
+)
 
 _MICROSECONDS: Final = 1e6
 
@@ -20,7 +29,7 @@ _LOOKUP_RESULTS: Final = ("found", "not_found", "failed")
 
 
 class Metrics:
-    """All metrics of one process. Slots of the hot path are made once, and before the first request they read zero."""
+    """All metrics of one process. The hot path's samples are made once; they read zero before the first request."""
 
     def __init__(self) -> None:
         labels = ("verb", "path")
@@ -48,15 +57,15 @@ class Metrics:
         build = Family(
             "gauge", "pod_identity_webhook_build_info", "1, with what is running.", ("version", "python_version")
         )
-        build.slot(__version__, platform.python_version()).value = 1
+        build.sample(__version__, platform.python_version()).value = 1
         self._metrics: list[Metric] = [
             self._requests,
-            View(self._seconds, "http_request_latencies", microseconds, _GO_BOUNDS, factor=_MICROSECONDS),
-            View(self._seconds, "http_request_duration_microseconds", microseconds, factor=_MICROSECONDS),
+            HistogramView(self._seconds, "http_request_latencies", microseconds, _GO_BOUNDS, factor=_MICROSECONDS),
+            HistogramView(self._seconds, "http_request_duration_microseconds", microseconds, factor=_MICROSECONDS),
             self._pods,
             self._missing,
             self._used,
-            View(
+            HistogramView(
                 self._seconds,
                 "pod_identity_webhook_request_duration_seconds",
                 "Time to answer requests to /mutate, in seconds.",
@@ -65,7 +74,7 @@ class Metrics:
             ),
             self._decisions,
             self._lookups,
-            View(
+            HistogramView(
                 self._lookup_seconds,
                 "pod_identity_webhook_service_account_lookup_duration_seconds",
                 "Time that pods waited for a live read of their ServiceAccount, in seconds.",
@@ -73,13 +82,15 @@ class Metrics:
             ),
             build,
         ]
-        self._by_reason = {reason: self._decisions.slot(reason) for reason in REASONS}
-        self._by_method = {method: self._pods.slot(method) for method in ("sts_web_identity", "container_credentials")}
-        self._is_used = self._used.slot()
-        self._cached = self._lookups.slot("cache", "found")
-        self._live = {result: self._lookups.slot("live", result) for result in _LOOKUP_RESULTS}
-        self._by_request: dict[tuple[str, str, int], tuple[Slot, Observations]] = {}
-        self._waited = self._lookup_seconds.slot()
+        self._by_reason = {reason: self._decisions.sample(reason) for reason in REASONS}
+        self._by_method = {
+            method: self._pods.sample(method) for method in ("sts_web_identity", "container_credentials")
+        }
+        self._is_used = self._used.sample()
+        self._cached = self._lookups.sample("cache", "found")
+        self._live = {result: self._lookups.sample("live", result) for result in _LOOKUP_RESULTS}
+        self._by_request: dict[tuple[str, str, int], tuple[Sample, Observations]] = {}
+        self._waited = self._lookup_seconds.sample()
         self._request("/mutate", "POST", 200)
 
     def add(self, metric: Metric) -> None:
@@ -96,13 +107,13 @@ class Metrics:
         """The page, in text format 0.0.4."""
         return expose(self._metrics)
 
-    def _request(self, path: str, verb: str, code: int) -> tuple[Slot, Observations]:
+    def _request(self, path: str, verb: str, code: int) -> tuple[Sample, Observations]:
         """The samples for requests that were answered alike."""
         # Anything may be sent as a method: what is not one would let a caller grow our memory.
         verb = verb if verb in _METHODS else "OTHER"
         if (path, verb, code) not in self._by_request:
-            slots = self._requests.slot(verb, path, str(code)), self._seconds.slot(verb, path)
-            self._by_request[path, verb, code] = slots
+            samples = self._requests.sample(verb, path, str(code)), self._seconds.sample(verb, path)
+            self._by_request[path, verb, code] = samples
         return self._by_request[path, verb, code]
 
     def answered(self, path: str, verb: str, code: int, seconds: float) -> None:
@@ -118,7 +129,7 @@ class Metrics:
             self._by_method[decision.method].value += 1
             self._is_used.value = 1
         elif decision.reason == "service_account_not_found":
-            self._missing.slot().value += 1
+            self._missing.sample().value += 1
 
     def found_in_cache(self) -> None:
         """Counts a ServiceAccount that was known already."""

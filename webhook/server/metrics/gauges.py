@@ -111,9 +111,9 @@ def _add_authority(metrics: Metrics, authority: Keeper) -> None:
         lambda: int(authority.in_sync),
     )
     metrics.add_computed(
-        "certificate_fight",
+        "certificate_write_contention",
         "Whether somebody else keeps undoing what we write to the Secret or the caBundle.",
-        lambda: int(authority.is_fighting),
+        lambda: int(authority.is_contended),
     )
     metrics.add(
         ComputedBy(

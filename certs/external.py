@@ -1,8 +1,8 @@
 """A certificate that somebody else brings (cert-manager, an admin): its CA is kept in the caBundle, and goes first.
 
 Replicas with such a certificate may serve beside replicas whose certificate looks after itself, while one takes the
-place of the other. So each kind keeps in the caBundle what the other needs: a brought CA is written into the Secret as
-a previous CA, for a day at a time, as long as a replica serves by it; and the CAs in the Secret stay published while
+place of the other. So each kind keeps in the caBundle what the other needs: an external CA is written into the Secret
+as a previous CA, for a day at a time, as long as a replica serves by it; and the CAs in the Secret stay published while
 somebody may serve by them.
 """
 
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from certs.bundle import Service
+from certs.bundle_history import LEARNED
 from certs.errors import Conflict, StoreError
 from certs.issue import Pair
 from certs.keeper import Keeper
@@ -19,7 +20,6 @@ from certs.pem import is_issued_by, read_certificates
 from certs.renewal import ends_at, is_current
 from certs.repair import MOST_PREVIOUS, Change
 from certs.rounds import LONGEST_SLEEP, REAL_TIME, Timing
-from certs.sightings import LEARNED
 from certs.state import PreviousCa, State, previous_data, read_state
 from certs.stores import BundleStore, SecretStore, StoredSecret
 
@@ -29,7 +29,7 @@ _LONGEST_CHAIN: Final = 4
 
 
 @dataclass(frozen=True)
-class Brought:
+class ExternalCertificate:
     """A leaf (or chain) with its key, and the CAs that verify it, in `certs.pem.canonical` form."""
 
     pair: Pair
@@ -49,10 +49,10 @@ class Brought:
         return ()
 
 
-class BroughtAuthority(Keeper):
-    """One replica's part in keeping the caBundle right for a certificate that is brought.
+class ExternalCertificateAuthority(Keeper):
+    """One replica's part in keeping the caBundle right for a certificate that is external.
 
-    `newest` says what is brought now; the first is served already. `serve` is called with a newer one as soon as its
+    `newest` says what is there now; the first is served already. `serve` is called with a newer one as soon as its
     CAs have been published for `settle`, or the one that is served has ended; it raises CertificateError to refuse.
     """
 
@@ -61,7 +61,7 @@ class BroughtAuthority(Keeper):
         secrets: SecretStore,
         bundles: BundleStore,
         service: Service,
-        newest: Callable[[], Brought],
+        newest: Callable[[], ExternalCertificate],
         serve: Callable[[Pair], None],
         settle: timedelta,
         timing: Timing = REAL_TIME,
@@ -81,15 +81,15 @@ class BroughtAuthority(Keeper):
         return all(seen.is_settled(ca, LEARNED, now) for ca in self._serving.cas)
 
     async def _round(self) -> datetime:
-        brought = self._newest()
+        external = self._newest()
         configuration = await self._look()
         if configuration is None:
             # A leaf of a CA that has long been published need not wait for the API server.
-            return self._choose(brought, self._clock() + LONGEST_SLEEP)
+            return self._choose(external, self._clock() + LONGEST_SLEEP)
         if self._found is None:
             self._found = frozenset(self._publisher.seen.since)
-        state = await self._vouch(brought)
-        cas = (*brought.cas, *self._serving.cas, *self._still_needed(state))
+        state = await self._vouch(external)
+        cas = (*external.cas, *self._serving.cas, *self._still_needed(state))
         try:
             look_again = await self._publisher.publish(configuration, b"".join(dict.fromkeys(cas)))
         except Conflict:
@@ -97,16 +97,16 @@ class BroughtAuthority(Keeper):
         except StoreError as error:
             self._failed("bundle", error)
             return self._clock()
-        return min(look_again, self._choose(brought, look_again))
+        return min(look_again, self._choose(external, look_again))
 
-    async def _vouch(self, brought: Brought) -> State:
+    async def _vouch(self, external: ExternalCertificate) -> State:
         """What the Secret says, after our CAs were put there for replicas of the other kind."""
         try:
             stored = await self._secrets.read()
             if stored is None:
                 return State()
             state, _ = read_state(stored.data, stored.annotations)
-            await self._write_previous(state, stored, brought)
+            await self._write_previous(state, stored, external)
         except Conflict:
             raise
         except StoreError as error:
@@ -114,23 +114,23 @@ class BroughtAuthority(Keeper):
             return State()
         return state
 
-    async def _write_previous(self, state: State, stored: StoredSecret, brought: Brought) -> None:
+    async def _write_previous(self, state: State, stored: StoredSecret, external: ExternalCertificate) -> None:
         now = self._clock()
-        signers = dict.fromkeys((*brought.signers(), *self._serving.signers()))
+        signers = dict.fromkeys((*external.signers(), *self._serving.signers()))
         # Of one that has ended nobody needs to hear: nothing that it signed is taken.
         ours = [ca for ca in signers if is_current(ca, now)]
         known = {ca.certificate: ca.until for ca in state.previous}
         needed = {ca: min(now + HANDOVER / 2, ends_at(ca)) for ca in ours}
         if all((until := known.get(ca)) is not None and until >= needed[ca] for ca in ours):
             return
-        if self._secret_fight.may_write_at(tuple(ours), now) > now:
+        if self._secret_contention.may_write_at(tuple(ours), now) > now:
             return
         until = (now + HANDOVER).replace(microsecond=0)
         others = [ca for ca in state.previous if ca.certificate not in ours]
         previous = [*others, *(PreviousCa(ca, min(until, ends_at(ca))) for ca in ours)]
         await self._secrets.write(previous_data(previous[-MOST_PREVIOUS:]), stored)
-        self._secret_fight = self._secret_fight.written(tuple(ours), now)
-        self.renewals[Change("previous CAs", "brought")] += 1
+        self._secret_contention = self._secret_contention.written(tuple(ours), now)
+        self.renewals[Change("previous CAs", "external")] += 1
 
     def _still_needed(self, state: State) -> list[bytes]:
         """The published CAs of the Secret.
@@ -143,15 +143,15 @@ class BroughtAuthority(Keeper):
         previous = [ca.certificate for ca in state.previous if ca.until is None or ca.until > now]
         return [ca for ca in (*signing, *previous) if ca in since and ca not in has_left and is_current(ca, now)]
 
-    def _choose(self, brought: Brought, look_again: datetime) -> datetime:
-        """Serves what was brought when it may be; returns when to look again."""
-        if brought.pair == self._serving.pair:
-            self._serving = brought
+    def _choose(self, external: ExternalCertificate, look_again: datetime) -> datetime:
+        """Serves the newest certificate when it may be served; returns when to look again."""
+        if external.pair == self._serving.pair:
+            self._serving = external
             return look_again
         now, seen = self._clock(), self._publisher.seen
-        settled = [seen.settled_at(ca, self._settle) or look_again for ca in brought.cas]
+        settled = [seen.settled_at(ca, self._settle) or look_again for ca in external.cas]
         if max(settled) > now and is_current(self._serving.pair.certificate, now):
             return max(settled)
-        self._serve(brought.pair)
-        self._serving = brought
+        self._serve(external.pair)
+        self._serving = external
         return look_again

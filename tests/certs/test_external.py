@@ -1,4 +1,4 @@
-"""A brought certificate keeps its CA in the caBundle, and gives and takes its place without a moment of distrust."""
+"""An external certificate keeps its CA in the caBundle, and gives and takes its place without a moment of distrust."""
 
 import random
 from base64 import b64encode
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from certs.authority import Authority
-from certs.brought import HANDOVER, Brought, BroughtAuthority
 from certs.bundle import published
 from certs.errors import InvalidPair, StoreError
+from certs.external import HANDOVER, ExternalCertificate, ExternalCertificateAuthority
 from certs.issue import Pair, issue_ca, issue_leaf
 from certs.memory import Policy
 from certs.repair import Change
@@ -27,12 +27,12 @@ MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 SETTLE = timedelta(minutes=6)
 
 
-def brought(name: str, now: datetime = START, *, lifetime: timedelta = timedelta(days=90)) -> Brought:
+def external(name: str, now: datetime = START, *, lifetime: timedelta = timedelta(days=90)) -> ExternalCertificate:
     ca = issue_ca(now, common_name=name)
-    return Brought(issue_leaf(ca, NAMES, now, lifetime=lifetime), (ca.certificate,))
+    return ExternalCertificate(issue_leaf(ca, NAMES, now, lifetime=lifetime), (ca.certificate,))
 
 
-A, B = brought("A"), brought("B")
+A, B = external("A"), external("B")
 
 
 def finished(round_of: Coroutine[Any, Any, float]) -> float:
@@ -75,15 +75,15 @@ class Place:
         self.served: list[Pair] = []
         self.refuse = False
 
-    def brought(self) -> BroughtAuthority:
-        return BroughtAuthority(
+    def external(self) -> ExternalCertificateAuthority:
+        return ExternalCertificateAuthority(
             self.secrets, self.bundles, SERVICE, lambda: self.files, self._serve, SETTLE, self._timing()
         )
 
     def self_managed(self) -> Authority:
         return Authority(self.secrets, self.bundles, SERVICE, NAMES, lambda _: None, Policy(), self._timing())
 
-    def check(self, *replicas: Authority | BroughtAuthority, later: timedelta = timedelta()) -> list[float]:
+    def check(self, *replicas: Authority | ExternalCertificateAuthority, later: timedelta = timedelta()) -> list[float]:
         self.now += later
         return [finished(one.check()) for one in replicas]
 
@@ -107,7 +107,7 @@ class Place:
 
 def test_the_ca_is_published_and_written_down_for_a_day_and_again_before_that_is_over() -> None:
     place = Place()
-    replica = place.brought()
+    replica = place.external()
     assert place.check(replica) == [60]
     assert place.ca_bundle() == set(A.cas)
     assert replica.in_sync
@@ -127,15 +127,15 @@ def test_the_ca_is_published_and_written_down_for_a_day_and_again_before_that_is
     assert written_down() == {A.cas[0]: START + HANDOVER}
     place.check(replica, later=2 * SECOND)
     assert written_down() == {A.cas[0]: place.now + HANDOVER}
-    assert replica.renewals == {Change("previous CAs", "brought"): 2}
+    assert replica.renewals == {Change("previous CAs", "external"): 2}
 
 
 def test_a_leaf_of_the_same_ca_is_served_at_once_and_one_of_a_new_ca_after_it_has_settled() -> None:
     place = Place()
     ca = issue_ca(START, common_name="kept")
-    first, second = (Brought(issue_leaf(ca, NAMES, START), (ca.certificate,)) for _ in range(2))
+    first, second = (ExternalCertificate(issue_leaf(ca, NAMES, START), (ca.certificate,)) for _ in range(2))
     place.files = first
-    replica = place.brought()
+    replica = place.external()
     for _ in range(8):
         place.check(replica, later=MINUTE)
     place.files = second
@@ -161,9 +161,9 @@ def test_a_leaf_of_the_same_ca_is_served_at_once_and_one_of_a_new_ca_after_it_ha
 def test_while_the_api_server_is_away_a_leaf_of_the_same_ca_is_served_and_one_of_another_waits() -> None:
     place = Place()
     ca = issue_ca(START, common_name="kept")
-    first, second = (Brought(issue_leaf(ca, NAMES, START), (ca.certificate,)) for _ in range(2))
+    first, second = (ExternalCertificate(issue_leaf(ca, NAMES, START), (ca.certificate,)) for _ in range(2))
     place.files = first
-    replica = place.brought()
+    replica = place.external()
     for _ in range(8):
         place.check(replica, later=MINUTE)
     place.bundles.error = StoreError("away")
@@ -178,8 +178,8 @@ def test_while_the_api_server_is_away_a_leaf_of_the_same_ca_is_served_and_one_of
 
 def test_where_the_served_leaf_has_ended_the_new_one_does_not_wait() -> None:
     place = Place()
-    place.files = brought("short", lifetime=MINUTE)
-    replica = place.brought()
+    place.files = external("short", lifetime=MINUTE)
+    replica = place.external()
     place.check(replica)
     place.files = B
     place.check(replica, later=MINUTE + SECOND)
@@ -188,8 +188,8 @@ def test_where_the_served_leaf_has_ended_the_new_one_does_not_wait() -> None:
 
 def test_a_pair_that_is_refused_is_tried_again() -> None:
     place = Place()
-    place.files = brought("short", lifetime=MINUTE)
-    replica = place.brought()
+    place.files = external("short", lifetime=MINUTE)
+    replica = place.external()
     place.check(replica)
     place.files, place.refuse = B, True
     place.check(replica, later=MINUTE + SECOND)
@@ -201,7 +201,7 @@ def test_a_pair_that_is_refused_is_tried_again() -> None:
 
 def test_a_foreign_ca_is_removed_and_a_missing_one_put_back() -> None:
     place = Place()
-    replica = place.brought()
+    replica = place.external()
     place.check(replica)
     place.put_ca_bundle(*A.cas, *B.cas)
     place.check(replica, later=2 * SECOND)
@@ -218,7 +218,7 @@ def test_without_the_secret_the_ca_is_published_all_the_same(missing: bool) -> N
         place.secrets.delete()
     else:
         place.secrets.error = StoreError("403")
-    replica = place.brought()
+    replica = place.external()
     place.check(replica)
     assert place.ca_bundle() == set(A.cas)
     assert replica.failures == ({} if missing else {"secret": 1})
@@ -226,8 +226,13 @@ def test_without_the_secret_the_ca_is_published_all_the_same(missing: bool) -> N
 
 def test_a_ca_that_did_not_sign_the_leaf_is_seen() -> None:
     chained = Pair(A.pair.certificate + A.cas[0], A.pair.private_key)
-    assert A.signers() == Brought(A.pair, (*B.cas, *A.cas)).signers() == Brought(chained, A.cas).signers() == A.cas
-    assert Brought(A.pair, B.cas).signers() == Brought(chained, B.cas).signers() == ()
+    assert (
+        A.signers()
+        == ExternalCertificate(A.pair, (*B.cas, *A.cas)).signers()
+        == ExternalCertificate(chained, A.cas).signers()
+        == A.cas
+    )
+    assert ExternalCertificate(A.pair, B.cas).signers() == ExternalCertificate(chained, B.cas).signers() == ()
 
 
 class Handover:
@@ -236,7 +241,7 @@ class Handover:
     def __init__(self, place: Place) -> None:
         self.place = place
 
-    def watched(self, *replicas: Authority | BroughtAuthority) -> None:
+    def watched(self, *replicas: Authority | ExternalCertificateAuthority) -> None:
         for one in replicas:
             self.place.check(one)
             for other in replicas:
@@ -252,17 +257,17 @@ def test_one_kind_takes_the_place_of_the_other_with_every_served_leaf_trusted_at
 ) -> None:
     place = Place()
     rng = random.Random(order)
-    kinds: tuple[Callable[[], Authority | BroughtAuthority], ...] = (place.self_managed, place.brought)
+    kinds: tuple[Callable[[], Authority | ExternalCertificateAuthority], ...] = (place.self_managed, place.external)
     old_kind, new_kind = kinds if to_files else kinds[::-1]
     handover = Handover(place)
-    old: list[Authority | BroughtAuthority] = [old_kind(), old_kind()]
+    old: list[Authority | ExternalCertificateAuthority] = [old_kind(), old_kind()]
     for _ in range(150):
         handover.watched(*old)
         place.now += MINUTE
     before = place.ca_bundle()
     assert len(before) == 1
 
-    new: list[Authority | BroughtAuthority] = [new_kind()]
+    new: list[Authority | ExternalCertificateAuthority] = [new_kind()]
     for _ in range(90):
         both = [*old, *new]
         rng.shuffle(both)
@@ -286,19 +291,19 @@ def test_one_kind_takes_the_place_of_the_other_with_every_served_leaf_trusted_at
 def test_a_ca_that_ends_soon_or_has_ended_does_not_make_replicas_write_again_and_again(lifetime: timedelta) -> None:
     place = Place()
     ca = issue_ca(START, common_name="short", lifetime=lifetime)
-    place.files = Brought(issue_leaf(ca, NAMES, START), (ca.certificate,))
-    replica, other = place.brought(), place.self_managed()
+    place.files = ExternalCertificate(issue_leaf(ca, NAMES, START), (ca.certificate,))
+    replica, other = place.external(), place.self_managed()
     for _ in range(int(lifetime / MINUTE / 2) + 15):
         place.check(replica, other, later=2 * MINUTE)
-    assert replica.renewals[Change("previous CAs", "brought")] <= 3
+    assert replica.renewals[Change("previous CAs", "external")] <= 3
     assert place.check(replica, other) == [60, 60]
 
 
 def test_of_many_cas_in_the_file_only_the_one_that_is_needed_is_written_down() -> None:
     place = Place()
     many = tuple(issue_ca(START, common_name=f"CA {n}").certificate for n in range(30))
-    place.files = Brought(A.pair, (*A.cas, *many))
-    replica, other = place.brought(), place.self_managed()
+    place.files = ExternalCertificate(A.pair, (*A.cas, *many))
+    replica, other = place.external(), place.self_managed()
     for _ in range(60):
         place.check(replica, other, later=MINUTE)
     stored = place.secrets._stored

@@ -12,18 +12,18 @@ _ENOUGH_TO_CALL_IT_A_FIGHT: Final = 3
 
 
 @dataclass(frozen=True)
-class Fight:
+class WriteContention:
     """How often in a row we had to write the same thing again, and when we last did."""
 
     wanted: Hashable = None
     times: int = 0
     last: datetime | None = None
 
-    def written(self, wanted: Hashable, now: datetime) -> "Fight":
-        """After another write; writing something new is no fight, nor is a repair after a calm time."""
+    def written(self, wanted: Hashable, now: datetime) -> "WriteContention":
+        """After another write; writing something new is no contention, nor is a repair after a calm time."""
         calm = self.last is None or not self.last <= now < self.last + CALM
         times = 0 if calm or wanted != self.wanted else self.times
-        return Fight(wanted, times + 1, now)
+        return WriteContention(wanted, times + 1, now)
 
     def may_write_at(self, wanted: Hashable, now: datetime) -> datetime:
         """When to write: at once what is new, and the same thing after a pause that doubles each time.

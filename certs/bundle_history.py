@@ -16,20 +16,20 @@ LEARNED: Final = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
-class Sightings:
+class BundleHistory:
     """The CAs in the published caBundle, each with the time since when it has been there without a break."""
 
     since: Mapping[bytes, datetime] = field(default_factory=dict)
     at: datetime | None = None
 
-    def observed(self, published: Iterable[bytes], now: datetime) -> "Sightings":
+    def observed(self, published: Iterable[bytes], now: datetime) -> "BundleHistory":
         """After another look. `published`: certificates in `certs.pem.canonical` form.
 
         Waits begin anew after a long silence, and when the clock was put back.
         """
         unbroken = self.at is not None and self.at <= now <= self.at + LONGEST_SILENCE
         known = self.since if unbroken else {}
-        return Sightings({ca: known.get(ca, now) for ca in published}, now)
+        return BundleHistory({ca: known.get(ca, now) for ca in published}, now)
 
     def settled_at(self, ca: bytes, settle: timedelta) -> datetime | None:
         """When a CA will have been published for `settle`; None where it is not published."""
