@@ -27,8 +27,8 @@ class Mutation(msgspec.Struct, eq=False):
     """The operations that a pod needs, encoded, some with commas between; and warnings.
 
     `considered` counts the containers that were not skipped. `without_credentials` names those of them that would not
-    use the credentials of a pod's identity once patched, ours or their own, each with the reason. `injected` says if any
-    container uses what we inject, now or from an earlier invocation.
+    use the credentials of a pod's identity once patched, ours or their own, each with the reason. `injected`:
+    one uses what we inject, now or from an earlier invocation.
     """
 
     operations: list[bytes] = []
