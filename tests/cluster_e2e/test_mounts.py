@@ -29,7 +29,8 @@ CASES: Final[dict[str, tuple[list[Object], dict[str, Any]]]] = {
     "read-only-by-its-mount": ([{"name": "scratch", "mountPath": "/var/run", "readOnly": True}], HAS_NOT),
     "writable-parent": ([{"name": "scratch", "mountPath": "/var/run/secrets"}], HAS),
     "writable-parent-by-run": ([{"name": "scratch", "mountPath": "/run/secrets"}], HAS),
-    "below-ours": ([{"name": "settings", "mountPath": f"{OURS}/settings"}], HAS_NOT),
+    "below-ours": ([{"name": "settings", "mountPath": f"{OURS}/settings"}], HAS),
+    "below-ours-by-run": ([{"name": "settings", "mountPath": f"{OURS.removeprefix('/var')}/settings"}], HAS_NOT),
     "beside-ours": ([{"name": "settings", "mountPath": "/var/run/secrets/settings"}], HAS),
 }
 
@@ -41,10 +42,14 @@ def test_every_container_starts_whatever_it_mounts_around_ours(
     api.create(config_maps(namespace), {"metadata": {"name": "settings"}, "data": {"a": "b"}})
     pod = restricted_pod("mounts", image, command=["python3", "-c", SAYS])
     (container,) = pod["spec"]["containers"]
+    # Each has volumes of its own: a folder that kubelet makes in one for a container is there for all that mount it.
     pod["spec"]["containers"] = [
-        {**container, "name": name, "volumeMounts": mounts} for name, (mounts, _) in CASES.items()
+        {**container, "name": name, "volumeMounts": [{**one, "name": f"{name}-{one['name']}"} for one in mounts]}
+        for name, (mounts, _) in CASES.items()
     ]
-    pod["spec"]["volumes"] = [SETTINGS, SCRATCH]
+    pod["spec"]["volumes"] = [
+        {**volume, "name": f"{name}-{volume['name']}"} for name in CASES for volume in (SETTINGS, SCRATCH)
+    ]
     api.create(pods(namespace), pod)
     path = f"{pods(namespace)}/mounts"
 

@@ -24,12 +24,13 @@ class Place:
     them; None where every path needs a closer look.
     """
 
-    __slots__ = ("_folder", "_is_windows", "_relations", "beginnings", "path")
+    __slots__ = ("_folder", "_is_windows", "_relations", "_spelled_folder", "beginnings", "path")
 
     def __init__(self, mount_path: str, *, windows: bool) -> None:
         self._is_windows = windows
         self.path = self.clean(mount_path)
         self._folder = self.path + "/"
+        self._spelled_folder = _cleaned_by_kubelet(mount_path) + "/"
         starts = [self.path] + ([_RUN] if self.path.startswith(_VAR_RUN + "/") else [])
         relative = [start.lstrip("/") for start in starts]
         odd = ("", "/", "//", "/.", "./", ".")
@@ -46,26 +47,37 @@ class Place:
         return _VAR_RUN + clean[len(_RUN) :] if clean == _RUN or clean.startswith(_RUN + "/") else clean
 
     def relation(self, mount_path: str) -> Relation:
-        """Whether a mount is at our place, above it (ours would lie in it), below it, or elsewhere."""
+        """Whether a mount is at our place, above it (ours would lie in it), below it, or elsewhere.
+
+        Below counts only what kubelet does not see to be below: it makes the folders of others in our volume, if their
+        paths begin alike (Kubernetes' `getNestedMountpoints`).
+        """
         known = self._relations.get(mount_path)
         if known is not None:
             return known
-        found = self._relation(self.clean(mount_path))
+        found = self._relation(mount_path, self.clean(mount_path))
         if len(self._relations) < _MAX_REMEMBERED and len(mount_path) <= _LONGEST_REMEMBERED:
             self._relations[mount_path] = found
         return found
 
-    def _relation(self, other: str) -> Relation:
+    def _relation(self, mount_path: str, other: str) -> Relation:
         if other == self.path:
             return "same"
         if self._folder.startswith(other if other == "/" else other + "/"):
             return "above"
-        return "below" if other.startswith(self._folder) else ""
+        is_below = other.startswith(self._folder) and not self._is_windows
+        return "below" if is_below and not _cleaned_by_kubelet(mount_path).startswith(self._spelled_folder) else ""
 
     def is_below(self, path: str, mount_path: str) -> bool:
         """Whether the file `path` lies in the mount at `mount_path`, or is itself what is mounted there."""
         file, mounted = self.clean(path), self.clean(mount_path)
         return file == mounted or file.startswith(mounted if mounted == "/" else mounted + "/")
+
+
+def _cleaned_by_kubelet(mount_path: str) -> str:
+    """Go's `filepath.Clean`, which unlike Python's leaves no two slashes at the start."""
+    clean = posixpath.normpath(mount_path)
+    return clean[1:] if clean.startswith("//") else clean
 
 
 class Mounts:

@@ -189,7 +189,7 @@ class _Run:
             return None
         if mounts.below is not None:
             # Ours is read-only: the runtime could not make the folder for it.
-            return f"mounts volume {short(mounts.below.name)} below {path}"
+            return f"mounts volume {short(mounts.below.name)} below {path}, spelled {short(mounts.below.mountPath)}"
         above = mounts.above
         if above is not None and (above.readOnly or self._source(above.name).is_read_only):
             kind = self._source(above.name).kind
