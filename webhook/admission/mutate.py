@@ -188,7 +188,7 @@ class _Run:
         if mounts.ours:
             return None
         if mounts.below is not None:
-            # Ours is read-only: the runtime could not make the folder for it.
+            # Kubelet does not see that it is below ours, and one of the two would hide the other.
             return f"mounts volume {short(mounts.below.name)} below {path}, spelled {short(mounts.below.mountPath)}"
         above = mounts.above
         if above is not None and (above.readOnly or self._source(above.name).is_read_only):
