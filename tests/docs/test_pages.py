@@ -127,6 +127,7 @@ class Warned:
 # For each warning that is documented, in order, a pod that gets it.
 WARNED: tuple[Warned, ...] = (
     Warned(setting(AWS_ACCESS_KEY_ID="x")),
+    Warned(setting(AWS_PROFILE="x")),
     Warned(setting(AWS_ROLE_ARN="mine")),
     Warned(setting(AWS_ROLE_ARN="")),
     Warned(setting(**TOKEN_FILE)),

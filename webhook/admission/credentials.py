@@ -38,10 +38,12 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     """Whose credentials an SDK finds: ours, the container's own for a pod's identity, others, or none.
 
     `why` names the variable of others that goes first, or the container's own; or it says why there are none.
+    `is_certain`: every SDK does so.
     """
 
     whose: Literal["ours", "own", "others", "none"]
     why: str = ""
+    is_certain: bool = True
 
 
 def environment(variables: Iterable[EnvVar]) -> dict[str, str | None]:
@@ -95,11 +97,11 @@ def _before_pod_identity(env: Environment, is_mounted: Callable[[str], bool]) ->
     for name in ENV_PROFILES:
         # Even an empty one is the name of a profile, to botocore.
         if name in env:
-            return Found("others", name)
+            return Found("others", name, is_certain=False)
     for name in ENV_SHARED_FILES:
         path = env.get(name, "")
         if path is None or (path and is_mounted(path)):
-            return Found("others", name)
+            return Found("others", name, is_certain=False)
     return None
 
 

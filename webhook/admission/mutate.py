@@ -149,9 +149,10 @@ class _Run:
             self._result.warnings.append(f"its own credentials are used: {who} sets {found.why}")
             return None
         if found.whose == "others":
+            goes_first = f"{found.why} {'goes' if found.is_certain else 'may go'} first"
             if not is_left_alone:
-                self._result.warnings.append(f"{found.why} goes first, before what is injected: {who}")
-            return f"{found.why} goes first"
+                self._result.warnings.append(f"{goes_first}, before what is injected: {who}")
+            return goes_first
         if is_left_alone and not found.why:
             return fault
         self._result.warnings.append(f"no credentials, as {found.why}: {who}")
