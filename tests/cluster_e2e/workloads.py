@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from tests.cluster_e2e.connection import ProxiedApi
-from tests.e2e.api import Api, Object
-from tests.e2e.objects import ROLE, pods, service_account, service_accounts
+from tests.e2e.api import Api, ApiError, Object
+from tests.e2e.objects import ROLE, config_maps, pods, service_account, service_accounts
 from tests.e2e.waiting import wait_until
 
 ACCOUNT = "reports"
@@ -24,8 +24,16 @@ print(json.dumps({"uid": os.getuid(), "variables": found, "claims": claims}))
 
 
 def make_namespace(api: Api, name: str) -> str:
-    """A namespace that demands restricted pods, with the ServiceAccount `reports` of a role in it."""
+    """A namespace that demands restricted pods, with the ServiceAccount `reports` of a role in it.
+
+    Returns when the cluster's controllers have made what they make in each: an inventory taken then stays as it is.
+    """
     api.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
+    wait_until(
+        lambda: _has(api, f"{service_accounts(name)}/default"), f"the ServiceAccount default of {name}", within=30
+    )
+    if version(api) >= (1, 21):
+        wait_until(lambda: _has(api, f"{config_maps(name)}/kube-root-ca.crt"), f"the root CA in {name}", within=30)
     api.create(service_accounts(name), service_account(ACCOUNT, ROLE))
     account = f"{service_accounts(name)}/{ACCOUNT}"
     # Kubernetes before 1.24 makes its Secret a moment later, and refuses the pods until then.
@@ -94,6 +102,16 @@ def report_of_pod(api: ProxiedApi, namespace: str, name: str, image: str, **secu
     assert phase() == "Succeeded", api.log(namespace, name)
     report: Object = json.loads(api.log(namespace, name))
     return report
+
+
+def _has(api: Api, path: str) -> bool:
+    try:
+        api.get(path)
+    except ApiError as error:
+        if error.code != 404:
+            raise
+        return False
+    return True
 
 
 def _makes_secrets(api: Api) -> bool:
