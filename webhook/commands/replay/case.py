@@ -44,7 +44,7 @@ def cases_of(documents: Iterable[Document], namespace: str, settings: Settings) 
     """
     cases: list[Case] = []
     left_out: list[str] = []
-    slugs: set[str] = set()
+    slugs: dict[str, int] = {}
 
     def add(document: Document, label: str, body: bytes, pod: dict[str, Any] | None) -> None:
         slug = _unique(_slug(label), slugs)
@@ -109,9 +109,12 @@ def _slug(label: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")[:200] or "case"
 
 
-def _unique(slug: str, taken: set[str]) -> str:
-    unique, number = slug, 2
+def _unique(slug: str, taken: dict[str, int]) -> str:
+    """`slug`, with a number if it is in `taken`, which has the last number of each."""
+    unique, number = slug, taken.get(slug, 1)
     while unique in taken:
-        unique, number = f"{slug}-{number}", number + 1
-    taken.add(unique)
+        number += 1
+        unique = f"{slug}-{number}"
+    taken[slug] = number
+    taken.setdefault(unique, 1)
     return unique
