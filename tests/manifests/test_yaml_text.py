@@ -4,20 +4,13 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from webhook.manifests import yaml_text
+from webhook.manifests import yaml_bounds
 from webhook.manifests.json_text import MAX_DEPTH, MalformedText
-from webhook.manifests.yaml_text import MAX_ALIASED, parse_yaml
-
-LOADERS: list[Any] = [yaml.SafeLoader, *([yaml.CSafeLoader] if hasattr(yaml, "CSafeLoader") else [])]
-
-
-@pytest.fixture(autouse=True, params=LOADERS, ids=lambda loader: loader.__name__)
-def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yaml_text, "_LOADER", request.param)
+from webhook.manifests.yaml_bounds import MAX_ALIASED
+from webhook.manifests.yaml_text import parse_yaml
 
 
 def value_of(text: str) -> Any:
@@ -79,7 +72,6 @@ SCALARS: list[tuple[str, Any]] = [
     ("0777777777777777777777777", 777777777777777777777777.0),
     ("'0644'", "0644"),
     ('"on"', "on"),
-    ("! 5", "5"),
     ("!!str 5", "5"),
     ("!!str", ""),
     ("!!timestamp 2024-01-01", "2024-01-01"),
@@ -136,7 +128,7 @@ def test_what_a_merge_or_another_document_says_is_no_second_object() -> None:
 
 
 def test_aliases_stand_for_what_is_anchored() -> None:
-    assert value_of("{a: &a {x: 1}, b: *a, c: [*a, &a 2, *a]}") == {"a": {"x": 1}, "b": {"x": 1}, "c": [{"x": 1}, 2, 2]}
+    assert value_of("{a: &a {x: 1}, b: *a, c: [*a, &b 2, *b]}") == {"a": {"x": 1}, "b": {"x": 1}, "c": [{"x": 1}, 2, 2]}
 
 
 # What kubectl 1.32 makes of each.
@@ -196,12 +188,12 @@ def test_anchors_end_with_their_document() -> None:
         ("a: .NaN", 1, ".NaN is a number that JSON cannot hold"),
         ("a: {{ .Values.x }}", 1, "a mapping key is a mapping or a list: only scalars can be keys"),
         ("? [a]\n: 1", 1, "a mapping key is a mapping or a list: only scalars can be keys"),
-        ("a: 1\n~: 2", 2, "a mapping key is null, a mapping or a list: only other scalars can be keys"),
-        ("a: &a [1]\nb: {*a : 1}", 2, "a mapping key is null, a mapping or a list: only other scalars can be keys"),
+        ("a: 1\n~: 2", 2, "a mapping key is null: only other scalars can be keys"),
+        ("a: &a [1]\nb: {*a : 1}", 1, "a mapping key is a mapping or a list: only scalars can be keys"),
         ("a: 1\n<<: 3", 2, "the value of << is not a mapping or a list of mappings"),
         ("<<: [{a: 1}, 2]", 1, "the value of << is not a mapping or a list of mappings"),
         ("a: &a [*a]", 1, "the alias *a is within what it stands for"),
-        ("a: &a 1\nb: &a {c: *a}", 2, "the alias *a is within what it stands for"),
+        ("a: &a 1\nb: &a {c: *a}", 2, "the anchor &a is defined twice"),
         ("&a {<<: *a}", 1, "the alias *a is within what it stands for"),
         ("a: *b", 1, "the alias *b has no anchor &b before it"),
         ("a: 1\nb: \x07", 2, "not YAML: the character U+0007 is not allowed"),
@@ -259,7 +251,7 @@ def test_aliases_are_bounded_by_the_text_that_they_stand_for(use: str) -> None:
 
 
 def test_the_bound_on_aliases_holds_for_all_documents_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yaml_text, "MAX_ALIASED", 10_000)
+    monkeypatch.setattr(yaml_bounds, "MAX_ALIASED", 10_000)
     document = "a: &a '" + "x" * 5_000 + "'\nb: *a\n---\n"
     assert problem_of(document * 2) == (5, "aliases expand to more than any manifest needs")
 
@@ -276,13 +268,11 @@ JSON_VALUES = st.recursive(
 )
 
 
-@pytest.mark.parametrize("loader", LOADERS[-1:], indirect=True)
 @given(JSON_VALUES)
 def test_json_is_yaml(value: Any) -> None:
     assert [found for _, found in parse_yaml("---\n" + json.dumps(value, ensure_ascii=False))] == [value]
 
 
-@pytest.mark.parametrize("loader", LOADERS, indirect=True)
 @given(st.text("ab01:-{}[],&*!<>|'\"\\#%?~.eE+_x \n\t\0\u2028\ud800") | st.text())
 @example("a: &a\n*a : *a")
 @example("!<")
