@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from tests.commands.outcome import ROOT, assert_golden, run, run_process
-from webhook.commands.flags.parsing import Flag, parse, unknown_variables
+from webhook.commands.flags.flag import Flag
+from webhook.commands.flags.parsing import parse, unknown_variables
 from webhook.commands.flags.table import REPLAY_FLAGS, SERVE_FLAGS
 
 TABLE = (
@@ -29,7 +32,7 @@ GO_FLAGS = {
     "aws-account-id": "",
     "aws-partition": "",
     "watch-config-map": False,
-    "watch-container-credentials-config": "",
+    "watch-container-credentials-config": None,
     "container-credentials-audience": "pods.eks.amazonaws.com",
     "container-credentials-token-mount-path": "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
     "container-credentials-token-volume-name": "eks-pod-identity-token",
@@ -42,8 +45,8 @@ GO_FLAGS = {
     "namespace": "eks",
     "service-name": "pod-identity-webhook",
     "tls-secret": "pod-identity-webhook",
-    "tls-cert": "/etc/webhook/certs/tls.crt",
-    "tls-key": "/etc/webhook/certs/tls.key",
+    "tls-cert": Path("/etc/webhook/certs/tls.crt"),
+    "tls-key": Path("/etc/webhook/certs/tls.key"),
     "tls-min-version": "1.2",
     "tls-cipher-suites": "",
     "in-cluster": True,
@@ -216,6 +219,8 @@ def _other(name: str) -> tuple[str, object]:
     default = GO_FLAGS[name]
     if name == "invalid-role-arn":
         return "skip", "skip"
+    if default is None or isinstance(default, Path):
+        return "other", Path("other")
     if isinstance(default, bool):
         return str(not default).lower(), not default
     if isinstance(default, int):

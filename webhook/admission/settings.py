@@ -10,13 +10,15 @@ from webhook.admission.mounts import Place
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.admission.own_keys import OwnKeys
 from webhook.errors import SettingsError
+from webhook.flag_field import flag
 
 DEFAULT_TOKEN_EXPIRATION: Final = 86400
 MIN_TOKEN_EXPIRATION: Final = 600
 # The API server refuses a pod whose projected token asks for more.
 MAX_TOKEN_EXPIRATION: Final = 2**32
 
-INVALID_ROLE_ARN_CHOICES: Final = ("inject", "skip")
+_PODS: Final = "What pods get"
+_CONTAINER: Final = "Container credentials (EKS Pod Identity)"
 
 _ACCOUNT_ID: Final = re.compile(r"[0-9]{12}", re.ASCII)
 _PARTITION: Final = re.compile(r"aws[a-z0-9-]*", re.ASCII)
@@ -42,27 +44,52 @@ def partition_of(region: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Settings:
-    """The admission settings, named as the flags are; durations in seconds.
+    """The admission settings, each with its flag; durations in seconds.
 
     Raises SettingsError, naming every flag at fault, when constructed from values that make no sense. Compares by
     identity, so that what is derived from one can be cached cheaply by it.
     """
 
-    annotation_prefix: str = "eks.amazonaws.com"
-    token_audience: str = "sts.amazonaws.com"
-    token_expiration: int = DEFAULT_TOKEN_EXPIRATION
-    token_mount_path: str = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
-    aws_default_region: str = ""
-    sts_regional_endpoint: bool = False
-    invalid_role_arn: str = "inject"
-    compose_role_arn: bool = False
-    aws_account_id: str = ""
-    aws_partition: str = ""
-    container_credentials_audience: str = "pods.eks.amazonaws.com"
-    container_credentials_token_mount_path: str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
-    container_credentials_token_volume_name: str = "eks-pod-identity-token"
-    container_credentials_token_path: str = "eks-pod-identity-token"
-    container_credentials_full_uri: str = "http://169.254.170.23/v1/credentials"
+    annotation_prefix: str = flag("eks.amazonaws.com", "prefix of our annotations and labels", _PODS)
+    token_audience: str = flag(
+        "sts.amazonaws.com", "audience of the token, unless the ServiceAccount is annotated otherwise", _PODS
+    )
+    token_expiration: int = flag(
+        DEFAULT_TOKEN_EXPIRATION,
+        "lifetime of the token in seconds, unless annotated otherwise; less than 600 counts as 600",
+        _PODS,
+    )
+    token_mount_path: str = flag(
+        "/var/run/secrets/eks.amazonaws.com/serviceaccount", "folder of the token in the containers", _PODS
+    )
+    aws_default_region: str = flag("", "sets AWS_DEFAULT_REGION and AWS_REGION, if not empty", _PODS)
+    sts_regional_endpoint: bool = flag(
+        False, "sets AWS_STS_REGIONAL_ENDPOINTS=regional, unless annotated otherwise", _PODS
+    )
+    invalid_role_arn: str = flag(
+        "inject",
+        "what to do with a role ARN that makes no sense: inject it all the same, with a warning, or skip the pod",
+        _PODS,
+        choices=("inject", "skip"),
+    )
+    compose_role_arn: bool = flag(
+        False, "reads an annotation that does not start with arn: as the name or path of a role in this account", _PODS
+    )
+    aws_account_id: str = flag("", "the account for --compose-role-arn; if empty, IMDSv2 is asked", _PODS)
+    aws_partition: str = flag("", "the partition for --compose-role-arn; if empty, that of the region", _PODS)
+    container_credentials_audience: str = flag("pods.eks.amazonaws.com", "audience of the token", _CONTAINER)
+    container_credentials_token_mount_path: str = flag(
+        "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount", "folder of the token in the containers", _CONTAINER
+    )
+    container_credentials_token_volume_name: str = flag(
+        "eks-pod-identity-token", "name of the token's volume", _CONTAINER
+    )
+    container_credentials_token_path: str = flag(
+        "eks-pod-identity-token", "path of the token in that folder", _CONTAINER
+    )
+    container_credentials_full_uri: str = flag(
+        "http://169.254.170.23/v1/credentials", "value of AWS_CONTAINER_CREDENTIALS_FULL_URI", _CONTAINER
+    )
 
     own_prefix: str = field(init=False)
     """What our annotations and labels start with, the slash included."""
@@ -93,19 +120,19 @@ class Settings:
     def _problems(self) -> Iterator[str]:
         if not is_dns_subdomain(self.annotation_prefix):
             yield f"--annotation-prefix: {self.annotation_prefix!r} is not a DNS name such as eks.amazonaws.com"
-        for flag, value in (
+        for name, value in (
             ("--token-audience", self.token_audience),
             ("--container-credentials-audience", self.container_credentials_audience),
             ("--container-credentials-full-uri", self.container_credentials_full_uri),
         ):
             if not _PRINTABLE.fullmatch(value):
-                yield f"{flag}: {value!r} is empty or has characters that are not printable ASCII"
-        for flag, value in (
+                yield f"{name}: {value!r} is empty or has characters that are not printable ASCII"
+        for name, value in (
             ("--token-mount-path", self.token_mount_path),
             ("--container-credentials-token-mount-path", self.container_credentials_token_mount_path),
         ):
             if not value.startswith("/") or ":" in value or not _PRINTABLE.fullmatch(value):
-                yield f"{flag}: {value!r} is not an absolute path without ':'"
+                yield f"{name}: {value!r} is not an absolute path without ':'"
         if not is_dns_label(self.container_credentials_token_volume_name):
             yield (
                 "--container-credentials-token-volume-name: "
@@ -118,7 +145,7 @@ class Settings:
             yield f"--token-expiration: {self.token_expiration} is more than Kubernetes takes ({MAX_TOKEN_EXPIRATION})"
         if self.aws_default_region and not _REGION.fullmatch(self.aws_default_region):
             yield f"--aws-default-region: {self.aws_default_region!r} is not a region such as eu-central-1"
-        if self.invalid_role_arn not in INVALID_ROLE_ARN_CHOICES:
+        if self.invalid_role_arn not in ("inject", "skip"):
             yield f"--invalid-role-arn: {self.invalid_role_arn!r} is neither 'inject' nor 'skip'"
         if self.aws_account_id and not _ACCOUNT_ID.fullmatch(self.aws_account_id):
             yield f"--aws-account-id: {self.aws_account_id!r} is not 12 digits"

@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
+from webhook.admission.settings import Settings
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
-from webhook.commands.flags.settings import admission_settings, checked, with_account
+from webhook.commands.flags.settings import checked, settings_from, with_account
 from webhook.commands.flags.table import SERVE_FLAGS, is_ignored
 from webhook.server.logs import configure_logs
 from webhook.server.settings import ServerSettings
@@ -27,8 +27,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         parsed.problems.append("--ephemeral-certificate: --tls-cert and --tls-key name another certificate")
     settings, admission = checked(
         parsed,
-        lambda: _server_settings(parsed, self_managed=_is_self_managed(parsed, environ)),
-        lambda: admission_settings(parsed),
+        lambda: settings_from(parsed, ServerSettings, self_managed=_is_self_managed(parsed, environ)),
+        lambda: settings_from(parsed, Settings),
     )
     configure_logs(parsed.values["v"], parsed.values["log_format"])
     for notice in _notices(parsed, environ):
@@ -46,49 +46,6 @@ def _is_self_managed(parsed: Parsed, environ: Mapping[str, str]) -> bool:
         return bool(parsed.values["in_cluster"])
     others = {"tls_cert", "tls_key", "ephemeral_certificate", "service_accounts"}
     return bool(environ.get("KUBERNETES_SERVICE_HOST")) and others.isdisjoint(parsed.given)
-
-
-def _server_settings(parsed: Parsed, *, self_managed: bool) -> ServerSettings:
-    values = parsed.values
-
-    def path(field: str) -> Path | None:
-        return Path(values[field]) if values[field] else None
-
-    return ServerSettings(
-        **parsed.of(
-            (
-                "bind_address",
-                "port",
-                "metrics_port",
-                "drain_period",
-                "enable_debugging_handlers",
-                "tls_min_version",
-                "tls_cipher_suites",
-                "namespace",
-                "service_name",
-                "kubeconfig",
-                "kube_api",
-                "service_account_lookup_timeout",
-                "service_account_lookup_grace_period",
-                "watch_config_map",
-                "config_map_name",
-                "tls_secret",
-                "webhook_configuration",
-                "ca_lifetime",
-                "certificate_lifetime",
-                "ca_settle",
-            )
-        ),
-        tls_cert=Path(values["tls_cert"]),
-        tls_key=Path(values["tls_key"]),
-        certificate_names=tuple(name for part in values["certificate_names"].split(",") if (name := part.strip())),
-        service_accounts=path("service_accounts"),
-        self_managed=self_managed,
-        tls_ca=path("tls_ca"),
-        client_ca=path("client_ca"),
-        ephemeral_certificate=path("ephemeral_certificate"),
-        watch_container_credentials_config=path("watch_container_credentials_config"),
-    )
 
 
 def _notices(parsed: Parsed, environ: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ from certs.memory import Policy
 from webhook.admission.mapping import CONFIG_MAP_NAME
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.errors import SettingsError
+from webhook.flag_field import flag
 from webhook.server.certificates.tls_settings import TlsError, parse_cipher_suites, parse_min_version
 
 # In seconds. Below, there is no time for all replicas to see what one of them wrote.
@@ -18,42 +19,98 @@ MIN_LIFETIME: Final = 10.0
 MAX_LIFETIME: Final = 876_000 * 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """The server's settings, named as the flags are; durations in seconds, ports 0 for any free one.
+_SOURCES: Final = "Where roles come from"
+_LISTEN: Final = "Listening"
+_TLS: Final = "Certificates"
+_CLUSTER: Final = "The cluster"
 
-    Raises SettingsError, naming every flag at fault, when constructed from values that make no sense.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """Where roles come from beside ServiceAccounts. `replay` has the same flags as the server."""
+
+    watch_config_map: bool = flag(False, "takes role mappings from a ConfigMap too", _SOURCES)
+    config_map_name: str = flag(CONFIG_MAP_NAME, "name of that ConfigMap", _SOURCES)
+    watch_container_credentials_config: Path | None = flag(
+        None, "JSON file that lists the ServiceAccounts with container credentials", _SOURCES, metavar="FILE"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings(SourceSettings):
+    """The server's settings, each with its flag; durations in seconds, ports 0 for any free one.
+
+    `self_managed` is decided from --in-cluster and from where the server runs. Raises SettingsError, naming every flag
+    at fault, when constructed from values that make no sense.
     """
 
-    bind_address: str = ""
-    port: int = 443
-    metrics_port: int = 9999
-    drain_period: float = 10.0
-    enable_debugging_handlers: bool = False
-    service_accounts: Path | None = None
-    tls_cert: Path = Path("/etc/webhook/certs/tls.crt")
-    tls_key: Path = Path("/etc/webhook/certs/tls.key")
-    ephemeral_certificate: Path | None = None
-    certificate_names: tuple[str, ...] = ()
-    tls_ca: Path | None = None
-    client_ca: Path | None = None
+    service_accounts: Path | None = flag(
+        None,
+        "standalone, without a cluster: file or folder of manifests with the ServiceAccounts (and the ConfigMap)",
+        _SOURCES,
+        metavar="PATH",
+    )
+    bind_address: str = flag("", "address of all listeners; if empty, every address, IPv4 and IPv6", _LISTEN)
+    port: int = flag(443, "HTTPS: /mutate, /healthz", _LISTEN, kind="port")
+    metrics_port: int = flag(9999, "HTTP: /metrics, /healthz, /readyz", _LISTEN, kind="port")
+    drain_period: float = flag(
+        10.0, "on SIGTERM: how long clients are told to close their connections before we close them", _LISTEN
+    )
+    enable_debugging_handlers: bool = flag(False, "serves /debug/alpha/cache on the metrics port", _LISTEN)
+    tls_cert: Path = flag(
+        Path("/etc/webhook/certs/tls.crt"), "certificate (PEM), read again when it changes", _TLS, metavar="FILE"
+    )
+    tls_key: Path = flag(Path("/etc/webhook/certs/tls.key"), "private key (PEM)", _TLS, metavar="FILE")
+    tls_ca: Path | None = flag(
+        None,
+        "CA certificates (PEM) that verify --tls-cert; we keep them in the caBundle and read them again when they "
+        "change",
+        _TLS,
+        metavar="FILE",
+    )
+    ephemeral_certificate: Path | None = flag(
+        None,
+        "makes a CA and a certificate for localhost at start, and writes ca.crt, tls.crt and tls.key to this folder",
+        _TLS,
+        metavar="DIR",
+    )
+    certificate_names: tuple[str, ...] = flag(
+        (), "more DNS names and IP addresses for the certificates that we make, separated by commas", _TLS
+    )
     self_managed: bool = False
-    tls_secret: str = "pod-identity-webhook"
-    webhook_configuration: str = "pod-identity-webhook"
-    ca_lifetime: float = CA_LIFETIME.total_seconds()
-    certificate_lifetime: float = LEAF_LIFETIME.total_seconds()
-    ca_settle: float = Policy().settle.total_seconds()
-    tls_min_version: str = "1.2"
-    tls_cipher_suites: str = ""
-    namespace: str = "eks"
-    service_name: str = "pod-identity-webhook"
-    kubeconfig: str = ""
-    kube_api: str = ""
-    service_account_lookup_timeout: float = 1.0
-    service_account_lookup_grace_period: float = 0.0
-    watch_config_map: bool = False
-    config_map_name: str = CONFIG_MAP_NAME
-    watch_container_credentials_config: Path | None = None
+    tls_secret: str = flag("pod-identity-webhook", "name of the Secret in which replicas share CA and leaf", _TLS)
+    webhook_configuration: str = flag(
+        "pod-identity-webhook", "name of the MutatingWebhookConfiguration whose caBundle we keep right", _TLS
+    )
+    ca_lifetime: float = flag(
+        CA_LIFETIME.total_seconds(), "how long our CA is valid; we replace it after two thirds of that", _TLS
+    )
+    certificate_lifetime: float = flag(
+        LEAF_LIFETIME.total_seconds(), "how long a leaf is valid; we replace it after two thirds of that", _TLS
+    )
+    ca_settle: float = flag(
+        Policy().settle.total_seconds(),
+        "how long a new CA stays in the caBundle before it signs: every API server must have seen it",
+        _TLS,
+    )
+    client_ca: Path | None = flag(
+        None,
+        "CA certificates (PEM), read again when they change: only clients with a certificate from one of them may call",
+        _TLS,
+        metavar="FILE",
+    )
+    tls_min_version: str = flag("1.2", "minimum TLS version: 1.2 or 1.3, also as VersionTLS12 or VersionTLS13", _TLS)
+    tls_cipher_suites: str = flag("", "TLS 1.2 cipher suites by the names of Go or OpenSSL, separated by commas", _TLS)
+    namespace: str = flag("eks", "namespace of the webhook", _CLUSTER)
+    service_name: str = flag("pod-identity-webhook", "name of the webhook's Service", _CLUSTER)
+    kubeconfig: str = flag("", "kubeconfig file, if the webhook runs outside the cluster", _CLUSTER, metavar="FILE")
+    kube_api: str = flag("", "URL of the API server; overrides the kubeconfig's", _CLUSTER, metavar="URL")
+    service_account_lookup_timeout: float = flag(
+        1.0, "how long a pod waits for a ServiceAccount that the webhook does not know yet", _CLUSTER
+    )
+    service_account_lookup_grace_period: float = flag(
+        0.0, "how much longer it waits for one that the API server does not know yet either", _CLUSTER
+    )
 
     def __post_init__(self) -> None:
         problems = list(self._problems())
@@ -69,22 +126,22 @@ class ServerSettings:
             yield "--service-account-lookup-timeout: the API server waits for 10 s at most"
         if not is_dns_label(self.namespace):
             yield f"--namespace: {self.namespace!r} is not a namespace's name (DNS label)"
-        for flag, name in (
+        for spelling, name in (
             ("--service-name", self.service_name),
             ("--config-map-name", self.config_map_name),
             ("--tls-secret", self.tls_secret),
             ("--webhook-configuration", self.webhook_configuration),
         ):
             if not is_dns_subdomain(name):
-                yield f"{flag}: {name!r} is not an object's name (DNS subdomain)"
-        for flag, text, parse in (
+                yield f"{spelling}: {name!r} is not an object's name (DNS subdomain)"
+        for spelling, text, parse in (
             ("--tls-min-version", self.tls_min_version, parse_min_version),
             ("--tls-cipher-suites", self.tls_cipher_suites, parse_cipher_suites),
         ):
             try:
                 parse(text)
             except TlsError as error:
-                yield f"{flag}: {error}"
+                yield f"{spelling}: {error}"
         yield from self._certificate_problems()
 
     def _certificate_problems(self) -> Iterator[str]:
@@ -97,7 +154,7 @@ class ServerSettings:
         ):
             yield "--tls-ca: only for the certificate in --tls-cert, in a cluster"
         if self.certificate_names and self.ephemeral_certificate is None and not self.self_managed:
-            yield "--certificate-names: the certificate in --tls-cert has the names that it has"
+            yield "--certificate-names: has no effect with --tls-cert"
         try:
             Names.parse(self.certificate_names or ["localhost"])
         except InvalidName as error:

@@ -2,7 +2,7 @@ import pytest
 
 from tests.commands.outcome import assert_golden, run
 from webhook.commands.certs.flags import ISSUE_FLAGS, ROTATE_FLAGS, SHOW_FLAGS
-from webhook.commands.flags.parsing import Flag
+from webhook.commands.flags.flag import Flag
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["-h"], ["help"]], ids=" ".join)

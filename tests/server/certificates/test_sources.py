@@ -79,7 +79,7 @@ def test_the_certificate_looks_after_itself_in_a_cluster_unless_another_is_asked
         ),
         (
             {"certificate_names": ("hook.test",)},
-            "--certificate-names: the certificate in --tls-cert has the names that it has",
+            "--certificate-names: has no effect with --tls-cert",
         ),
         (
             {"certificate_lifetime": 5.0},

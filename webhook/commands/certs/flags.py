@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from webhook.commands.flags.parsing import Flag
+from webhook.commands.flags.flag import Flag
 from webhook.commands.flags.table import SERVE_FLAGS
 
 _INSTALLATION: Final = "Which webhook"

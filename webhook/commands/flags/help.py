@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from itertools import groupby
 
-from webhook.commands.flags.parsing import Flag
+from webhook.commands.flags.flag import Flag
 
 _INDENT = " " * 8
 _WIDTH = 100

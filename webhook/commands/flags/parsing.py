@@ -1,4 +1,4 @@
-"""Flags as the Go webhook takes them, from one table: the command line, the environment, the help and the docs.
+"""From the command line and the environment to the flags' values, as the Go webhook takes them.
 
 Spelling follows pflag: `--flag value` and `--flag=value`, a bool with or without `=value`, dashes or underscores. Each
 flag is also an environment variable, `PIW_` before its name: a Service named pod-identity-webhook makes Kubernetes set
@@ -8,37 +8,11 @@ POD_IDENTITY_WEBHOOK_PORT in pods, so that prefix is not ours to use.
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from pathlib import Path
+from typing import Any
 
 from webhook.admission.golang import parse_bool, parse_duration, parse_int
-
-ENV_PREFIX: Final = "PIW_"
-
-Kind: TypeAlias = Literal["string", "bool", "int", "duration", "port"]
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """One flag. `default` is its text; `choices` limits a string; `short` is a one-letter spelling."""
-
-    name: str
-    kind: Kind
-    default: str
-    help: str
-    group: str
-    choices: tuple[str, ...] = ()
-    short: str = ""
-    metavar: str = ""
-
-    @property
-    def variable(self) -> str:
-        """The environment variable that sets it."""
-        return ENV_PREFIX + self.name.upper().replace("-", "_")
-
-    @property
-    def field(self) -> str:
-        """Its name as a settings field."""
-        return self.name.replace("-", "_")
+from webhook.commands.flags.flag import ENV_PREFIX, Flag
 
 
 @dataclass(slots=True)
@@ -72,8 +46,9 @@ def parse(flags: Sequence[Flag], argv: Sequence[str], environ: Mapping[str, str]
         origin, text = texts.get(flag.name, (f"--{flag.name}", flag.default))
         if flag.name in texts:
             parsed.given.add(flag.field)
-        value = _convert(flag, text)
-        if value is None:
+        try:
+            value = _convert(flag, text)
+        except ValueError:
             parsed.problems.append(f"{origin}: {text!r} is not {_expected(flag)}")
             # Stands in, so that what else is wrong can be found in the same run.
             value = _convert(flag, flag.default)
@@ -128,17 +103,27 @@ def _unknown(spelling: str, flags: Iterable[str]) -> str:
 
 
 def _convert(flag: Flag, text: str) -> Any:
+    """The value that `text` means; raises ValueError if it means none. An empty path is None."""
+    value: Any = text
+    if flag.kind == "path":
+        return Path(text) if text else None
+    if flag.kind == "list":
+        return tuple(member for part in text.split(",") if (member := part.strip()))
     if flag.kind == "bool":
-        return parse_bool(text)
-    if flag.kind == "int":
-        return parse_int(text)
-    if flag.kind == "duration":
-        seconds = parse_duration(text)
-        return seconds if seconds is not None and seconds >= 0 else None
-    if flag.kind == "port":
-        port = parse_int(text)
-        return port if port is not None and 0 <= port <= 65535 else None
-    return text if not flag.choices or text in flag.choices else None
+        value = parse_bool(text)
+    elif flag.kind in ("int", "port"):
+        value = parse_int(text)
+    elif flag.kind == "duration":
+        value = parse_duration(text)
+    is_wrong = (
+        value is None
+        or (flag.kind == "duration" and value < 0)
+        or (flag.kind == "port" and not 0 <= value <= 65535)
+        or (flag.choices and value not in flag.choices)
+    )
+    if is_wrong:
+        raise ValueError(text)
+    return value
 
 
 def _expected(flag: Flag) -> str:
@@ -149,5 +134,4 @@ def _expected(flag: Flag) -> str:
         "int": "an integer",
         "duration": "a duration such as 100ms or 1m30s",
         "port": "a port (0 to 65535)",
-        "string": "a string",
     }[flag.kind]

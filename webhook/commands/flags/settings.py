@@ -6,21 +6,20 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from webhook.admission.settings import Settings, partition_of
+from webhook.commands.flags.flag import flags_of
 from webhook.commands.flags.parsing import Parsed
 from webhook.errors import SettingsError
 
 _Made = TypeVar("_Made")
 
-_ADMISSION_FIELDS = tuple(field.name for field in dataclasses.fields(Settings) if field.init)
 
-
-def admission_settings(parsed: Parsed) -> Settings:
-    """The admission settings. Raises SettingsError."""
-    return Settings(**parsed.of(_ADMISSION_FIELDS))
+def settings_from(parsed: Parsed, kind: type[_Made], **decided: Any) -> _Made:
+    """The settings class `kind` with the values of its flags, and with `decided`. Raises SettingsError."""
+    return kind(**{flag.field: parsed.values[flag.field] for flag in flags_of(kind)}, **decided)
 
 
 def with_account(settings: Settings) -> Settings:
-    """`settings` with the account that --compose-role-arn needs, asked of the metadata service where no flag says it.
+    """`settings` with the account that --compose-role-arn needs, which the metadata service names if no flag does.
 
     Not before all flags are known to be right: it may take seconds. Raises MetadataError.
     """

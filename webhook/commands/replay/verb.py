@@ -18,7 +18,7 @@ from webhook.cluster.access import AccessSettings
 from webhook.cluster.resource import Resource
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
-from webhook.commands.flags.settings import admission_settings, checked, with_account
+from webhook.commands.flags.settings import checked, settings_from, with_account
 from webhook.commands.flags.table import ADMISSION_FLAGS, REPLAY_FLAGS, SERVE_FLAGS
 from webhook.commands.replay.answer import Answer, answer_here, applied, webhook_at
 from webhook.commands.replay.case import Case, cases_of
@@ -47,7 +47,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         print(help_text("replay FILE... [flags]", _ABOUT, REPLAY_FLAGS))
         return 0
     _check_usage(parsed)
-    (settings,) = checked(parsed, lambda: admission_settings(parsed))
+    (settings,) = checked(parsed, lambda: settings_from(parsed, Settings))
     # Those of serve may well be set here too.
     unknown = unknown_variables([*REPLAY_FLAGS, *SERVE_FLAGS], environ)
     if unknown:

@@ -1,0 +1,76 @@
+"""A flag, and the flags that a settings class states."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, get_type_hints
+
+from webhook.flag_field import FLAG, FlagField, Kind
+
+ENV_PREFIX: Final = "PIW_"
+
+_KINDS: Final[dict[Any, Kind]] = {
+    str: "string",
+    bool: "bool",
+    int: "int",
+    float: "duration",
+    Path: "path",
+    Path | None: "path",
+    tuple[str, ...]: "list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag. `default` is its text; `choices` limits a string; `short` is a one-letter spelling."""
+
+    name: str
+    kind: Kind
+    default: str
+    help: str
+    group: str
+    choices: tuple[str, ...] = ()
+    short: str = ""
+    metavar: str = ""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return ENV_PREFIX + self.name.upper().replace("-", "_")
+
+    @property
+    def field(self) -> str:
+        """Its name as a settings field."""
+        return self.name.replace("-", "_")
+
+
+def flags_of(settings: type) -> tuple[Flag, ...]:
+    """The flags that a settings dataclass states, in the order of its fields."""
+    hints = get_type_hints(settings)
+    flags = []
+    for field in dataclasses.fields(settings):
+        said: FlagField | None = field.metadata.get(FLAG)
+        if said is not None:
+            kind = said.kind or _KINDS[hints[field.name]]
+            name = field.name.replace("_", "-")
+            text = _text(field.default, kind)
+            flags.append(Flag(name, kind, text, said.help, said.group, said.choices, metavar=said.metavar))
+    return tuple(flags)
+
+
+def _text(value: Any, kind: Kind) -> str:
+    """A default as a user would write it."""
+    if value is None or value == ():
+        return ""
+    if kind == "bool":
+        return "true" if value else "false"
+    if kind == "duration":
+        return _duration(value)
+    return str(value)
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("h", 3600), ("m", 60)):
+        if seconds and seconds % length == 0:
+            return f"{seconds / length:.0f}{unit}"
+    return f"{seconds:g}s"
