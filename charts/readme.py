@@ -1,6 +1,6 @@
-"""Writes the tables of values in the chart's README.md, from values.yaml and the comments in it.
+"""Writes the table of values in the chart's README.md, from values.yaml and its comments.
 
-`--check` only compares. A comment belongs to the key below it; a map is one row unless its keys have comments.
+`--check` only compares. A comment belongs to the key below it. A map is one row, unless its keys have comments.
 """
 
 import json
@@ -18,7 +18,7 @@ _END = "<!-- /values -->\n"
 
 @dataclass(frozen=True)
 class Value:
-    """One value: its path with dots, what it is when nothing is given, and its comment."""
+    """One value: its dotted path, its default, and its comment."""
 
     path: str
     default: object
@@ -26,7 +26,7 @@ class Value:
 
 
 def values(text: str) -> Iterator[Value]:
-    """All values of a values.yaml, in its order."""
+    """All values of a values.yaml, in the order of the file."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     if not isinstance(root, yaml.MappingNode):
         raise TypeError("values.yaml is no map")
@@ -60,7 +60,7 @@ def _comment(line: int, lines: list[str]) -> str:
 
 
 def table(text: str) -> str:
-    """The values as a table in Markdown."""
+    """The values as a Markdown table."""
     rows = [
         f"| `{value.path}` | `{json.dumps(value.default)}` | {value.comment} |".replace("| `null` |", "| |")
         for value in values(text)
@@ -69,14 +69,14 @@ def table(text: str) -> str:
 
 
 def page(readme: str, values_text: str) -> str:
-    """The README with its table made anew."""
+    """The README with a new table of these values."""
     before, _, rest = readme.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     return f"{before}{_BEGIN}\n{table(values_text)}\n{_END}{after}"
 
 
 def main(arguments: list[str]) -> int:
-    """Writes or compares."""
+    """Writes the table; with `--check`, returns 1 if it is out of date."""
     file = CHART / "README.md"
     old = file.read_text(encoding="utf-8")
     new = page(old, (CHART / "values.yaml").read_text(encoding="utf-8"))

@@ -25,12 +25,12 @@ self-managed
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret with tls.crt and tls.key, of all kinds but self-managed. */}}
+{{/* The Secret with tls.crt and tls.key, for all kinds except self-managed. */}}
 {{- define "pod-identity-webhook.certificateSecret" -}}
 {{- default (include "pod-identity-webhook.suffixed" (list . "tls")) .Values.pki.existingSecret -}}
 {{- end -}}
 
-{{/* PEM in base64, of PEM or of PEM in base64: (list . "key below pki"). */}}
+{{/* Returns PEM in base64. The value may be PEM or PEM in base64: (list . "key below pki"). */}}
 {{- define "pod-identity-webhook.pem" -}}
 {{- $key := index . 1 -}}
 {{- $text := get (index . 0).Values.pki $key -}}

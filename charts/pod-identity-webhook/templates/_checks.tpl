@@ -1,4 +1,4 @@
-{{/* Values that the schema lets through and that cannot work. Renders nothing. */}}
+{{/* Fails on values that the schema accepts but that cannot work. Renders nothing. */}}
 {{- define "pod-identity-webhook.checks" -}}
 {{- include "pod-identity-webhook.checkNames" . -}}
 {{- include "pod-identity-webhook.checkMappings" .Values.config.podIdentityWebhookMap -}}
@@ -27,7 +27,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Of config.podIdentityWebhookMap. */}}
+{{/* The checks of config.podIdentityWebhookMap. */}}
 {{- define "pod-identity-webhook.checkMappings" -}}
 {{- $key := "config.podIdentityWebhookMap.data" -}}
 {{- $mappings := default dict .data -}}

@@ -1,7 +1,7 @@
 {{/*
-Evaluates the templates in values, in place: each file begins with it. Keys and texts anywhere may be templates, as in
-the popular chart for the Go webhook. As they are stay `global`, which is the parent chart's; extra objects, which are
-evaluated as a whole; and alerting rules, whose templates are Prometheus'.
+Evaluates the templates in values, in place. Each file includes it first. Keys and texts anywhere may be templates, as in
+the popular chart for the Go webhook. It does not change `global`, which belongs to the parent chart; extra objects, which
+another template evaluates as a whole; and alerting rules, whose templates are for Prometheus.
 */}}
 {{- define "pod-identity-webhook.evaluate" -}}
 {{- range $key, $value := omit .Values "global" "extraObjects" -}}
@@ -20,7 +20,7 @@ evaluated as a whole; and alerting rules, whose templates are Prometheus'.
 {{- end -}}
 {{- end -}}
 
-{{/* A value with its templates evaluated, as JSON, the member `made`: (list . value). */}}
+{{/* Evaluates the templates in a value. Returns JSON with the result in the member `made`: (list . value). */}}
 {{- define "pod-identity-webhook.evaluated" -}}
 {{- $root := index . 0 -}}
 {{- $value := index . 1 -}}

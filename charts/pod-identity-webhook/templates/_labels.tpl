@@ -1,11 +1,11 @@
-{{/* What selectors go by: nothing else may be in here, for a Deployment's selector never changes. */}}
+{{/* The labels that selectors use. Do not add any: a Deployment's selector can never change. */}}
 {{- define "pod-identity-webhook.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "pod-identity-webhook.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: webhook
 {{- end -}}
 
-{{/* The label that keeps the webhook from being asked about its own pods, unless they require their identity. */}}
+{{/* The label that keeps the API server from calling the webhook for the webhook's own pods, unless they require their identity. */}}
 {{- define "pod-identity-webhook.exemptLabel" -}}
 pod-identity-webhook/exempt
 {{- end -}}
@@ -25,8 +25,8 @@ pod-identity-webhook/exempt
 {{- end -}}
 
 {{/*
-Labels of a pod: (list . "component" map of more labels). Ours win. No chart version: it would restart all pods. Our own
-pods require nothing: a webhook that needs itself to start never starts.
+Labels of a pod: (list . "component" map of more labels). Ours win. They do not include the chart version, because a new
+version would restart all pods. Our own pods must not require an identity: a webhook that needs itself to start never starts.
 */}}
 {{- define "pod-identity-webhook.podLabels" -}}
 {{- $root := index . 0 -}}

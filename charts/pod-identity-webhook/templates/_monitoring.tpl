@@ -1,4 +1,4 @@
-{{/* Where an object for monitoring lives: (list . values). */}}
+{{/* The namespace of a monitoring object: (list . values). */}}
 {{- define "pod-identity-webhook.monitoringNamespace" -}}
 {{- default (include "pod-identity-webhook.namespace" (index . 0)) (index . 1).namespace -}}
 {{- end -}}
@@ -27,12 +27,12 @@ metricRelabelings:
 {{- end }}
 {{- end -}}
 
-{{/* What tells this release's series from others'. */}}
+{{/* Label matchers that select only this release's series. */}}
 {{- define "pod-identity-webhook.series" -}}
 namespace={{ include "pod-identity-webhook.namespace" . | quote }},pod=~"{{ include "pod-identity-webhook.fullname" . }}-.+"
 {{- end -}}
 
-{{/* Labels and words of an alert: (list values severity summary). */}}
+{{/* Labels and annotations of an alert: (list values severity summary). */}}
 {{- define "pod-identity-webhook.alert" -}}
 labels:
   {{- toYaml (merge (deepCopy (default dict (index . 0).alertLabels)) (dict "severity" (index . 1))) | nindent 2 }}
@@ -51,9 +51,9 @@ annotations:
 {{- end -}}
 
 {{/*
-How many seconds before a certificate's end it should have been renewed for long: half the time between its renewal and
-its end. What we make ourselves is renewed after two thirds of its life, as is cert-manager's CA. Who renews certificates
-of the user's own, and when, is not known here.
+How many seconds before a certificate expires the alert fires: half the time between its renewal and its expiry. By then,
+it should have been renewed long ago. The webhook renews its own certificates after two thirds of their life, and
+cert-manager does the same with its CA. The chart does not know who renews a user's own certificates, and when.
 */}}
 {{- define "pod-identity-webhook.endsSoon" -}}
 {{- $kind := include "pod-identity-webhook.certificates" . -}}

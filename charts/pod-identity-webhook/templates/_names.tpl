@@ -15,14 +15,14 @@
 {{- end -}}
 {{- end -}}
 
-{{/* A name of 63 characters at most that ends in a suffix: (list . "test"). */}}
+{{/* A name of at most 63 characters that ends in a suffix: (list . "test"). */}}
 {{- define "pod-identity-webhook.suffixed" -}}
 {{- $suffix := index . 1 -}}
 {{- $length := int (sub 62 (len $suffix)) -}}
 {{- printf "%s-%s" (include "pod-identity-webhook.fullname" (index . 0) | trunc $length | trimSuffix "-") $suffix -}}
 {{- end -}}
 
-{{/* Cluster-wide names carry the namespace, so that two releases of a name do not meet. */}}
+{{/* Cluster-wide names contain the namespace, so that two releases with the same name do not collide. */}}
 {{- define "pod-identity-webhook.clusterRoleName" -}}
 {{- printf "%s-%s" (include "pod-identity-webhook.fullname" .) (include "pod-identity-webhook.namespace" .) -}}
 {{- end -}}
@@ -60,12 +60,12 @@
 {{- default .Capabilities.KubeVersion.Version .Values.kubeVersionOverride -}}
 {{- end -}}
 
-{{/* A number of pods or a part of them. Large numbers would else be written as 1e+06. */}}
+{{/* A number or percentage of pods. Without int64, Helm would write large numbers as 1e+06. */}}
 {{- define "pod-identity-webhook.intOrPercent" -}}
 {{- kindIs "string" . | ternary . (int64 .) -}}
 {{- end -}}
 
-{{/* Whether the cluster is of a version or newer: (list . "1.28"). Empty where it is not. */}}
+{{/* Whether the cluster has this version or a newer one: (list . "1.28"). Empty if it does not. */}}
 {{- define "pod-identity-webhook.since" -}}
 {{- $version := include "pod-identity-webhook.kubeVersion" (index . 0) -}}
 {{- if semverCompare (printf ">=%s-0" (index . 1)) $version }}true{{ end -}}

@@ -1,4 +1,4 @@
-{{/* The arguments of serve. Written by toYaml, so that each stays one argument whatever is in it. */}}
+{{/* The arguments of serve. toYaml writes them, so that each stays one argument whatever it contains. */}}
 {{- define "pod-identity-webhook.args" -}}
 {{- $config := .Values.config -}}
 {{- $args := list -}}
@@ -32,7 +32,7 @@
 {{- toYaml (concat $args (default list $config.extraArgs)) -}}
 {{- end -}}
 
-{{/* Which installation this is: as variables, so that `certs` knows it too when it is run in the pod. */}}
+{{/* The names of this installation, as variables, so that `certs` in the pod knows them too. */}}
 {{- define "pod-identity-webhook.env" -}}
 {{- $name := include "pod-identity-webhook.fullname" . -}}
 - name: PIW_NAMESPACE
@@ -106,7 +106,7 @@ rollingUpdate:
 {{- end }}
 {{- end -}}
 
-{{/* Whether the disruption budget never lets a pod go, all replicas being ready. As Kubernetes does, parts round up. */}}
+{{/* Whether the disruption budget never allows an eviction, even if all replicas are ready. Percentages round up, as in Kubernetes. */}}
 {{- define "pod-identity-webhook.neverEvicts" -}}
 {{- $budget := .Values.podDisruptionBudget -}}
 {{- $replicas := .Values.autoscaling.enabled | ternary .Values.autoscaling.maxReplicas .Values.replicaCount | int -}}

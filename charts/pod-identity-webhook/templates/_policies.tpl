@@ -1,6 +1,6 @@
 {{/*
-Whether the cluster has ValidatingAdmissionPolicies. Empty where it has not. A version that was given counts for itself:
-without a cluster Helm knows of no kind that there is.
+Whether the cluster has ValidatingAdmissionPolicies. Empty if it does not. If the user gave a version, that alone decides,
+because without a cluster Helm does not know which kinds exist.
 */}}
 {{- define "pod-identity-webhook.hasPolicies" -}}
 {{- if .Values.kubeVersionOverride -}}
@@ -24,8 +24,9 @@ spec:
 {{- end -}}
 
 {{/*
-CEL: two maps have the same keys and values, but for some keys: (list "one" "other" "CEL list of keys"). All that there is
-is compared, also fields that later versions of Kubernetes bring; `dyn` because CEL iterates over no object of a known type.
+CEL: two maps have the same keys and values, except for some keys: (list "one" "other" "CEL list of keys"). It compares all
+fields, including those that later versions of Kubernetes add. It needs `dyn`, because CEL cannot iterate over an object of
+a known type.
 */}}
 {{- define "pod-identity-webhook.celSameBut" -}}
 {{- $one := index . 0 -}}{{- $other := index . 1 -}}{{- $keys := index . 2 -}}
@@ -33,7 +34,7 @@ dyn({{ $one }}).all(key, key in {{ $keys }} || (key in dyn({{ $other }}) && dyn(
 && dyn({{ $other }}).all(key, key in {{ $keys }} || key in dyn({{ $one }}))
 {{- end -}}
 
-{{/* Whether the webhook composes role ARNs of bare names: by its arguments, of which the last counts, else by its variables. */}}
+{{/* Whether the webhook composes role ARNs from bare names. The last such argument decides; without one, the variables decide. */}}
 {{- define "pod-identity-webhook.composesRoleArn" -}}
 {{- $composes := "" -}}
 {{- range .Values.extraEnv -}}

@@ -1,6 +1,6 @@
 {{/*
 One entry of the MutatingWebhookConfiguration: a map of root, name, path, failurePolicy, and the label expressions that
-select its namespaces and pods. No caBundle: the webhook keeps it, and no upgrade may touch it.
+select its namespaces and pods. It has no caBundle: the webhook writes the caBundle, and no upgrade may change it.
 */}}
 {{- define "pod-identity-webhook.entry" -}}
 {{- $values := .root.Values.mutatingWebhook -}}
@@ -33,7 +33,7 @@ select its namespaces and pods. No caBundle: the webhook keeps it, and no upgrad
   {{- end }}
 {{- end -}}
 
-{{/* A user's label selector and expressions of ours, joined by AND: (list selector expressions). */}}
+{{/* A user's label selector and our expressions, joined by AND: (list selector expressions). */}}
 {{- define "pod-identity-webhook.selector" -}}
 {{- $theirs := default dict (index . 0) -}}
 {{- with $theirs.matchLabels }}

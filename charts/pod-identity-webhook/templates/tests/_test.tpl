@@ -1,4 +1,4 @@
-{{/* The namespace of the test: such names are cluster-wide, so the release's own namespace is part of it. */}}
+{{/* The namespace of the test. Namespace names are cluster-wide, so it includes the release's own namespace. */}}
 {{- define "pod-identity-webhook.testNamespace" -}}
 {{- $namespace := include "pod-identity-webhook.namespace" . | trunc 27 | trimSuffix "-" -}}
 {{- printf "%s-%s-test" $namespace (include "pod-identity-webhook.fullname" . | trunc 30 | trimSuffix "-") | trimPrefix "-" -}}
@@ -9,8 +9,9 @@ arn:aws:iam::123456789012:role/pod-identity-webhook-test
 {{- end -}}
 
 {{/*
-Metadata of one of the test's objects: (list . weight namespace). All have the same name: `helm test --logs` asks for the
-log of a pod of each one's name. When the test is over, all are removed, but a pod that failed stays for its log.
+Metadata of one of the test's objects: (list . weight namespace). All have the same name, because `helm test --logs` asks
+for the log of a pod with each object's name. After the test, Helm removes all of them, except a failed pod, which stays for
+its log.
 */}}
 {{- define "pod-identity-webhook.testMetadata" -}}
 name: {{ include "pod-identity-webhook.suffixed" (list (index . 0) "test") | quote }}
