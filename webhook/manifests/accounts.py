@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -12,6 +13,7 @@ from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.admission.settings import Settings
 from webhook.errors import ManifestError, MappingError
 from webhook.manifests.documents import Document, manifest_files, read_documents, read_file, type_name
+from webhook.manifests.file_watch import FileWatch, stamp
 
 logger: Final = logging.getLogger(__name__)
 
@@ -88,9 +90,8 @@ class ManifestAccounts:
         self._path = path
         self._settings = settings
         self._config_map = config_map
-        # Taken before reading: what changes meanwhile is then read again.
-        self._tried = self._seen = _stamp(path)
-        self._retry = False
+        self._watch = FileWatch(partial(_stamp, path))
+        self._is_retry = False
         self._contents = self._read()
         if self._contents.mapping_error:
             raise ManifestError(self._contents.mapping_error)
@@ -124,26 +125,23 @@ class ManifestAccounts:
         return self.get(namespace, name)
 
     def check(self) -> bool:
-        """Reads the manifests again where they changed; whether it took up what they say now. To be called each second.
+        """Takes up a change of the manifests once it has settled, and returns whether it did.
 
-        A change is taken up once two calls in a row find the same: a file may be half written at the first. Manifests
-        that cannot be read leave everything as it was, with one warning in the log.
+        If the manifests cannot be read, everything stays as it was, with one warning in the log.
         """
-        stamp = _stamp(self._path)
-        is_settled = stamp == self._seen
-        self._seen = stamp
-        is_new = stamp != self._tried
-        if not is_settled or not (is_new or self._retry):
+        if not self._watch.is_due():
             return False
-        self._tried = stamp
+        is_retry, self._is_retry = self._is_retry, False
         try:
             contents = self._read()
         except ManifestError as error:
-            # What the operating system refuses it may grant later, without the file being any other.
-            self._retry = isinstance(error.__cause__, OSError)
-            self._fail(str(error), is_new=is_new)
+            if isinstance(error.__cause__, OSError):
+                # What the operating system refuses now it may grant later, without a change of the file.
+                self._watch.retry()
+                self._is_retry = True
+            if not is_retry or str(error) != self.last_error:
+                self._fail(str(error))
             return False
-        self._retry = False
         self._take(contents)
         return True
 
@@ -154,16 +152,15 @@ class ManifestAccounts:
         self._contents = contents
         self.reloads += 1
         if contents.mapping_error:
-            self._fail(contents.mapping_error, is_new=True)
+            self._fail(contents.mapping_error)
             return
         self.last_error = ""
         self._log_contents("read again: ")
 
-    def _fail(self, problem: str, *, is_new: bool) -> None:
-        if is_new or problem != self.last_error:
-            self.failures += 1
-            logger.warning("%s; what was read before stays in force", problem)
+    def _fail(self, problem: str) -> None:
+        self.failures += 1
         self.last_error = problem
+        logger.warning("%s; what was read before stays in force", problem)
 
     def _log_contents(self, action: str) -> None:
         with_role = sum(ROLE_ARN in account.annotations for account in self.accounts())
@@ -217,16 +214,8 @@ def _read_mapping(document: Document, contents: _Contents) -> None:
 
 
 def _stamp(path: Path) -> _Stamp:
-    """What is another one after every change of the manifests at `path`, through links; cheap."""
+    """Differs after every change of the manifests at `path`."""
     try:
-        return tuple(_file_stamp(file) for file in manifest_files(path))
+        return tuple(stamp(file) for file in manifest_files(path))
     except ManifestError as error:
         return (str(error),)
-
-
-def _file_stamp(file: Path) -> _Stamp:
-    try:
-        status = file.stat()
-    except OSError as error:
-        return (file, error.errno)
-    return (file, status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)

@@ -23,8 +23,10 @@ from webhook.cluster.running import running
 from webhook.errors import WebhookError
 from webhook.manifests.accounts import ManifestAccounts
 from webhook.manifests.credentials_file import CredentialsFile
+from webhook.manifests.file_watch import watch_files
 from webhook.server.app import metrics_application, webhook_application
 from webhook.server.certificates.client_ca import ClientCaFile
+from webhook.server.certificates.files import CertificateFiles
 from webhook.server.certificates.sources import certificate_of
 from webhook.server.debug_cache import debug_cache
 from webhook.server.http.limits import Limits
@@ -43,7 +45,6 @@ _GRACE: Final = 15.0
 _GRACE_AT_ONCE: Final = 1.0
 # Probes and scrapes have places of their own. They are few, and send no bodies.
 _MONITORING_LIMITS: Final = Limits(max_connections=128, header_bytes=16384, body_bytes=4096)
-_FILES_CHECKED_EVERY: Final = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +104,8 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
         gauges.add_loop_pauses(metrics, pauses)
         gauges.add_certificate(metrics, certificate)
         checks = list(knowledge.checks)
+        if isinstance(certificate, CertificateFiles):
+            checks.append(certificate.check)
         if settings.client_ca is not None:
             client_ca = ClientCaFile(settings.client_ca, certificate.serving)
             gauges.add_client_ca(metrics, client_ca)
@@ -110,7 +113,7 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
 
         await stack.enter_async_context(running(pauses.run()))
         await stack.enter_async_context(running(certificate.run()))
-        await stack.enter_async_context(running(_watch_files(checks)))
+        await stack.enter_async_context(running(watch_files(checks)))
         # Both before either starts: where the metrics port is taken, the other listens already.
         stack.push_async_callback(monitoring.stop, 1.0)
         stack.push_async_callback(webhook.stop, 0.0)
@@ -187,14 +190,3 @@ async def _cluster(
     )
     gauges.add_cluster(metrics, store, mappings)
     return await stack.enter_async_context(store)
-
-
-async def _watch_files(checks: list[Callable[[], Any]]) -> None:
-    while True:
-        await asyncio.sleep(_FILES_CHECKED_EVERY)
-        for check in checks:
-            try:
-                # On a thread: a disk that hangs must not hang the answers.
-                await asyncio.to_thread(check)
-            except Exception:
-                logger.exception("a bug while looking for changed files")

@@ -19,7 +19,9 @@ from tests.cluster.api_server import client_of, until
 from tests.server.object_server import CONFIGURATION, SECRET, ObjectServer
 from webhook.cluster.client import KubernetesClient
 from webhook.cluster.running import running
+from webhook.manifests.file_watch import watch_files
 from webhook.server.certificates.contexts import ServingContext
+from webhook.server.certificates.files import CertificateFiles
 from webhook.server.certificates.published_files import PublishedFiles
 from webhook.server.certificates.sources import CertificateSource, certificate_of
 from webhook.server.certificates.tls_settings import TlsError, TlsSettings
@@ -48,7 +50,8 @@ def settings_for(folder: Path, *, self_managed: bool, settle: float = 0.0) -> Se
 @asynccontextmanager
 async def source(client: KubernetesClient, settings: ServerSettings) -> AsyncIterator[CertificateSource]:
     made = certificate_of(settings, client)
-    async with running(made.run()):
+    checks = [made.check] if isinstance(made, CertificateFiles) else []
+    async with running(made.run()), running(watch_files(checks)):
         yield made
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from certs.errors import InvalidPair
 from certs.external import ExternalCertificate, ExternalCertificateAuthority
 from certs.pem import read_certificates
 from certs.renewal import ends_at
-from webhook.cluster.running import running
-from webhook.server.certificates import watched_file
+from webhook.manifests.file_watch import stamp
 from webhook.server.certificates.files import CertificateFiles
+from webhook.server.certificates.pem_file import read_pem
 from webhook.server.certificates.shared_stores import shared_stores
 from webhook.server.certificates.tls_settings import TlsError
 
@@ -34,6 +34,7 @@ class PublishedFiles(CertificateFiles):
         self._ca_file = ca_file
         self._settle = timedelta(seconds=settings.ca_settle)
         self._external: ExternalCertificate | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         super().__init__(settings.tls_cert, settings.tls_key, serving)
         stores = shared_stores(client, settings)
         self._stores: Final = stores
@@ -57,15 +58,19 @@ class PublishedFiles(CertificateFiles):
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
-        async with running(super().run()):
-            await self._stores.run(self.authority)
+        self._loop = asyncio.get_running_loop()
+        await self._stores.run(self.authority)
 
-    async def _check_aside(self) -> None:
-        if await asyncio.to_thread(self.check):
-            self.authority.wake()
+    def check(self) -> bool:
+        """Takes up a change of the files once it has settled, and returns whether it did."""
+        is_taken_up = super().check()
+        if is_taken_up and self._loop is not None:
+            # This is another thread than the authority's.
+            self._loop.call_soon_threadsafe(self.authority.wake)
+        return is_taken_up
 
     def _take_up(self, pair: Pair) -> str:
-        cas, unreadable = read_certificates(watched_file.read(self._ca_file))
+        cas, unreadable = read_certificates(read_pem(self._ca_file))
         if unreadable or not cas:
             raise TlsError(f"{self._ca_file} holds no certificate in PEM, or one that cannot be read")
         names = {"cert_name": str(self._cert_file), "key_name": str(self._key_file)}
@@ -88,5 +93,5 @@ class PublishedFiles(CertificateFiles):
         except TlsError as error:
             raise InvalidPair(str(error)) from error
 
-    def _identity(self) -> tuple[tuple[int, ...], ...]:
-        return (*super()._identity(), watched_file.identity(self._ca_file))
+    def _stamps(self) -> tuple[Any, ...]:
+        return *super()._stamps(), stamp(self._ca_file)

@@ -8,9 +8,9 @@ from certs.errors import CertificateError
 from certs.files import ephemeral
 from webhook.cluster.client import KubernetesClient
 from webhook.errors import WebhookError
-from webhook.server.certificates import watched_file
 from webhook.server.certificates.contexts import ServingContext
 from webhook.server.certificates.files import CertificateFiles
+from webhook.server.certificates.pem_file import read_pem
 from webhook.server.certificates.published_files import PublishedFiles
 from webhook.server.certificates.self_managed import SelfManagedCertificate
 from webhook.server.certificates.tls_settings import TlsError, TlsSettings, parse_cipher_suites, parse_min_version
@@ -79,7 +79,7 @@ def _tls_settings(settings: ServerSettings) -> TlsSettings:
     client_ca = None
     if settings.client_ca is not None:
         try:
-            client_ca = watched_file.read(settings.client_ca)
+            client_ca = read_pem(settings.client_ca)
         except TlsError as error:
             raise WebhookError(f"--client-ca: {error}") from error
     return TlsSettings(min_version, suites, client_ca)
