@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.docs.pages import ROOT, quoted, table
 from webhook.server.metrics.families import Metrics
-from webhook.server.metrics.gauges import _add_authority, add_client_ca, add_cluster
+from webhook.server.metrics.gauges import add_authority, add_client_ca, add_cluster
 
 
 def assert_documented(standalone: str) -> None:
@@ -27,7 +27,7 @@ def assert_documented(standalone: str) -> None:
 
 def _page_of_a_cluster() -> str:
     """What the watches of a cluster expose, whatever they say."""
-    watch = SimpleNamespace(is_synced=True, age=1.0, restarts={"ended": 0})
+    watch = SimpleNamespace(is_synced=True, age=1.0, restarts=Counter())
     lookups = SimpleNamespace(waiting=0, in_flight=0, rejected=0)
     metrics = Metrics()
     store: Any = _Store(watch=watch, lookups=lookups, left_out=0)
@@ -36,7 +36,7 @@ def _page_of_a_cluster() -> str:
     client_ca: Any = SimpleNamespace(failures=0)
     add_client_ca(metrics, client_ca)
     authority: Any = SimpleNamespace(in_sync=True, is_contended=False, renewals={}, failures=Counter())
-    _add_authority(metrics, authority)
+    add_authority(metrics, authority)
     return metrics.expose()
 
 

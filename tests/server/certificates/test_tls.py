@@ -490,8 +490,10 @@ def test_half_a_pair_is_refused_once_and_comes_right_with_its_other_half(
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         (
             "ERROR",
-            f"{tmp_path}/tls.key is not the private key of {tmp_path}/tls.crt; "
-            f"the old certificate stays in use, until {end}",
+            (
+                f"{tmp_path}/tls.key is not the private key of {tmp_path}/tls.crt; "
+                f"the old certificate stays in use, until {end}"
+            ),
         )
     ]
     assert Connection(watched.serving.outer).certificate == OLD.certificate
