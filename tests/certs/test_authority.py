@@ -181,7 +181,7 @@ def test_a_bug_in_a_store_is_counted_and_does_not_end_the_loop(caplog: pytest.Lo
     setting.secrets.error = ZeroDivisionError("bug")
     assert setting.check() == 1
     assert setting.authority.failures == {"unexpected": 1}
-    assert "looking after certificates failed" in caplog.text
+    assert "certificate maintenance failed" in caplog.text
 
 
 def test_a_refused_leaf_is_offered_again_and_the_old_one_goes_on() -> None:

@@ -237,7 +237,7 @@ def test_what_is_no_ca_signs_nothing() -> None:
     ca, other = issue_ca(NOW, common_name="test CA"), issue_ca(NOW, common_name="other CA")
     leaf = issue_leaf(ca, NAMES, NOW)
     cases: list[tuple[Pair, type[CertificateError], str]] = [
-        (leaf, CannotIssue, "this is not the certificate of a CA of ours"),
+        (leaf, CannotIssue, "this is not one of our CA certificates"),
         (Pair(b"", ca.private_key), InvalidPair, "the certificate of the CA cannot be read"),
         (Pair(ca.certificate[:200], ca.private_key), InvalidPair, "the certificate of the CA cannot be read"),
         (Pair(ca.certificate, b"\xff\x00"), InvalidPair, "the private key of the CA cannot be read"),
@@ -266,7 +266,7 @@ def test_a_leaf_of_someone_else_that_says_it_is_no_ca_signs_nothing() -> None:
         .sign(signer, certificate_of(foreign).signature_hash_algorithm)  # type: ignore[arg-type]
     )
     pair = Pair(certificate.public_bytes(Encoding.PEM), foreign.private_key)
-    with pytest.raises(CannotIssue, match=r"^this is the certificate of a leaf, not of a CA$"):
+    with pytest.raises(CannotIssue, match=r"^this is a leaf certificate, not a CA certificate$"):
         issue_leaf(pair, NAMES, NOW)
 
 

@@ -13,7 +13,7 @@ from tests.certs.replicas import SERVICE, START, configuration
 
 CA = issue_ca(START, common_name="CA").certificate
 NEXT_CA = issue_ca(START, common_name="next CA").certificate
-PUT_RIGHT = "somebody else has changed the caBundle: put right, 1 certificates"
+PUT_RIGHT = "somebody else changed the caBundle; we restored it: 1 certificates"
 
 
 def test_the_log_tells_news_from_what_somebody_else_changed(caplog: pytest.LogCaptureFixture) -> None:
@@ -38,5 +38,5 @@ def test_the_log_tells_news_from_what_somebody_else_changed(caplog: pytest.LogCa
     assert publish(writer, CA) == [f"WARNING {PUT_RIGHT}"]
     now += timedelta(minutes=1)
     bundles.put(configuration())
-    assert publish(writer, CA) == [f"WARNING {PUT_RIGHT}; it keeps happening, so the next time waits for 4 s"]
+    assert publish(writer, CA) == [f"WARNING {PUT_RIGHT}; this keeps happening, so the next repair waits 4 s"]
     assert publish(writer, CA + NEXT_CA) == ["INFO published the caBundle: 2 certificates"]

@@ -86,7 +86,7 @@ def test_a_damaged_ca_bundle_is_right_again_within_seconds_and_nothing_else_has_
     release.wait_until_injected()
     assert _but_for_our_bundles(release.admin.get(release.configuration)) == applied
     wait_until(
-        lambda: "somebody else has changed the caBundle: put right, 1 certificates" in release.logged_since(lengths),
+        lambda: "somebody else changed the caBundle; we restored it: 1 certificates" in release.logged_since(lengths),
         "a line of the log",
         within=10,
         last_seen=release.last_lines,

@@ -206,7 +206,7 @@ def test_while_the_api_server_is_away_nothing_crashes_and_the_old_certificate_go
         wait_until(lambda: datetime.now(UTC) > due, "the moment of renewal", within=10)
         failed = replica.metrics()[_FAILED]
         wait_until(lambda: replica.metrics()[_FAILED] > failed, "another failure", within=90, last_seen=own.last_lines)
-        assert "looking after certificates: secret: the API server at" in replica.log
+        assert "certificate maintenance failed: secret: the API server at" in replica.log
         assert replica.is_ready()
         assert replica.served() == first.leaf.certificate
         assert own.is_injected()
