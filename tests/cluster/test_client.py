@@ -210,7 +210,7 @@ def test_a_token_that_stays_refused_is_not_read_at_each_request(
         async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, _):
             client._loaded_at -= 60
             for _ in range(3):
-                with pytest.raises(ApiError, match="the API server does not know our credentials") as caught:
+                with pytest.raises(ApiError, match="the API server refuses our credentials") as caught:
                     await client.get(ACCOUNTS)
                 assert caught.value.status == 401
             assert len(server.requests) == 4
@@ -338,8 +338,8 @@ def test_takes_the_context_that_is_asked_for_and_the_url_over_kubeconfigs(
     ("content", "context", "problem"),
     [
         (None, "", "no such kubeconfig$"),
-        ("{", "", "not a kubeconfig that can be used"),
-        ("[]", "", "not a kubeconfig that can be used"),
+        ("{", "", "not a usable kubeconfig"),
+        ("[]", "", "not a usable kubeconfig"),
         ("{}", "", "Invalid kube-config file. Expected key"),
         ('{"current-context": "x", "contexts": [], "clusters": [], "users": []}', "nowhere", "with name nowhere"),
     ],
@@ -361,7 +361,7 @@ def test_a_kubeconfig_that_cannot_be_used_is_named(
 
 def test_without_any_configuration_says_what_to_give() -> None:
     async def run() -> None:
-        with pytest.raises(ClusterConfigError, match="this is no pod, so give --kubeconfig or set KUBECONFIG"):
+        with pytest.raises(ClusterConfigError, match="we do not run in a pod, so set --kubeconfig or KUBECONFIG"):
             async with KubernetesClient(AccessSettings()):
                 pass
 

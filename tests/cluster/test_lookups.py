@@ -169,7 +169,7 @@ def test_where_too_many_wait_the_namespace_that_has_the_most_is_refused_and_not_
             flood = [asyncio.create_task(lookups.find("flood", f"s{number}")) for number in range(4)]
             await reads.wait_for(1)
             quiet = callers.create_task(lookups.find("quiet", "a"))
-            with pytest.raises(LookupFailed, match="flood/s3: 3 ServiceAccounts are being looked up already"):
+            with pytest.raises(LookupFailed, match="flood/s3: 3 lookups are already waiting"):
                 await flood[3]
             assert (lookups.waiting, lookups.rejected) == (3, 1)
             with pytest.raises(LookupFailed, match="flood/s4: "):

@@ -554,7 +554,7 @@ def test_a_bug_in_the_sink_is_logged_and_survived(caplog: pytest.LogCaptureFixtu
             async with running(watch.run()):
                 await recorder.wait_for({"b": "1"})
         assert watch.restarts["bug"] == 1
-        assert "a bug while following them" in caplog.text
+        assert "the watch failed because of a bug" in caplog.text
 
     asyncio.run(run())
 

@@ -120,7 +120,8 @@ def test_role_mappings_come_from_the_config_map_in_the_webhooks_namespace(desk: 
     desk.cluster.admin.create(service_accounts(desk.namespace), service_account("annotated", ROLE))
     mapping = {f"{desk.namespace}/{name}": {"RoleARN": OTHER_ROLE} for name in ("mapped", "absent")}
     desk.manifest(*(_pod(name, name) for name in ("mapped", "annotated", "absent")))
-    missing = f"pod-identity-webhook replay: there is no ConfigMap {webhooks}/pod-identity-webhook: no role mappings\n"
+    problem = f"ConfigMap {webhooks}/pod-identity-webhook does not exist: no role mappings"
+    missing = f"pod-identity-webhook replay: {problem}\n"
     flags = ("--watch-config-map", f"--config-map-namespace={webhooks}")
     assert desk.roles(*flags, said=missing) == [None, ROLE, None]
     desk.cluster.admin.create(
