@@ -73,7 +73,7 @@ class Authority(Keeper):
         configuration = await self._look()
         stored = await self._secrets.read()
         if configuration is None and stored is None:
-            # Helm is uninstalling the release and has deleted both: do not create a Secret that would stay behind.
+            # Both are gone, as during an uninstall: do not create a Secret that would stay behind.
             return self._clock() + LONGEST_SLEEP
         step = await self._agree(stored)
         look_again = step.look_again

@@ -64,8 +64,8 @@ def is_serviceable(leaf: Pair | None, state: State, now: datetime) -> bool:
 def _leaf(state: State, memory: Memory, now: datetime) -> Pair | None:
     """Returns the leaf that the Secret should hold.
 
-    A new replica would serve the Secret's leaf at once, even if no replica announced its CA. So the leaf that clients
-    trust replaces such a leaf until its CA has settled.
+    A new replica would serve the Secret's leaf at once, even if no replica has announced the CA of that leaf. So the
+    leaf that clients trust replaces it until that CA has settled.
     """
     announced = memory.state.authorities()
     kept = next((leaf for leaf in (memory.state.leaf, memory.serving) if is_serviceable(leaf, state, now)), None)

@@ -18,7 +18,7 @@ from webhook.admission.shape import has_nothing
 from webhook.admission.volume_source import UNKNOWN, VolumeSource, source_of
 from webhook.admission.warning import quoted, short
 
-# Placeholder for a container's JSON Pointer: JSON text cannot contain this character unescaped.
+# Placeholder for a container's JSON Pointer: the text of an injection is taken not to contain this character.
 _POINTER: Final = "\0"
 _ENCODED_POINTER: Final = b"\\u0000"
 
