@@ -1,1 +1,1 @@
-"""Certificates: issue, and files. Knows nothing of the webhook."""
+"""Our certificate authority: issue, renew, share and publish certificates. Never imports webhook."""

@@ -1,7 +1,8 @@
-"""The CA that looks after itself: a loop that any number of replicas run at once, without a leader.
+"""The self-managed CA: a loop that any number of replicas run at the same time, without a leader.
 
-Each round reads the webhook configuration, then the Secret, decides, writes, and publishes. In this order nobody can
-put an older caBundle over a newer one: who publishes has read the Secret after the version that the patch names.
+Each round reads the webhook configuration, then the Secret, decides, writes the Secret, and publishes. This order
+keeps a replica from replacing a newer caBundle with an older one: the patch names the resourceVersion of the webhook
+configuration, and the replica read the Secret after that version.
 """
 
 import logging
@@ -28,9 +29,10 @@ _DEFAULT_POLICY: Final = Policy()
 
 
 class Authority(Keeper):
-    """One replica's part in keeping the Secret and the caBundle right, and the leaf that it is to serve.
+    """One replica's part in maintaining the Secret and the caBundle, and the choice of the leaf that it serves.
 
-    `serve` is called with each new leaf and raises CertificateError to refuse it; it is asked again in the next round.
+    The authority calls `serve` with each new leaf. To refuse the leaf, `serve` raises CertificateError; the next round
+    tries again.
     """
 
     def __init__(
@@ -52,17 +54,17 @@ class Authority(Keeper):
 
     @property
     def serving(self) -> Pair | None:
-        """The leaf that is served; None until clients can trust one."""
+        """The leaf that this replica serves; None until clients can trust one."""
         return self._memory.serving
 
     @property
     def state(self) -> State:
-        """The shared state as this replica last agreed with it."""
+        """The shared state that this replica last adopted or wrote."""
         return self._memory.state
 
     @property
     def is_trusted(self) -> bool:
-        """Whether clients can be taken to trust what is served, if anything is."""
+        """Whether we can assume that clients trust the served leaf. False if none is served."""
         seen, leaf = self._publisher.seen, self.serving
         issuer = seen.issuer_of(leaf) if leaf is not None else None
         return issuer is not None and seen.is_settled(issuer, LEARNED, self._clock())
@@ -71,7 +73,7 @@ class Authority(Keeper):
         configuration = await self._look()
         stored = await self._secrets.read()
         if configuration is None and stored is None:
-            # A release that is being uninstalled loses both, the configuration first: nothing is to be left behind.
+            # Both are gone, as during an uninstall: do not create a Secret that would stay behind.
             return self._clock() + LONGEST_SLEEP
         step = await self._agree(stored)
         look_again = step.look_again
@@ -81,7 +83,7 @@ class Authority(Keeper):
         return look_again
 
     async def _agree(self, stored: StoredSecret | None) -> Step:
-        """Adopts what the Secret holds, or writes what it is to hold."""
+        """Adopts the Secret's content, or writes the new content."""
         now = self._clock()
         state, problems = read_state(stored.data, stored.annotations) if stored else (State(), ())
         if problems != self._problems:
@@ -106,7 +108,7 @@ class Authority(Keeper):
         return step
 
     async def _publish(self, configuration: Mapping[str, Any], state: State) -> datetime:
-        """Puts the caBundle right; returns when to look again. A caBundle without a leaf to trust is not published."""
+        """Corrects the caBundle and returns when to look again. Publishes nothing while the state has no valid leaf."""
         now = self._clock()
         if not is_serviceable(state.leaf, state, now):
             return now + LONGEST_SLEEP

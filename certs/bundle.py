@@ -1,4 +1,4 @@
-"""The caBundle of our entries in a MutatingWebhookConfiguration. Pure: the object in, a strategic merge patch out.
+"""The caBundle of our entries in a MutatingWebhookConfiguration. Pure: takes the object, returns a patch.
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#contacting-the-webhook
 """
@@ -13,14 +13,14 @@ from certs.pem import read_certificates
 
 @dataclass(frozen=True)
 class Service:
-    """The Service by which the API server calls us."""
+    """The Service through which the API server calls us."""
 
     name: str
     namespace: str
 
 
 def our_entries(configuration: Mapping[str, Any], service: Service) -> Iterator[Mapping[str, Any]]:
-    """The entries that call our Service. Other products name theirs like ours, so the name decides nothing."""
+    """Yields the entries that call our Service. Other products use our entry name too, so the name proves nothing."""
     for entry in _list(configuration.get("webhooks")):
         reference = _mapping(_mapping(_mapping(entry).get("clientConfig")).get("service"))
         if (reference.get("name"), reference.get("namespace")) == (service.name, service.namespace):
@@ -28,7 +28,7 @@ def our_entries(configuration: Mapping[str, Any], service: Service) -> Iterator[
 
 
 def published(configuration: Mapping[str, Any], service: Service) -> tuple[bytes, ...]:
-    """The certificates that all of our entries trust, in `certs.pem.canonical` form; none where no entry is ours."""
+    """Returns the certificates that all our entries trust, in `certs.pem.canonical` form; none if no entry is ours."""
     bundles = [_certificates(entry) for entry in our_entries(configuration, service)]
     if not bundles:
         return ()
@@ -36,10 +36,10 @@ def published(configuration: Mapping[str, Any], service: Service) -> tuple[bytes
 
 
 def bundle_patch(configuration: Mapping[str, Any], service: Service, bundle: bytes) -> dict[str, Any] | None:
-    """The strategic merge patch that gives our entries this bundle, or None where they have it.
+    """Returns the strategic merge patch that gives our entries this bundle, or None if they already have it.
 
-    Bundles are compared as sets of certificates. The patch carries the resourceVersion that was read, so that it is
-    refused where somebody has changed the object since.
+    Compares bundles as sets of certificates. The patch carries the resourceVersion of `configuration`, so the API
+    server refuses it if somebody has changed the object since.
     """
     wanted = set(read_certificates(bundle)[0])
     entries = [

@@ -1,13 +1,13 @@
-"""What can go wrong with certificates.
+"""The errors of this package.
 
 CertificateError
-├── InvalidName      a name that no certificate of ours can carry
-├── InvalidPair      a certificate or private key that cannot be read, or the two do not belong together
-├── CannotIssue      the CA or the lifetime does not allow the certificate that was asked for
+├── InvalidName      our certificates cannot carry this name
+├── InvalidPair      the certificate or private key is unreadable, or the two do not belong together
+├── CannotIssue      the CA or the lifetime does not allow the requested certificate
 ├── CannotWrite      the files cannot be written
 └── StoreError       the Secret or the webhook configuration cannot be read or written
-    ├── Missing      there is no webhook configuration
-    └── Conflict     somebody else has changed it since it was read
+    ├── Missing      the webhook configuration does not exist
+    └── Conflict     somebody else has changed the object since we read it
 """
 
 
@@ -16,15 +16,15 @@ class CertificateError(Exception):
 
 
 class InvalidName(CertificateError):
-    """A name that no certificate of ours can carry."""
+    """Our certificates cannot carry this name."""
 
 
 class InvalidPair(CertificateError):
-    """A certificate or private key cannot be read, or the two do not belong together."""
+    """The certificate or private key is unreadable, or the two do not belong together."""
 
 
 class CannotIssue(CertificateError):
-    """The CA or the lifetime does not allow the certificate that was asked for."""
+    """The CA or the lifetime does not allow the requested certificate."""
 
 
 class CannotWrite(CertificateError):
@@ -36,8 +36,8 @@ class StoreError(CertificateError):
 
 
 class Missing(StoreError):
-    """There is no webhook configuration."""
+    """The webhook configuration does not exist."""
 
 
 class Conflict(StoreError):
-    """Somebody else has changed it since it was read: read it again and decide anew."""
+    """Somebody else has changed the object since we read it: read it again and decide again."""

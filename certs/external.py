@@ -1,9 +1,9 @@
-"""A certificate that somebody else brings (cert-manager, an admin): its CA is kept in the caBundle, and goes first.
+"""An external certificate (from cert-manager or an admin): keeps its CAs in the caBundle, and publishes them first.
 
-Replicas with such a certificate may serve beside replicas whose certificate looks after itself, while one takes the
-place of the other. So each kind keeps in the caBundle what the other needs: an external CA is written into the Secret
-as a previous CA, for a day at a time, as long as a replica serves by it; and the CAs in the Secret stay published while
-somebody may serve by them.
+During a rollout from one kind of certificate to the other, replicas with an external certificate run beside replicas
+with the self-managed one. So each kind keeps the CAs of the other in the caBundle. A replica with an external
+certificate writes its CA into the Secret as a previous CA, for a day at a time, and keeps the Secret's CAs published
+while another replica may serve one of their leaves.
 """
 
 from collections.abc import Callable
@@ -23,20 +23,20 @@ from certs.rounds import LONGEST_SLEEP, REAL_TIME, Timing
 from certs.state import PreviousCa, State, previous_data, read_state
 from certs.stores import BundleStore, SecretStore, StoredSecret
 
-# How long a rollout may take in which one kind of replicas takes the place of the other.
+# The longest rollout from one kind of certificate to the other.
 HANDOVER: Final = timedelta(days=1)
 _LONGEST_CHAIN: Final = 4
 
 
 @dataclass(frozen=True)
 class ExternalCertificate:
-    """A leaf (or chain) with its key, and the CAs that verify it, in `certs.pem.canonical` form."""
+    """A leaf (or chain) with its key, and the CAs in its CA file, in `certs.pem.canonical` form."""
 
     pair: Pair
     cas: tuple[bytes, ...]
 
     def signers(self) -> tuple[bytes, ...]:
-        """Those of the CAs that verify the leaf, through the certificates that come with it; none where none does."""
+        """Returns the CAs that verify the leaf, directly or through its chain; an empty tuple if none does."""
         current, chain = self.pair.certificate, read_certificates(self.pair.certificate)[0][1:]
         for _ in range(_LONGEST_CHAIN):
             found = tuple(ca for ca in self.cas if is_issued_by(current, ca))
@@ -50,10 +50,11 @@ class ExternalCertificate:
 
 
 class ExternalCertificateAuthority(Keeper):
-    """One replica's part in keeping the caBundle right for a certificate that is external.
+    """One replica's part in maintaining the caBundle for an external certificate.
 
-    `newest` says what is there now; the first is served already. `serve` is called with a newer one as soon as its
-    CAs have been published for `settle`, or the one that is served has ended; it raises CertificateError to refuse.
+    `newest` returns the current certificate; the replica already serves the first one. The authority calls `serve` with
+    a newer one as soon as its CAs have been published for `settle`, or as soon as the served one has ended. To refuse
+    the certificate, `serve` raises CertificateError.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class ExternalCertificateAuthority(Keeper):
 
     @property
     def is_trusted(self) -> bool:
-        """Whether clients can be taken to trust what is served."""
+        """Whether we can assume that clients trust the served certificate."""
         seen, now = self._publisher.seen, self._clock()
         return all(seen.is_settled(ca, LEARNED, now) for ca in self._serving.cas)
 
@@ -84,7 +85,7 @@ class ExternalCertificateAuthority(Keeper):
         external = self._newest()
         configuration = await self._look()
         if configuration is None:
-            # A leaf of a CA that has long been published need not wait for the API server.
+            # If the CA of a new leaf has been published for long enough, the leaf need not wait for the API server.
             return self._choose(external, self._clock() + LONGEST_SLEEP)
         if self._found is None:
             self._found = frozenset(self._publisher.seen.since)
@@ -100,7 +101,7 @@ class ExternalCertificateAuthority(Keeper):
         return min(look_again, self._choose(external, look_again))
 
     async def _vouch(self, external: ExternalCertificate) -> State:
-        """What the Secret says, after our CAs were put there for replicas of the other kind."""
+        """Writes our CAs into the Secret for the self-managed replicas; returns the state that it read before."""
         try:
             stored = await self._secrets.read()
             if stored is None:
@@ -117,7 +118,7 @@ class ExternalCertificateAuthority(Keeper):
     async def _write_previous(self, state: State, stored: StoredSecret, external: ExternalCertificate) -> None:
         now = self._clock()
         signers = dict.fromkeys((*external.signers(), *self._serving.signers()))
-        # Of one that has ended nobody needs to hear: nothing that it signed is taken.
+        # Leave out expired CAs: no client accepts a certificate that they signed.
         ours = [ca for ca in signers if is_current(ca, now)]
         known = {ca.certificate: ca.until for ca in state.previous}
         needed = {ca: min(now + HANDOVER / 2, ends_at(ca)) for ca in ours}
@@ -133,9 +134,10 @@ class ExternalCertificateAuthority(Keeper):
         self.renewals[Change("previous CAs", "external")] += 1
 
     def _still_needed(self, state: State) -> list[bytes]:
-        """The published CAs of the Secret.
+        """Returns the Secret's published CAs that a self-managed replica may still need.
 
-        Who serves by one that was there when we came may be leaving, and has a day; by another, somebody has come.
+        A CA that was published before we started may belong to a replica that the rollout is replacing: keep it for
+        HANDOVER. A CA published later belongs to a new replica: keep it.
         """
         now, since = self._clock(), self._publisher.seen.since
         signing = [pair.certificate for pair in (state.ca, state.next_ca) if pair is not None]
@@ -144,7 +146,7 @@ class ExternalCertificateAuthority(Keeper):
         return [ca for ca in (*signing, *previous) if ca in since and ca not in has_left and is_current(ca, now)]
 
     def _choose(self, external: ExternalCertificate, look_again: datetime) -> datetime:
-        """Serves the newest certificate when it may be served; returns when to look again."""
+        """Serves the newest certificate once that is safe; returns when to look again."""
         if external.pair == self._serving.pair:
             self._serving = external
             return look_again

@@ -1,4 +1,4 @@
-"""Certificates as files, named as Kubernetes names them in a Secret of type kubernetes.io/tls."""
+"""Writes certificates as files, with the names that Kubernetes uses in a Secret of type kubernetes.io/tls."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class PairFiles:
-    """Where a CA certificate, a leaf and the leaf's private key were written."""
+    """The paths of a CA certificate, a leaf and the leaf's private key."""
 
     ca: Path
     certificate: Path
@@ -25,16 +25,16 @@ class PairFiles:
 
 
 def write_pair(directory: Path, ca_certificate: bytes, pair: Pair, *, ca_private_key: bytes | None = None) -> PairFiles:
-    """Writes `ca.crt`, `tls.crt` and `tls.key` (mode 0600) into a directory, which is made (mode 0700) if missing.
+    """Writes `ca.crt`, `tls.crt` and `tls.key` (mode 0600) into a directory; creates it (mode 0700) if it is missing.
 
-    So is `ca.key` (mode 0600) where `ca_private_key` is given. Each file is replaced in one step, one after the other:
-    a reader sees no half file, but may see the new key beside the old certificate for a moment. Raises CannotWrite.
+    If `ca_private_key` is given, also writes `ca.key` (mode 0600). Replaces the files one by one, each atomically: a
+    reader sees no partial file, but may see the new key beside the old certificate for a moment. Raises CannotWrite.
     """
     files = PairFiles(directory / "ca.crt", directory / "tls.crt", directory / "tls.key")
     with _explaining(directory):
         if not directory.is_dir():
             directory.mkdir(mode=0o700)
-            directory.chmod(0o700)  # a narrow umask would shut us out
+            directory.chmod(0o700)  # a strict umask could deny us access to our own directory
     if ca_private_key is not None:
         _replace(directory / "ca.key", ca_private_key, mode=0o600)
     _replace(files.ca, ca_certificate, mode=0o644)
@@ -44,10 +44,10 @@ def write_pair(directory: Path, ca_certificate: bytes, pair: Pair, *, ca_private
 
 
 def ephemeral(directory: Path, names: Iterable[str], now: datetime) -> PairFiles:
-    """Issues a CA and a leaf for `names` and this machine's own (localhost, 127.0.0.1, ::1), and writes them.
+    """Issues a CA and a leaf for `names` and for localhost, 127.0.0.1 and ::1, and writes them.
 
-    The CA signs this one leaf: its private key is never written and is gone on return. `now` is an aware datetime.
-    Raises InvalidName or CannotWrite.
+    The CA signs this one leaf only; its private key stays in memory and is discarded on return. `now` is an aware
+    datetime. Raises InvalidName or CannotWrite.
     """
     leaf_names = Names.parse([*names, *_LOCAL])
     ca = issue_ca(now, common_name="pod-identity-webhook ephemeral CA")
@@ -56,7 +56,7 @@ def ephemeral(directory: Path, names: Iterable[str], now: datetime) -> PairFiles
 
 def _replace(target: Path, content: bytes, *, mode: int) -> None:
     with _explaining(target):
-        # mkstemp opens with 0600 and O_EXCL, so a key is never readable by others, whatever the umask.
+        # mkstemp opens with 0600 and O_EXCL, so others can never read a key, whatever the umask.
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         temporary = Path(name)
         try:

@@ -1,7 +1,7 @@
-"""Issuing: a CA of our own and the leaves it signs. Pure but for the randomness of keys; time is an argument.
+"""Issues our own CA and the leaves that it signs. Pure except for random keys; time is an argument.
 
-The profile is RFC 5280's, as strict verifiers read it (OpenSSL's `X509_V_FLAG_X509_STRICT`, the default of
-Python 3.13): a CA without keyUsage or a leaf without authorityKeyIdentifier is refused by them.
+Certificates follow RFC 5280 as strict verifiers read it (OpenSSL's `X509_V_FLAG_X509_STRICT`, the default of
+Python 3.13). Strict verifiers refuse a CA without keyUsage and a leaf without authorityKeyIdentifier.
 """
 
 import re
@@ -27,7 +27,7 @@ from certs.pem import UNREADABLE
 
 CA_LIFETIME: Final = timedelta(days=3650)
 LEAF_LIFETIME: Final = timedelta(days=90)
-# Clocks of the machines in a cluster differ: a certificate made just now is valid on one that runs late.
+# The clocks of a cluster's machines differ: a new certificate must be valid on a machine whose clock is slow.
 BACKDATED: Final = timedelta(hours=1)
 LONGEST_COMMON_NAME: Final = 64  # RFC 5280, ub-common-name
 
@@ -39,7 +39,7 @@ _LOOKS_LIKE_IPV4: Final = re.compile(r"[0-9]+(\.[0-9]+){3}", re.ASCII)
 class Pair:
     """A certificate and its private key, both as PEM; the key is PKCS #8 and not encrypted.
 
-    The key is no part of the representation, so that no log or traceback can show it.
+    The repr leaves out the key, so that no log or traceback can show it.
     """
 
     certificate: bytes
@@ -48,9 +48,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Names:
-    """What a leaf is valid for: DNS names (lower case) and IP addresses, at least one of either.
+    """The names in a leaf: DNS names (lower case) and IP addresses, at least one in total.
 
-    Raises InvalidName for what is no host name by RFC 1123 (wildcards included: an API server calls us by one name).
+    Raises InvalidName if a name is not a host name by RFC 1123. Wildcards are refused too: an API server calls us by
+    one name.
     """
 
     dns: tuple[str, ...] = ()
@@ -67,9 +68,9 @@ class Names:
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> "Names":
-        """DNS names and IP literals, told apart; order is kept, repetitions are dropped.
+        """Sorts texts into DNS names and IP addresses. Keeps their order and drops duplicates.
 
-        Raises InvalidName, naming the first bad one.
+        Raises InvalidName, which names the first invalid text.
         """
         dns: dict[str, None] = {}
         ips: dict[IPv4Address | IPv6Address, None] = {}
@@ -82,15 +83,15 @@ class Names:
 
 
 def service_names(name: str, namespace: str) -> tuple[str, ...]:
-    """The names by which a Kubernetes Service is called inside its cluster, for Names.parse."""
+    """Returns the names of a Kubernetes Service inside its cluster, as input for Names.parse."""
     return (name, f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local")
 
 
 def issue_ca(now: datetime, *, common_name: str, lifetime: timedelta = CA_LIFETIME) -> Pair:
-    """A new self-signed CA that may sign leaves and nothing below them.
+    """Issues a new self-signed CA that may sign leaves but no further CA.
 
-    `now` is an aware datetime; the certificate is valid from an hour before it until `lifetime` after it, in whole
-    seconds. Raises InvalidName for a common name that is empty or too long, CannotIssue for a lifetime below a second.
+    `now` is an aware datetime. The certificate is valid from an hour before `now` until `lifetime` after it, in whole
+    seconds. Raises InvalidName if the common name is empty or too long, CannotIssue if the lifetime is below a second.
     """
     if not 0 < len(common_name) <= LONGEST_COMMON_NAME:
         raise InvalidName(f"{common_name!r}: a common name has 1 to {LONGEST_COMMON_NAME} characters")
@@ -108,18 +109,18 @@ def issue_ca(now: datetime, *, common_name: str, lifetime: timedelta = CA_LIFETI
 
 
 def issue_leaf(ca: Pair, names: Names, now: datetime, *, lifetime: timedelta = LEAF_LIFETIME) -> Pair:
-    """A new server certificate for `names`, signed by `ca`.
+    """Issues a new server certificate for `names`, signed by `ca`.
 
-    `now` is an aware datetime; the leaf is valid from an hour before it until `lifetime` after it or until its CA
-    ends, whichever is first. Raises InvalidPair when `ca` cannot be read, CannotIssue when it is no CA or not valid
-    at `now`, or for a lifetime below a second.
+    `now` is an aware datetime. The leaf is valid from an hour before `now` until `lifetime` after it, or until its CA
+    ends, whichever comes first. Raises InvalidPair if `ca` is unreadable, CannotIssue if `ca` is not a CA or not valid
+    at `now`, or if the lifetime is below a second.
     """
     not_before, not_after = _validity(now, lifetime)
     ca_certificate, ca_key, ca_identifier = _open_ca(ca)
     if not ca_certificate.not_valid_before_utc <= now < ca_certificate.not_valid_after_utc:
         raise CannotIssue(
             f"the CA is valid from {ca_certificate.not_valid_before_utc.isoformat()}"
-            f" until {ca_certificate.not_valid_after_utc.isoformat()}, and it is {now.isoformat()}"
+            f" until {ca_certificate.not_valid_after_utc.isoformat()}, but the time is {now.isoformat()}"
         )
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _subject(names)
@@ -129,7 +130,7 @@ def issue_leaf(ca: Pair, names: Names, now: datetime, *, lifetime: timedelta = L
         .issuer_name(ca_certificate.subject)
         .add_extension(_key_usage("digital_signature"), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        # RFC 5280, 4.2.1.6: where the subject is empty, the names are critical.
+        # RFC 5280, 4.2.1.6: if the subject is empty, this extension must be critical.
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=not list(subject))
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_identifier),
@@ -149,7 +150,10 @@ def _check_dns_name(name: str) -> None:
 
 
 def _subject(names: Names) -> x509.Name:
-    """People read the subject, verifiers the alternative names: the first name that fits, or none."""
+    """Returns the first name that fits as the subject, or an empty subject.
+
+    The subject is for people; verifiers read the alternative names only.
+    """
     for name in (*names.dns, *map(str, names.ips)):
         if len(name) <= LONGEST_COMMON_NAME:
             return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -208,11 +212,11 @@ def _open_ca(ca: Pair) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey, x5
         identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         public_key = certificate.public_key()
     except x509.ExtensionNotFound as error:
-        raise CannotIssue("this is not the certificate of a CA of ours") from error
+        raise CannotIssue("this is not one of our CA certificates") from error
     except UNREADABLE as error:
         raise InvalidPair("the certificate of the CA cannot be read") from error
     if not constraints.ca:
-        raise CannotIssue("this is the certificate of a leaf, not of a CA")
+        raise CannotIssue("this is a leaf certificate, not a CA certificate")
     try:
         key = load_pem_private_key(ca.private_key, password=None)
     except UNREADABLE as error:

@@ -1,4 +1,7 @@
-"""What every replica does that keeps a caBundle, whoever makes the certificate: it looks, publishes and counts."""
+"""The base of both kinds of replica, those that issue certificates and those that get external ones.
+
+Both read the webhook configuration, publish the caBundle and count failures and writes.
+"""
 
 from abc import ABC
 from collections import Counter
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Keeper(Rounds, ABC):
-    """Rounds over the Secret and the caBundle. `renewals` counts what this replica wrote to the Secret."""
+    """Maintains the Secret and the caBundle in rounds. `renewals` counts this replica's changes to the Secret."""
 
     def __init__(self, secrets: SecretStore, bundles: BundleStore, service: Service, timing: Timing) -> None:
         super().__init__(timing)
@@ -28,16 +31,16 @@ class Keeper(Rounds, ABC):
 
     @property
     def in_sync(self) -> bool:
-        """Whether the caBundle was right when it was last looked at."""
+        """Whether the caBundle was correct when this replica last read it."""
         return self._publisher.in_sync
 
     @property
     def is_contended(self) -> bool:
-        """Whether somebody else keeps undoing what we write, in the Secret or in the caBundle."""
+        """Whether somebody else keeps reverting our writes to the Secret or the caBundle."""
         return self._secret_contention.is_on(self._clock()) or self._publisher.is_contended
 
     async def _look(self) -> Mapping[str, Any] | None:
-        """The webhook configuration; None where it cannot be had, which is counted."""
+        """Returns the webhook configuration. On failure, counts the failure and returns None."""
         try:
             return await self._publisher.look()
         except StoreError as error:

@@ -1,4 +1,4 @@
-"""What one replica knows beside the Secret, and the rules that all replicas follow."""
+"""The memory of one replica, and the policy that all replicas follow."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,9 +11,9 @@ from certs.state import State
 class Policy:
     """Lifetimes and waits.
 
-    `settle`: how long a CA is published before leaves of it are served: every API server learns of the caBundle by
-    itself, some later than others. `patience`: how long a new replica that finds a strange Secret lets the others
-    repair it first.
+    `settle`: how long a CA must be published before replicas serve its leaves; each API server learns of the caBundle
+    separately, some later than others. `patience`: how long a new replica waits for the others to repair the Secret if
+    clients trust a CA that the Secret lacks.
     """
 
     ca_lifetime: timedelta = CA_LIFETIME
@@ -25,7 +25,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Memory:
-    """When this replica started, the last state that it agreed with, and the leaf that it serves."""
+    """When this replica started, the state that it last adopted or wrote, and the leaf that it serves."""
 
     started: datetime
     state: State = field(default_factory=State)

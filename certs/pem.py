@@ -1,4 +1,4 @@
-"""Certificates and private keys as PEM: reading what others may have damaged, and who signed what."""
+"""Certificates and private keys as PEM: read input that may be damaged, and check who signed a certificate."""
 
 import re
 from functools import lru_cache
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from certs.errors import InvalidPair
 
-# What cryptography raises for bytes it cannot take; TypeError is an encrypted key.
+# The exceptions that cryptography raises for unreadable input; TypeError means an encrypted key.
 UNREADABLE: Final = (
     ValueError,
     TypeError,
@@ -25,16 +25,16 @@ UNREADABLE: Final = (
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-# No hyphen within: whatever somebody has put there, each byte is looked at once.
+# A block contains no hyphen, so the regex reads each byte of a hostile input only once.
 _BLOCK: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 
 
 @lru_cache(maxsize=128)
 def read_certificate(pem: bytes) -> x509.Certificate:
-    """The first certificate of a PEM text. Raises InvalidPair when it or its extensions cannot be read."""
+    """Returns the first certificate of a PEM text. Raises InvalidPair if it or its extensions are unreadable."""
     try:
         certificate = x509.load_pem_x509_certificate(pem)
-        # All that is read later on: a certificate may be damaged in one place only.
+        # Read every part that we use later: cryptography parses lazily, and only one part may be damaged.
         certificate.public_key(), list(certificate.extensions), list(certificate.subject), list(certificate.issuer)
         certificate.not_valid_before_utc, certificate.not_valid_after_utc  # noqa: B018 - read, as above
     except UNREADABLE as error:
@@ -43,7 +43,7 @@ def read_certificate(pem: bytes) -> x509.Certificate:
 
 
 def read_private_key(pem: bytes) -> PrivateKeyTypes:
-    """A private key that is not encrypted. Raises InvalidPair."""
+    """Returns an unencrypted private key. Raises InvalidPair."""
     try:
         return load_pem_private_key(pem, password=None)
     except UNREADABLE as error:
@@ -51,7 +51,7 @@ def read_private_key(pem: bytes) -> PrivateKeyTypes:
 
 
 def read_certificates(pem: bytes) -> tuple[tuple[bytes, ...], int]:
-    """Every readable certificate of a bundle, in `canonical` form, and how many blocks could not be read."""
+    """Returns every readable certificate of a bundle, in `canonical` form, and the number of unreadable blocks."""
     found: dict[bytes, None] = {}
     unreadable = 0
     for block in _BLOCK.findall(pem):
@@ -63,7 +63,7 @@ def read_certificates(pem: bytes) -> tuple[tuple[bytes, ...], int]:
 
 
 def canonical(pem: bytes) -> bytes:
-    """The first certificate of a PEM text as we write it: two are the same certificate if and only if these are equal.
+    """Returns the first certificate of a PEM text in canonical form: equal certificates give equal bytes.
 
     Raises InvalidPair.
     """
@@ -71,13 +71,13 @@ def canonical(pem: bytes) -> bytes:
 
 
 def canonical_key(pem: bytes) -> bytes:
-    """A private key as PKCS #8. Raises InvalidPair."""
+    """Returns a private key as PKCS #8. Raises InvalidPair."""
     return read_private_key(pem).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 @lru_cache(maxsize=512)
 def is_issued_by(certificate: bytes, ca: bytes) -> bool:
-    """Whether the key of `ca` signed `certificate`; dates are not looked at. Nobody issued what is unreadable."""
+    """Whether the key of `ca` signed `certificate`, whatever their dates. False if either is unreadable."""
     try:
         read_certificate(certificate).verify_directly_issued_by(read_certificate(ca))
     except (InvalidPair, InvalidSignature, *UNREADABLE):

@@ -1,7 +1,7 @@
-"""What to do next with the shared state: one decision, the same for every replica. Pure but for the keys it makes.
+"""Decides the next change to the shared state; every replica decides alike. Pure except for the keys it makes.
 
-The rules: a CA is trusted everywhere before it signs, and as long as a leaf of it may be served; where clients trust
-a leaf that is still valid, nothing is done that could leave them without one.
+The rules: clients trust a CA before it signs, and for as long as a replica may serve one of its leaves. While clients
+trust a valid leaf, no change may leave them without one.
 """
 
 from dataclasses import dataclass, replace
@@ -24,15 +24,16 @@ from certs.renewal import (
 from certs.repair import Change, is_serviceable, repaired, retired
 from certs.state import State
 
-# During a rollout, old and new replicas may want different names: they take turns slowly.
+# During a rollout, old and new replicas may want different names: this pause limits how often they replace the leaf.
 _BETWEEN_NAMES: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Step:
-    """The state that the Secret must hold, what is new in it (nothing: no write), and when to look again at the latest.
+    """The state that the Secret must hold, the changes in it, and the latest time to look again.
 
-    `waiting`: this replica has just started and lets the others repair first; it publishes nothing meanwhile.
+    If there are no changes, nothing needs to be written. `waiting`: this replica has just started, lets the others
+    repair the Secret first, and publishes nothing until then.
     """
 
     state: State
@@ -42,9 +43,9 @@ class Step:
 
 
 def next_step(state: State, memory: Memory, seen: BundleHistory, names: Names, policy: Policy, now: datetime) -> Step:
-    """What to write, if anything. `state` is what the Secret holds, `now` an aware datetime.
+    """Decides what to write to the Secret, if anything. `state` is the Secret's content, `now` an aware datetime.
 
-    Raises CannotIssue for a policy by which nothing can be issued.
+    Raises CannotIssue if the policy allows no certificate to be issued.
     """
     patience = memory.started + policy.patience
     if memory.serving is None and memory.started <= now < patience and _is_strange(state, seen, now):
@@ -57,9 +58,10 @@ def next_step(state: State, memory: Memory, seen: BundleHistory, names: Names, p
 
 
 def serving_choice(state: State, memory: Memory, seen: BundleHistory, policy: Policy, now: datetime) -> Pair | None:
-    """Which leaf to serve: the new one as soon as clients trust it, else the one that is served already.
+    """Decides which leaf to serve: the new leaf as soon as clients trust it, until then the one already in use.
 
-    A replica that has served nothing yet serves as soon as the caBundle holds the CA: no older leaf would do better.
+    A replica that serves no leaf yet does not wait for the CA to settle: once the caBundle holds the CA, no older leaf
+    would be better.
     """
     new, old = state.leaf, memory.serving
     if new is None or not is_serviceable(new, state, now):
@@ -78,12 +80,12 @@ def serving_choice(state: State, memory: Memory, seen: BundleHistory, policy: Po
 
 
 def _is_strange(state: State, seen: BundleHistory, now: datetime) -> bool:
-    """Clients trust a CA that the Secret does not know: the other replicas may know better."""
+    """Whether clients trust a CA that the Secret lacks. If so, the other replicas may know that CA."""
     return not seen.current(now).issubset(state.authorities())
 
 
 class _Planner:
-    """A state in the making."""
+    """Builds the next state step by step."""
 
     def __init__(
         self,
@@ -105,7 +107,7 @@ class _Planner:
         self._later: list[datetime] = []
 
     def rotate_ca(self) -> None:
-        """Makes, announces or promotes a CA."""
+        """Issues a CA, announces it as the next one, or promotes the next one, as needed."""
         now, state = self._now, self.state
         reason = ca_renewal_reason(state.ca, now, requested=state.rotate_ca_after)
         coming = state.next_ca
@@ -114,7 +116,7 @@ class _Planner:
             self._change("next CA", f"dropped: {useless}", next_ca=None)
         if coming is None and reason is None:
             return
-        # Nothing that clients trust is left to protect: waiting would help nobody.
+        # Clients trust no leaf that still works, so there is nothing to wait for.
         lost = not can_sign(state.ca, now) and not is_serviceable(state.leaf, state, now)
         if coming is None:
             made = issue_ca(now, common_name=self._policy.common_name, lifetime=self._policy.ca_lifetime)
@@ -129,7 +131,7 @@ class _Planner:
             self._change("CA", reason or "announced", ca=coming, next_ca=None, previous=previous)
 
     def renew_leaf(self) -> None:
-        """Signs a leaf where one is due, unless clients do not trust the CA yet and have a leaf to trust."""
+        """Signs a leaf if one is due. Waits if clients do not trust the CA yet but trust the current leaf."""
         now, state = self._now, self.state
         if state.ca is None or not can_sign(state.ca, now):
             return
@@ -147,7 +149,7 @@ class _Planner:
         self._change("leaf", reason, leaf=leaf)
 
     def look_again(self) -> datetime:
-        """The first moment at which something else may be due; a day from now at the latest."""
+        """Returns the earliest time at which something else may be due, or a day from now if nothing will be."""
         state, later = self.state, self._later
         for pair, ca in ((state.ca, None), (state.next_ca, None), (state.leaf, state.ca)):
             if pair is not None:

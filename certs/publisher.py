@@ -1,4 +1,4 @@
-"""The published caBundle: looked at, and put right where somebody has changed it."""
+"""Reads the published caBundle, and corrects it if somebody has changed it."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 class Publisher:
     """The caBundle of our entries, as one replica sees and writes it.
 
-    `seen`: what it has been seen to hold, and since when; `in_sync`: whether it was right when last looked at.
+    `seen`: the CAs that it holds, and since when. `in_sync`: whether it was correct when this replica last read it.
     """
 
     def __init__(self, bundles: BundleStore, service: Service, clock: Callable[[], datetime]) -> None:
@@ -33,11 +33,11 @@ class Publisher:
 
     @property
     def is_contended(self) -> bool:
-        """Whether somebody else keeps undoing what we write."""
+        """Whether somebody else keeps reverting our writes."""
         return self._contention.is_on(self._clock())
 
     async def look(self) -> Mapping[str, Any]:
-        """The webhook configuration as it is now. Raises StoreError, also where no entry of it is ours."""
+        """Reads the webhook configuration. Raises StoreError if that fails, or if none of its entries is ours."""
         try:
             configuration = await self._bundles.read()
         except Missing:
@@ -51,9 +51,10 @@ class Publisher:
         return configuration
 
     async def publish(self, configuration: Mapping[str, Any], bundle: bytes) -> datetime:
-        """Gives our entries this bundle (PEM); returns when to look again. Raises StoreError, and Conflict.
+        """Gives our entries this bundle (PEM) and returns when to look again. Raises StoreError and Conflict.
 
-        `configuration` is what `look` returned. Against somebody else who keeps changing it back it takes its time.
+        `configuration` is the result of `look`. While somebody else keeps reverting our writes, each repair waits
+        longer.
         """
         now = self._clock()
         later = now + LONGEST_SLEEP
@@ -72,7 +73,7 @@ class Publisher:
         count = len(read_certificates(bundle)[0])
         if bundle == self._right:
             _log.warning(
-                "somebody else has changed the caBundle: put right, %d certificates%s", count, self._patience()
+                "somebody else changed the caBundle; we restored it: %d certificates%s", count, self._patience()
             )
         else:
             _log.info("published the caBundle: %d certificates", count)
@@ -80,11 +81,11 @@ class Publisher:
         return later
 
     def _patience(self) -> str:
-        """What to say of how long the next repair waits."""
+        """Returns the end of the log line: how long the next repair waits, or nothing."""
         if not self.is_contended or self._contention.last is None:
             return ""
         pause = self._contention.may_write_at(self._contention.wanted, self._contention.last) - self._contention.last
-        return f"; it keeps happening, so the next time waits for {pause.total_seconds():g} s"
+        return f"; this keeps happening, so the next repair waits {pause.total_seconds():g} s"
 
     def _observe(self, configuration: Mapping[str, Any]) -> None:
         self.seen = self.seen.observed(published(configuration, self._service), self._clock())

@@ -1,6 +1,6 @@
-"""Whether a certificate is to be replaced, and why. Pure; every time is an aware datetime.
+"""Decides whether to replace a certificate, and why. Pure; every time is an aware datetime.
 
-A reason is one of a few fixed words, so that it can label a metric.
+A reason is one of a few fixed texts, so that it can label a metric.
 """
 
 from datetime import datetime, timedelta
@@ -31,11 +31,11 @@ _SECOND: Final = timedelta(seconds=1)
 def renewal_reason(
     leaf: Pair | None, ca: Pair | None, names: Names, now: datetime, *, requested: datetime | None = None
 ) -> Reason | None:
-    """Why the leaf is to be replaced, or None; the gravest reason first.
+    """Returns the gravest reason to replace the leaf, or None if the leaf can stay.
 
-    `ca` signs the next leaf (None: not compared). A leaf with more names than `names` is kept: replicas of two releases
-    with different names would replace each other's leaf without end. `requested`: whatever was issued before that time
-    is due from then on.
+    `ca` signs the next leaf; if it is None, the issuer of the leaf is not checked. A leaf with more names than `names`
+    stays: otherwise replicas of two releases with different names would replace each other's leaf without end. If
+    `requested` is set, every leaf issued before that time is due from that time on.
     """
     broken = _broken(leaf)
     if leaf is None or broken is not None:
@@ -54,7 +54,7 @@ def renewal_reason(
 
 
 def ca_renewal_reason(ca: Pair | None, now: datetime, *, requested: datetime | None = None) -> Reason | None:
-    """Why another CA is to take over, or None; the gravest reason first. `requested` is as in `renewal_reason`."""
+    """Returns the gravest reason to replace the CA, or None. `requested` works as in `renewal_reason`."""
     broken = _broken(ca)
     if ca is None or broken is not None:
         return broken
@@ -70,29 +70,30 @@ def ca_renewal_reason(ca: Pair | None, now: datetime, *, requested: datetime | N
 
 
 def can_sign(ca: Pair | None, now: datetime) -> bool:
-    """Whether leaves can be signed by this CA now, be it due or not."""
+    """Whether this CA can sign leaves now. A CA that is due for renewal still can."""
     return ca_renewal_reason(ca, now) in {None, "due"}
 
 
 def is_current(certificate: bytes, now: datetime) -> bool:
-    """Whether a readable certificate has begun and not ended. Raises InvalidPair."""
+    """Whether a certificate is within its validity period. Raises InvalidPair if it is unreadable."""
     return _outside_validity(read_certificate(certificate), now) is None
 
 
 def ends_at(certificate: bytes) -> datetime:
-    """When a certificate ends. Raises InvalidPair."""
+    """Returns when a certificate ends. Raises InvalidPair."""
     return read_certificate(certificate).not_valid_after_utc
 
 
 def issued_at(pair: Pair) -> datetime:
-    """When a certificate of ours was made: its NotBefore is earlier by a fixed time. Raises InvalidPair."""
+    """Returns when we issued a certificate: a fixed time after its NotBefore. Raises InvalidPair."""
     return read_certificate(pair.certificate).not_valid_before_utc + BACKDATED
 
 
 def due_at(pair: Pair, ca: Pair | None = None) -> datetime:
-    """When two thirds of the life of a certificate are over, counted from when it was made. Raises InvalidPair.
+    """Returns when two thirds of a certificate's life are over, counted from its issue. Raises InvalidPair.
 
-    A leaf that ends with the CA that would renew it is due at its end: the next one would live no longer.
+    If the leaf does not end before `ca`, which would sign the next leaf, it is due at its end: the next leaf would
+    last no longer.
     """
     end = ends_at(pair.certificate)
     if ca is not None and ends_at(ca.certificate) <= end:
@@ -102,9 +103,10 @@ def due_at(pair: Pair, ca: Pair | None = None) -> datetime:
 
 
 def takes_effect_at(requested: datetime) -> datetime:
-    """When a request takes effect: certificates know whole seconds, so the next whole one.
+    """Returns when a request takes effect: at the next whole second.
 
-    Within the second of the request, old and new could not be told apart.
+    Certificates record whole seconds, so we could not tell an old certificate from a new one within the second of
+    the request.
     """
     whole = requested.replace(microsecond=0)
     return whole if whole == requested else whole + _SECOND
@@ -122,7 +124,7 @@ def _broken(pair: Pair | None) -> Reason | None:
 
 
 def _outside_validity(certificate: x509.Certificate, now: datetime) -> Reason | None:
-    """A certificate of the future means that the clock has jumped back since it was made."""
+    """A certificate is "not yet valid" if the clock has jumped back since we issued it."""
     if now < certificate.not_valid_before_utc:
         return "not yet valid"
     return "expired" if now >= certificate.not_valid_after_utc else None
@@ -145,7 +147,7 @@ def _carries(certificate: x509.Certificate, names: Names) -> bool:
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
-    """What `issue_leaf` and strict verifiers ask of a CA."""
+    """Whether a certificate meets the requirements of `issue_leaf` and of strict verifiers for a CA."""
     extensions = certificate.extensions
     try:
         extensions.get_extension_for_class(x509.SubjectKeyIdentifier)

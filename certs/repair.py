@@ -1,6 +1,6 @@
-"""Repairing the shared state from what one replica remembers. Pure; every time is an aware datetime.
+"""Repairs the shared state from one replica's memory. Pure; every time is an aware datetime.
 
-No certificate changes through damage: what is lost is put back, and what clients must go on trusting stays trusted.
+Damage to the Secret changes no certificate: the repair restores lost pieces and keeps every CA that clients still need.
 """
 
 from dataclasses import dataclass, replace
@@ -13,22 +13,22 @@ from certs.pem import is_issued_by
 from certs.renewal import can_sign, ends_at, is_current
 from certs.state import PreviousCa, State
 
-# More are never needed at once; the bound is there for whoever asks for CA after CA.
+# Normal operation never needs more; the limit is for an admin who requests one new CA after another.
 MOST_PREVIOUS: Final = 8
-# Clocks of replicas differ: what one has dropped because it ended, another does not put back.
+# The clocks of replicas differ: one replica must not restore a CA that another has just dropped as expired.
 _CLOCK_SKEW: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is new in a state ("CA", "leaf", …) and why: both are a few fixed words, so that they can label a metric."""
+    """One change to a state ("CA", "leaf", …) and its reason: both are fixed texts, so that they can label a metric."""
 
     what: str
     reason: str
 
 
 def repaired(state: State, memory: Memory, policy: Policy, now: datetime) -> tuple[State, list[Change]]:
-    """The state with lost pieces restored from memory and with its previous CAs in order."""
+    """Returns the state after restoring lost pieces from memory and updating its previous CAs, and the changes."""
     changes: list[Change] = []
     known = memory.state
     if not can_sign(state.ca, now) and can_sign(known.ca, now):
@@ -49,12 +49,12 @@ def repaired(state: State, memory: Memory, policy: Policy, now: datetime) -> tup
 
 
 def retired(ca: Pair, state: State, serving: Pair | None, policy: Policy, now: datetime) -> PreviousCa:
-    """A CA that is to sign no more, with the time when the last leaf that it signed has expired."""
+    """Returns a CA that signs no more leaves, with the time when its last leaf expires."""
     return PreviousCa(ca.certificate, _last_leaf_ends(ca.certificate, (state.leaf, serving), policy, now))
 
 
 def is_serviceable(leaf: Pair | None, state: State, now: datetime) -> bool:
-    """Whether a leaf is valid and signed by a CA that the state trusts."""
+    """Whether a leaf is valid now and a valid CA of this state signed it."""
     if leaf is None or not is_current(leaf.certificate, now):
         return False
     issuer = state.issuer_of(leaf)
@@ -62,10 +62,10 @@ def is_serviceable(leaf: Pair | None, state: State, now: datetime) -> bool:
 
 
 def _leaf(state: State, memory: Memory, now: datetime) -> Pair | None:
-    """The leaf to keep.
+    """Returns the leaf that the Secret should hold.
 
-    A leaf of a CA that nobody announced must not reach a new replica, which would serve it at once: the one that
-    clients trust goes back in its place until that CA has settled.
+    A new replica would serve the Secret's leaf at once, even if no replica has announced the CA of that leaf. So the
+    leaf that clients trust replaces it until that CA has settled.
     """
     announced = memory.state.authorities()
     kept = next((leaf for leaf in (memory.state.leaf, memory.serving) if is_serviceable(leaf, state, now)), None)
@@ -77,7 +77,7 @@ def _leaf(state: State, memory: Memory, now: datetime) -> Pair | None:
 
 
 def _previous(state: State, memory: Memory, policy: Policy, now: datetime) -> tuple[PreviousCa, ...]:
-    """Every CA that is trusted for the sake of older leaves; those that end last come last."""
+    """Returns the CAs that clients must trust because of older leaves, sorted by the end of that trust."""
     signing = {pair.certificate for pair in (state.ca, state.next_ca) if pair is not None}
     leaves = (state.leaf, memory.state.leaf, memory.serving)
     until: dict[bytes, datetime] = {}

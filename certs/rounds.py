@@ -1,6 +1,7 @@
-"""Work that goes round for good: at once when woken, after growing pauses when it failed, never ended by a failure.
+"""A loop that repeats one task until it is cancelled. A wake-up starts the next round at once.
 
-The wall clock is compared every minute: clocks jump and virtual machines pause, so no timer is trusted for longer.
+A failure never ends the loop; failures in a row make its pauses longer. The loop reads the wall clock at least every
+minute: clocks jump and virtual machines pause, so it trusts no timer for longer.
 """
 
 import asyncio
@@ -27,7 +28,11 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Timing:
-    """Where time comes from: aware datetimes, pauses in seconds, and numbers from 0 to 1 that spread replicas out."""
+    """The sources of time and chance.
+
+    `clock` returns an aware datetime, `sleep` takes seconds, and `jitter` returns a number from 0 to 1 that keeps
+    replicas from acting at the same moment.
+    """
 
     clock: Callable[[], datetime] = _utc_now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -38,7 +43,10 @@ REAL_TIME: Final = Timing()
 
 
 class Rounds(ABC):
-    """Rounds of what the subclass does. `failures` counts by kind; `problem` is what failed in the last round."""
+    """Runs the subclass's `_round` again and again.
+
+    `failures` counts failures by kind; `problem` describes the failure of the last round, if any.
+    """
 
     def __init__(self, timing: Timing) -> None:
         self._clock = timing.clock
@@ -51,14 +59,17 @@ class Rounds(ABC):
 
     @abstractmethod
     async def _round(self) -> datetime:
-        """One round; returns when the next is due at the latest. Raises CertificateError, or calls `_failed`."""
+        """Does one round and returns the latest time for the next one.
+
+        To report a failure, it raises CertificateError or calls `_failed`.
+        """
 
     def wake(self) -> None:
-        """Ends the pause: the Secret or the webhook configuration has changed."""
+        """Ends the pause. Call it when the Secret or the webhook configuration has changed."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Runs until it is cancelled; no failure ends it."""
+        """Runs until cancelled; no failure ends it."""
         while True:
             self._woken.clear()
             seconds = await self.check()
@@ -70,26 +81,26 @@ class Rounds(ABC):
                     pause.cancel()
                 await asyncio.gather(*pauses, return_exceptions=True)
             if self._failed_rounds:
-                # A watch that reports change upon change must not turn retries into a flood.
+                # If a watch reports many changes, retries must not become a flood of requests.
                 await self._sleep(_SHORTEST_SLEEP.total_seconds())
 
     async def check(self) -> float:
-        """One round; returns the seconds until the next one. Failures are logged and counted, never raised."""
+        """Does one round and returns the seconds until the next one. Logs and counts failures; raises none."""
         failed = sum(self.failures.values())
         try:
             look_again = await self._round()
         except Conflict:
-            # Somebody else was faster, which is as good: what they wrote is adopted.
+            # Another replica wrote first. That is fine: the next round adopts its state.
             self.failures["conflict"] += 1
             return _SHORTEST_SLEEP.total_seconds() * (1 + self._jitter())
         except StoreError as error:
             self._failed("secret", error)
         except CertificateError as error:
             self._failed("issue", error)
-        except Exception:  # noqa: BLE001 - whatever it is, the certificate goes on
-            _log.exception("looking after certificates failed; what is served goes on")
+        except Exception:  # noqa: BLE001 - even a bug must not end the loop
+            _log.exception("certificate maintenance failed; the current certificate stays in use")
             self.failures["unexpected"] += 1
-            self.problem = "unexpected: a bug, see the log"
+            self.problem = "unexpected: this is a bug, see the log"
         if sum(self.failures.values()) == failed:
             self._failed_rounds = 0
             self.problem = ""
@@ -102,4 +113,4 @@ class Rounds(ABC):
     def _failed(self, what: str, error: CertificateError) -> None:
         self.failures[what] += 1
         self.problem = f"{what}: {error}"
-        _log.warning("looking after certificates: %s; what is served goes on", self.problem)
+        _log.warning("certificate maintenance failed: %s; the current certificate stays in use", self.problem)

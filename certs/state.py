@@ -1,6 +1,7 @@
-"""What the Secret holds: the CA, the leaf, the CA to come and the CAs that were. Read tolerantly, written strictly.
+"""The content of the Secret: the CA, the leaf, the next CA and the previous CAs. Reads tolerantly, writes strictly.
 
-`ca.crt`, `tls.crt` and `tls.key` are named as in cert-manager's Secrets, so that tools for certificates understand it.
+`ca.crt`, `tls.crt` and `tls.key` have the same names as in cert-manager's Secrets, so that certificate tools
+understand them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ _PREVIOUS_UNTIL: Final = "previous-ca-until"
 
 @dataclass(frozen=True)
 class PreviousCa:
-    """A CA that signs no more: its certificate, and when the last leaf it signed has expired (None: not recorded)."""
+    """A CA that no longer signs: its certificate, and when its last leaf expires (None: not recorded)."""
 
     certificate: bytes
     until: datetime | None
@@ -34,9 +35,10 @@ class PreviousCa:
 
 @dataclass(frozen=True)
 class State:
-    """All that replicas share. Certificates are in `certs.pem.canonical` form; the pairs belong together.
+    """Everything that replicas share. Certificates are in `certs.pem.canonical` form; in each pair, the key matches.
 
-    `next_ca` is trusted already and signs nothing yet. The two times are requests: what was issued before is due.
+    Clients trust `next_ca` already, but it signs nothing yet. `rotate_leaf_after` and `rotate_ca_after` are requests:
+    a leaf or CA issued before that time is due for renewal.
     """
 
     ca: Pair | None = None
@@ -47,24 +49,24 @@ class State:
     rotate_ca_after: datetime | None = None
 
     def authorities(self) -> tuple[bytes, ...]:
-        """The certificates of all CAs, each once: the one that signs, the next, then the previous ones."""
+        """Returns the certificates of all CAs, each once: the signing CA, the next, then the previous ones."""
         pairs = [pair.certificate for pair in (self.ca, self.next_ca) if pair is not None]
         return tuple(dict.fromkeys([*pairs, *(previous.certificate for previous in self.previous)]))
 
     def trusted(self, now: datetime) -> tuple[bytes, ...]:
-        """The certificates of all CAs that have not expired and have begun."""
+        """Returns the certificates of all CAs that are valid now."""
         return tuple(ca for ca in self.authorities() if is_current(ca, now))
 
     def bundle(self, now: datetime) -> bytes:
-        """What a client must trust, as PEM."""
+        """Returns the CAs that a client must trust, as PEM."""
         return b"".join(self.trusted(now))
 
     def issuer_of(self, leaf: Pair) -> bytes | None:
-        """The CA of ours that signed a leaf."""
+        """Returns the CA of this state that signed a leaf, or None."""
         return next((ca for ca in self.authorities() if is_issued_by(leaf.certificate, ca)), None)
 
     def data(self) -> dict[str, bytes]:
-        """The `data` of the Secret: always every key, empty where there is nothing."""
+        """Returns the `data` of the Secret. It always has every key; the value of an unused key is empty."""
         data: dict[str, bytes] = {}
         for (certificate, key), pair in ((_CA, self.ca), (_LEAF, self.leaf), (_NEXT_CA, self.next_ca)):
             data[certificate] = pair.certificate if pair else b""
@@ -73,7 +75,7 @@ class State:
 
 
 def previous_data(previous: Sequence[PreviousCa]) -> dict[str, bytes]:
-    """The part of the Secret's `data` that is about previous CAs."""
+    """Returns the part of the Secret's `data` for previous CAs."""
     dated = [(fingerprint(ca.certificate), ca.until) for ca in previous if ca.until is not None]
     return {
         _PREVIOUS: b"".join(ca.certificate for ca in previous),
@@ -82,10 +84,10 @@ def previous_data(previous: Sequence[PreviousCa]) -> dict[str, bytes]:
 
 
 def read_state(data: Mapping[str, bytes], annotations: Mapping[str, str]) -> tuple[State, tuple[str, ...]]:
-    """What a Secret holds, and what is wrong with it, one line each; nothing is raised.
+    """Returns the state in a Secret and its problems, one line each. Raises nothing.
 
-    A damaged piece is left out. A CA whose private key is damaged or missing can sign no more, but goes on being
-    trusted as a previous one if it signed the leaf.
+    Leaves out damaged pieces. A CA whose private key is damaged or missing can no longer sign, but if it signed the
+    leaf, it becomes a previous CA, so that clients still trust it.
     """
     problems: list[str] = []
     ca = _read_pair(data, _CA, problems)
@@ -108,22 +110,25 @@ def read_state(data: Mapping[str, bytes], annotations: Mapping[str, str]) -> tup
 
 
 def fingerprint(certificate: bytes) -> str:
-    """The SHA-256 of the PEM in `canonical` form, in hex: a name for one certificate within the Secret."""
+    """Returns the SHA-256 of a PEM in `canonical` form, in hex. It identifies a certificate within the Secret."""
     return sha256(certificate).hexdigest()
 
 
 def format_time(time: datetime) -> str:
-    """RFC 3339, in UTC, whole seconds."""
+    """Formats a time as RFC 3339 in UTC, in whole seconds."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_time(text: str) -> datetime:
-    """RFC 3339, with a time zone, from 1970 to 8999: what is added to it must be a time too. Raises ValueError."""
+    """Parses an RFC 3339 time with a time zone, from 1970 to 8999. Raises ValueError.
+
+    The upper limit leaves room for adding a timedelta to the result.
+    """
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError("no time zone")
     if not 1970 <= time.year < 9000:
-        raise ValueError("no year of ours")
+        raise ValueError("the year is not from 1970 to 8999")
     return time.astimezone(UTC)
 
 

@@ -1,6 +1,6 @@
-"""Where replicas meet: the Secret and the MutatingWebhookConfiguration, as protocols and as fakes in memory.
+"""The two objects that replicas share, the Secret and the MutatingWebhookConfiguration: protocols and in-memory fakes.
 
-Both know optimistic concurrency as the Kubernetes API has it: a write names the version it is based on.
+Both use the Kubernetes API's optimistic concurrency: a write names the resourceVersion that it is based on.
 """
 
 import copy
@@ -13,7 +13,7 @@ from certs.errors import Conflict, StoreError
 
 @dataclass(frozen=True)
 class StoredSecret:
-    """A Secret as it was read. The data is no part of the representation: it holds private keys."""
+    """A Secret as we read it. The repr leaves out `data`, which holds private keys."""
 
     resource_version: str
     data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
@@ -24,15 +24,16 @@ class SecretStore(Protocol):
     """One Secret."""
 
     async def read(self) -> StoredSecret | None:
-        """The Secret as the API server holds it now, not as a cache does; None where there is none.
+        """Reads the Secret from the API server, never from a cache. Returns None if it does not exist.
 
         Raises StoreError.
         """
 
     async def write(self, data: Mapping[str, bytes], over: StoredSecret | None) -> None:
-        """Sets these keys, in place of `over` or as a new Secret; other keys, labels and annotations stay.
+        """Sets these keys of the Secret `over`, or creates a Secret if `over` is None.
 
-        Raises Conflict when it is no longer `over` that is stored, StoreError for everything else.
+        Keeps other keys, labels and annotations. Raises Conflict if the Secret has changed since `over` was read,
+        StoreError for any other failure.
         """
 
 
@@ -40,24 +41,24 @@ class BundleStore(Protocol):
     """One MutatingWebhookConfiguration."""
 
     async def read(self) -> Mapping[str, Any]:
-        """The object as the API server holds it now. Raises StoreError, and Missing where there is none."""
+        """Reads the object from the API server. Raises Missing if it does not exist, StoreError for other failures."""
 
     async def patch(self, patch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Applies a strategic merge patch and returns the object after it.
 
-        Raises Conflict when the patch names an older resourceVersion, StoreError for everything else.
+        Raises Conflict if the patch names an older resourceVersion, StoreError for any other failure.
         """
 
 
 class _Versioned:
-    """Counts versions and tells subscribers of changes, as a watch does."""
+    """Counts versions and calls subscribers after each change, as a watch does."""
 
     def __init__(self) -> None:
         self._version = 0
         self._subscribers: list[Callable[[], None]] = []
 
     def subscribe(self, changed: Callable[[], None]) -> None:
-        """Calls back after each change."""
+        """Registers a callback for every later change."""
         self._subscribers.append(changed)
 
     def _changed(self) -> str:
@@ -75,24 +76,24 @@ class InMemorySecretStore(_Versioned):
         self._stored: StoredSecret | None = None
 
     async def read(self) -> StoredSecret | None:
-        """As the protocol says; never fails."""
+        """Implements the protocol; never fails."""
         return self._stored
 
     async def write(self, data: Mapping[str, bytes], over: StoredSecret | None) -> None:
-        """As the protocol says."""
+        """Implements the protocol."""
         stored = self._stored
         if (stored and stored.resource_version) != (over and over.resource_version):
             raise Conflict("the Secret has changed since it was read")
         self.put({**(stored.data if stored else {}), **data}, stored.annotations if stored else {})
 
     def put(self, data: Mapping[str, bytes], annotations: Mapping[str, str]) -> None:
-        """What an admin does with `kubectl replace`."""
-        # The version counts before subscribers look at what is stored.
+        """Replaces the Secret, as an admin does with `kubectl replace`."""
+        # Store before _changed counts: its subscribers must find the Secret with the new version.
         self._stored = StoredSecret(str(self._version + 1), dict(data), dict(annotations))
         self._changed()
 
     def delete(self) -> None:
-        """What an admin does with `kubectl delete`."""
+        """Deletes the Secret, as an admin does with `kubectl delete`."""
         self._stored = None
         self._changed()
 
@@ -106,11 +107,11 @@ class InMemoryBundleStore(_Versioned):
         self.put(configuration)
 
     async def read(self) -> Mapping[str, Any]:
-        """As the protocol says; never fails."""
+        """Implements the protocol; never fails."""
         return copy.deepcopy(self._configuration)
 
     async def patch(self, patch: Mapping[str, Any]) -> Mapping[str, Any]:
-        """As the protocol says, for patches of `clientConfig` by entry name."""
+        """Implements the protocol for patches of `clientConfig` by entry name."""
         version = patch.get("metadata", {}).get("resourceVersion")
         if version not in {None, self._configuration["metadata"]["resourceVersion"]}:
             raise Conflict("the webhook configuration has changed since it was read")
@@ -124,7 +125,7 @@ class InMemoryBundleStore(_Versioned):
         return await self.read()
 
     def put(self, configuration: Mapping[str, Any]) -> None:
-        """What an admin does with `kubectl replace`."""
+        """Replaces the configuration, as an admin does with `kubectl replace`."""
         self._configuration = copy.deepcopy(dict(configuration))
         self._configuration.setdefault("metadata", {})["resourceVersion"] = str(self._version + 1)
         self._changed()

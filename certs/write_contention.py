@@ -1,4 +1,4 @@
-"""Pauses that grow while somebody else keeps undoing what we write. Pure; every time is an aware datetime."""
+"""Pauses that grow while somebody else keeps reverting our writes. Pure; every time is an aware datetime."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ _ENOUGH_TO_CALL_IT_A_FIGHT: Final = 3
 
 @dataclass(frozen=True)
 class WriteContention:
-    """How often in a row we had to write the same thing again, and when we last did."""
+    """How many times in a row we have written the same content, and when we last did."""
 
     wanted: Hashable = None
     times: int = 0
     last: datetime | None = None
 
     def written(self, wanted: Hashable, now: datetime) -> "WriteContention":
-        """After another write; writing something new is no contention, nor is a repair after a calm time."""
+        """Returns the value after one more write. New content, or a write after a calm period, restarts the count."""
         calm = self.last is None or not self.last <= now < self.last + CALM
         times = 0 if calm or wanted != self.wanted else self.times
         return WriteContention(wanted, times + 1, now)
 
     def may_write_at(self, wanted: Hashable, now: datetime) -> datetime:
-        """When to write: at once what is new, and the same thing after a pause that doubles each time.
+        """Returns when to write: new content at once, the same content after a pause that doubles each time.
 
-        A clock that was put back ends the pause.
+        The pause ends if the clock was set back.
         """
         if wanted != self.wanted or self.last is None or now < self.last:
             return now
@@ -36,5 +36,5 @@ class WriteContention:
         return max(now, self.last + pause)
 
     def is_on(self, now: datetime) -> bool:
-        """Whether somebody keeps changing it: for a metric."""
+        """Whether somebody keeps reverting our writes; for a metric."""
         return self.times >= _ENOUGH_TO_CALL_IT_A_FIGHT and self.last is not None and now < self.last + CALM

@@ -1,7 +1,7 @@
-"""What botocore makes of a container: its own resolution, with the variables and files that the container would have.
+"""Runs botocore's own credential resolution with the variables and files that a container would have.
 
-Kubelet's part (references, the last of two variables of a name, files of volumes) is written again here, so that
-nothing of ours is tested by itself.
+This module implements kubelet's part again (references, the last of two variables with one name, files of volumes), so
+that our code is not tested against itself.
 """
 
 import os
@@ -38,14 +38,14 @@ _ASSUMED: Final = f"""<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdent
 
 @dataclass(frozen=True)
 class Used:
-    """What botocore ended at: its name of the method, and what it sent for credentials; `failed`: with an error."""
+    """The credentials that botocore uses: its name of the method, and what it sent to get them; or `failed`."""
 
     method: str
     asked: dict[str, str] = field(default_factory=dict)
 
 
 class Sts:
-    """An STS on this machine that gives credentials to everybody, and keeps what it was asked."""
+    """A local STS that gives credentials to everybody and records the requests."""
 
     def __init__(self) -> None:
         self.asked: dict[str, str] = {}
@@ -77,7 +77,7 @@ class Sts:
 
 
 def environment(container: JSON, elsewhere: Mapping[str, str]) -> dict[str, str]:
-    """The variables as kubelet sets them; `elsewhere` has the values of those with `valueFrom`."""
+    """Returns the variables as kubelet sets them; `elsewhere` holds the values of those with `valueFrom`."""
     found: dict[str, str] = {}
 
     def resolved(match: re.Match[str]) -> str:
@@ -99,9 +99,9 @@ def _volumes(pod: JSON) -> dict[str, JSON]:
 
 
 def write_files(root: Path, container: JSON, pod: JSON, contents: Mapping[str, str]) -> None:
-    """The files of a container: tokens that volumes project, and in volumes of other kinds what `contents` has.
+    """Writes the files of a container: tokens for projected volumes, and `contents` for volumes of other kinds.
 
-    A token says its audience.
+    The content of a token is its audience.
     """
     for mount in container.get("volumeMounts") or ():
         volume = _volumes(pod)[mount["name"]]
@@ -122,7 +122,7 @@ def _write(path: Path, content: str) -> None:
 
 
 def used(container: JSON, pod: JSON, elsewhere: Mapping[str, str], contents: Mapping[str, str], sts: Sts) -> Used:
-    """What botocore uses in a container of `pod`."""
+    """Returns the credentials that botocore uses in a container of `pod`."""
     sts.asked = {}
     asked_agent: dict[str, str] = {}
 

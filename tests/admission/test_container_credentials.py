@@ -1,4 +1,4 @@
-"""The container credentials file: who is listed, what revokes, what is refused."""
+"""Parsing the container credentials file: the listed identities, empty documents and errors."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Decisions beside their answers: when the ServiceAccount is needed, what is said in a sentence, and the jitter."""
+"""Decisions, apart from their answers: when they need the ServiceAccount, their explanations, and the jitter."""
 
 import json
 import sys
@@ -86,7 +86,7 @@ def test_a_decision_says_why(
         (Sources(container_credentials=frozenset({("shop", "app")})), "container_credentials"),
     ],
 )
-def test_the_method_is_named_where_an_identity_was_found(sources: Sources, method: str) -> None:
+def test_the_method_is_named_if_an_identity_was_found(sources: Sources, method: str) -> None:
     assert decide(_review(), ACCOUNT, sources, Settings()).method == method
     assert decide(_review(operation="UPDATE"), ACCOUNT, sources, Settings()).method is None
 
@@ -113,7 +113,7 @@ def test_a_review_that_is_decided_again_gets_the_same_expiration() -> None:
     assert first == second
 
 
-def test_a_pod_whose_patch_no_cluster_could_store_is_refused_before_it_is_made() -> None:
+def test_a_pod_whose_patch_is_too_large_to_store_is_refused_before_the_patch_is_built() -> None:
     containers = [{"name": "a"}] * 20_000
     pod = {"spec": {"serviceAccountName": "app", "containers": containers}}
 
@@ -123,7 +123,7 @@ def test_a_pod_whose_patch_no_cluster_could_store_is_refused_before_it_is_made()
     assert decision.denied.startswith("spec.containers: 20000 take a patch of more than ")
 
 
-def test_what_is_kept_for_later_pods_is_bounded_whatever_annotations_say() -> None:
+def test_the_cache_is_bounded_whatever_annotations_say() -> None:
     for number in range(20):
         role = f"arn:aws:iam::111122223333:role/{number:02}{'y' * 100_000}"
         large = ServiceAccount("shop", "app", {"role-arn": role})
@@ -140,19 +140,19 @@ def _pod_of(count: int, **annotations: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "pod", [_pod_of(17), _pod_of(1, **{"eks.amazonaws.com/role-session-name": "pod-name"})], ids=["large", "annotated"]
 )
-def test_decisions_are_shared_by_small_pods_without_annotations_of_ours_alone(pod: dict[str, Any]) -> None:
+def test_only_small_pods_without_our_annotations_share_decisions(pod: dict[str, Any]) -> None:
     shared = decision_module._on_shape.cache_info().currsize
     decision = decide(_review(object=pod), ACCOUNT, Sources(), Settings())
     assert (decision.reason, decision.encoded) == ("injected", b"")
     assert decision_module._on_shape.cache_info().currsize == shared
 
 
-def test_no_large_answer_is_kept() -> None:
+def test_no_large_answer_is_cached() -> None:
     encoded = [decide(_review(object=_pod_of(count)), ACCOUNT, Sources(), Settings()).encoded for count in (1, 16)]
     assert [bool(answer) for answer in encoded] == [True, False]
 
 
-def test_a_mapping_that_is_no_longer_in_force_is_let_go() -> None:
+def test_a_mapping_that_is_no_longer_in_force_is_freed() -> None:
     mapping, _ = parse_mapping(json.dumps({"shop/app": {"RoleARN": "arn:aws:iam::111122223333:role/app"}}))
     decide(_review(), None, Sources(mapping), Settings())
     kept = sys.getrefcount(mapping)

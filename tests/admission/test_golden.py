@@ -1,4 +1,4 @@
-"""Whole answers: each folder of tests/golden is a review, what was known when it came, and the answer it must get."""
+"""Whole answers: each folder of tests/golden has a review, the state of the cluster, and the expected answer."""
 
 import base64
 import copy
@@ -43,7 +43,7 @@ def _decided(review_document: JSON, given: JSON) -> tuple[Review, Decision]:
 
 
 def _answered(review: Review, decision: Decision) -> JSON:
-    """The answer, its patch decoded."""
+    """Returns the answer with its patch decoded."""
     document: JSON = json.loads(answer(review, decision))
     patch = document["response"].get("patch")
     if patch is not None:
@@ -54,7 +54,7 @@ def _answered(review: Review, decision: Decision) -> JSON:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_review_gets_the_whole_answer_that_is_written_down(case: str) -> None:
+def test_a_review_gets_exactly_the_expected_answer(case: str) -> None:
     review, decision = _decided(_read(case, "review.json"), _read(case, "given.json"))
     assert _answered(review, decision) == _read(case, "response.json")
     assert decision.reason == (GOLDEN / case / "reason.txt").read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""Role mappings: which entry a ServiceAccount gets, and what becomes of bad ones."""
+"""Role mappings: which entry applies to a ServiceAccount, and how invalid entries are handled."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from webhook.errors import MappingError
 
 
 def _mapping(*keys: str) -> RoleMapping:
-    """A mapping in which each entry's role is its key."""
+    """Returns a mapping in which each entry's role is its key."""
     mapping, problems = parse_mapping(json.dumps({key: {"RoleARN": key} for key in keys}))
     assert problems == []
     assert len(mapping) == len(keys)
@@ -64,11 +64,11 @@ def test_the_exact_entry_wins_and_then_the_glob_with_the_longest_literal(
     assert _found(mapping, *account.split("/")) == found
 
 
-def test_a_star_stays_on_its_side_of_the_slash() -> None:
+def test_a_star_does_not_match_a_slash() -> None:
     assert _mapping("a*c/x").find("ab/c", "x") is None
 
 
-def test_an_entry_says_all_that_it_may() -> None:
+def test_an_entry_may_set_every_member() -> None:
     entry = {"RoleARN": "arn:x", "Audience": "vault", "UseRegionalSTS": False, "TokenExpiration": 3600, "Unknown": []}
     mapping, problems = parse_mapping(json.dumps({"shop/app": entry}))
     assert problems == []
@@ -79,7 +79,7 @@ def test_an_entry_says_all_that_it_may() -> None:
     "more",
     [{}, {"Audience": "", "TokenExpiration": 0}, {"Audience": None, "TokenExpiration": None, "UseRegionalSTS": None}],
 )
-def test_an_entry_that_is_silent_leaves_the_defaults(more: dict[str, Any]) -> None:
+def test_an_entry_without_optional_members_leaves_the_defaults(more: dict[str, Any]) -> None:
     mapping, problems = parse_mapping(json.dumps({"shop/app": {"RoleARN": "arn:x", **more}}))
     assert problems == []
     assert mapping.find("shop", "app") == MappedRole("shop/app", "arn:x")
@@ -167,7 +167,7 @@ def test_an_empty_document_maps_nobody(document: str | bytes) -> None:
         '{"shop/app": ' + "[" * 100_000 + "]" * 100_000 + "}",
     ],
 )
-def test_a_document_that_makes_no_sense_is_refused_as_a_whole(document: str | bytes) -> None:
+def test_an_invalid_document_is_refused_as_a_whole(document: str | bytes) -> None:
     with pytest.raises(MappingError, match=r"\Anot a JSON object of mappings: ") as caught:
         parse_mapping(document)
     assert "\n" not in str(caught.value)

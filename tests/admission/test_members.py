@@ -78,7 +78,7 @@ def _state(state: str, empty: Any, filled: Any) -> Any:
 
 
 def _pod(member: str, state: str) -> dict[str, Any]:
-    """A pod with `member` in `state` and no other optional member."""
+    """Returns a pod with `member` in `state` and no other optional member."""
     container: dict[str, Any] = {"name": "main"}
     metadata: dict[str, Any] = {"name": "web"}
     spec: dict[str, Any] = {"serviceAccountName": "app", "containers": [container]}
@@ -96,7 +96,7 @@ def _pod(member: str, state: str) -> dict[str, Any]:
 
 
 def _list(path: str, *, is_list: bool, items: list[Any]) -> list[dict[str, Any]]:
-    """The operations that add `items` to a list, or make it."""
+    """Returns the operations that add `items` to a list, or create the list."""
     if is_list:
         return [{"op": "add", "path": f"{path}/-", "value": item} for item in items]
     return [{"op": "add", "path": path, "value": items}]

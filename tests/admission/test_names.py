@@ -1,4 +1,4 @@
-"""Kubernetes names: nothing that could lead a URL elsewhere passes."""
+"""Kubernetes names: no accepted name can change the target of a URL."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_these_are_labels_and_subdomains(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.b", "a.b-c.0", "a" * 253, ".".join("abc" for _ in range(63))])
-def test_these_are_subdomains_alone(name: str) -> None:
+def test_these_are_only_subdomains(name: str) -> None:
     assert not is_dns_label(name)
     assert is_dns_subdomain(name)
 

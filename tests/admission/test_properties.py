@@ -1,4 +1,4 @@
-"""What holds for every pod: the patch only adds, a second run adds nothing, and no body makes admission raise."""
+"""Properties of every pod: the patch only adds, a second run adds nothing, and admission raises for no body."""
 
 import base64
 import copy
@@ -42,7 +42,7 @@ unknown_fields = st.dictionaries(st.text(max_size=4).map("x-{}".format), json_va
 
 
 def _objects(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[JSON]:
-    """Objects with unknown fields too, before or after the known ones."""
+    """Generates objects that may also have unknown fields, before or after the known ones."""
     known = st.fixed_dictionaries(required, optional=optional)
     return st.tuples(known, unknown_fields, st.booleans()).map(
         lambda drawn: {**drawn[1], **drawn[0]} if drawn[2] else {**drawn[0], **drawn[1]}
@@ -172,7 +172,7 @@ def _review(pod: Any, **request: Any) -> JSON:
 
 
 def _decided(pod: JSON, sources: Sources, settings: Settings) -> tuple[Decision, list[JSON]]:
-    """The decision, and its patch as the API server gets it."""
+    """Returns the decision, and its patch as the API server gets it."""
     review = parse(json.dumps(_review(pod)).encode())
     decision = decide(review, ACCOUNT, sources, settings)
     response = json.loads(answer(review, decision))["response"]
@@ -180,7 +180,7 @@ def _decided(pod: JSON, sources: Sources, settings: Settings) -> tuple[Decision,
 
 
 def _survives(before: Any, after: Any) -> bool:
-    """Whether all of `before` is in `after`: members and items may only have been added, or taken a null's place."""
+    """Whether `after` still has all of `before`: the patch may only add members and items, or replace nulls."""
     if before is None:
         return True
     if isinstance(before, dict):
@@ -195,9 +195,7 @@ def _containers(pod: JSON) -> list[JSON]:
 
 
 @given(pods, all_sources, all_settings)
-def test_the_patch_only_adds_and_each_parent_is_there_when_its_turn_comes(
-    pod: JSON, sources: Sources, settings: Settings
-) -> None:
+def test_the_patch_only_adds_and_creates_each_parent_first(pod: JSON, sources: Sources, settings: Settings) -> None:
     _, patch = _decided(pod, sources, settings)
     patched = copy.deepcopy(pod)
     for operation in patch:
@@ -218,7 +216,7 @@ def test_the_patch_only_adds_and_each_parent_is_there_when_its_turn_comes(
 
 @given(pods, all_sources, all_settings, st.text(min_size=1, max_size=9), st.sampled_from(["v1", "v1beta1"]))
 @example({"spec": {"containers": [{"name": "main"}]}}, Sources(), Settings(), 'a"b\\c\u2028', "v1beta1")
-def test_what_came_before_changes_no_answer(
+def test_earlier_reviews_do_not_change_an_answer(
     pod: JSON, sources: Sources, settings: Settings, uid: str, version: str
 ) -> None:
     whole = {**_review(pod, uid=uid), "apiVersion": f"admission.k8s.io/{version}"}
@@ -227,7 +225,7 @@ def test_what_came_before_changes_no_answer(
 
     def decided() -> bytes:
         decision = decide(review, ACCOUNT, sources, settings)
-        # Put together from what decisions share, it is what would be encoded at once.
+        # An answer built from the shared part must equal one that is encoded as a whole.
         assert answer(review, decision) == encode(review, decision_module._response(uid, decision))
         return answer(review, decision)
 
@@ -249,7 +247,7 @@ def test_a_second_run_adds_nothing_and_says_nothing_new(pod: JSON, sources: Sour
 
 
 @given(pods, all_sources, all_settings)
-def test_a_skipped_container_stays_as_it_is_byte_for_byte(pod: JSON, sources: Sources, settings: Settings) -> None:
+def test_a_skipped_container_stays_unchanged_byte_for_byte(pod: JSON, sources: Sources, settings: Settings) -> None:
     ours = own_annotations((pod.get("metadata") or {}).get("annotations"), Settings())
     skip = {name.strip() for name in ours.get("skip-containers", "").split(",")} - {""}
     only = {name.strip() for name in ours.get("only-containers", "").split(",")} - {""}
@@ -262,7 +260,7 @@ def test_a_skipped_container_stays_as_it_is_byte_for_byte(pod: JSON, sources: So
 
 
 @given(pods, all_sources, all_settings)
-def test_the_warnings_fit_in_what_the_api_server_passes_on(pod: JSON, sources: Sources, settings: Settings) -> None:
+def test_the_warnings_stay_within_the_api_servers_limits(pod: JSON, sources: Sources, settings: Settings) -> None:
     decision, _ = _decided(pod, sources, settings)
     _assert_bounded(decision.warnings)
 
@@ -294,7 +292,7 @@ BODY: Final = json.dumps(
 
 
 def _answers_or_refuses(body: bytes) -> None:
-    """A body gets an answer with its uid, or a ReviewError; nothing else may come of it."""
+    """Checks that a body gets an answer with its uid, or a ReviewError, and nothing else."""
     try:
         review = parse(body)
     except ReviewError as error:
@@ -310,12 +308,12 @@ def _answers_or_refuses(body: bytes) -> None:
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_refused_in_words(body: bytes) -> None:
+def test_any_bytes_are_refused_with_a_message(body: bytes) -> None:
     _answers_or_refuses(body)
 
 
 @given(st.integers(0, len(BODY)), st.integers(0, 12), st.binary(max_size=6))
-def test_a_damaged_review_is_answered_or_refused_in_words(start: int, length: int, junk: bytes) -> None:
+def test_a_damaged_review_is_answered_or_refused_with_a_message(start: int, length: int, junk: bytes) -> None:
     _answers_or_refuses(BODY[:start] + junk + BODY[start + length :])
 
 
@@ -370,14 +368,16 @@ def _places(value: Any, pointer: str = "") -> list[str]:
 @given(st.sampled_from(_places(FULL)), json_values | st.text(max_size=20))
 @example("/request/object/metadata/labels/a", 5)
 @example("/request/object/spec/volumes/0/projected", None)
-def test_any_json_where_we_read_is_answered_or_refused_in_words(place: str, value: Any) -> None:
+def test_any_json_where_we_read_is_answered_or_refused_with_a_message(place: str, value: Any) -> None:
     document = copy.deepcopy(FULL)
     jsonpointer.set_pointer(document, place, value)
     _answers_or_refuses(json.dumps(document).encode())
 
 
 @given(st.sampled_from(_places(FULL)), json_values, st.booleans())
-def test_a_duplicate_of_any_member_is_answered_or_refused_in_words(place: str, value: Any, comes_last: bool) -> None:
+def test_a_duplicate_of_any_member_is_answered_or_refused_with_a_message(
+    place: str, value: Any, comes_last: bool
+) -> None:
     parent_place, _, key = place.rpartition("/")
     document = copy.deepcopy(FULL)
     parent = jsonpointer.resolve_pointer(document, parent_place)

@@ -1,4 +1,4 @@
-"""From bodies to reviews: what is refused, with which words, and what is a pod that makes no sense, and where."""
+"""Parsing bodies into reviews: which bodies are refused, with which message, and how errors in a pod are located."""
 
 import bisect
 import copy
@@ -128,12 +128,12 @@ def test_a_body_that_is_no_review_is_refused_in_one_line(body: bytes, message: s
     assert re.sub(r" \(byte \d+\)\Z", "", _error(body)) == message
 
 
-# Each wrong in a member that we read, and in one that we skip: the second parser must not be the laxer.
+# Each error occurs in a member that we read and in one that we skip: both parsers must be equally strict.
 @pytest.mark.parametrize(
     "value", [b"NaN", b"-Infinity", b"01", b"+1", b".5", b"1.", b"tru", b"'x'", b'"\n"', b'"\\q"', b"[1,]"]
 )
 @pytest.mark.parametrize("place", [b'"web"', b'"skipped"'])
-def test_what_is_no_json_is_refused_anywhere(place: bytes, value: bytes) -> None:
+def test_invalid_json_is_refused_anywhere(place: bytes, value: bytes) -> None:
     document = _document()
     document["request"]["object"]["unknown"] = "skipped"
     body = json.dumps(document).encode()
@@ -180,13 +180,13 @@ def _is_taken(body: bytes) -> bool:
     return True
 
 
-def test_whatever_depth_is_taken_is_decided_upon() -> None:
+def test_every_accepted_depth_gets_a_decision() -> None:
     volumes = [{"name": "aws-iam-token", "emptyDir": {}}]
     pod = {"spec": {"serviceAccountName": "app", "containers": [{"name": "main"}], "volumes": volumes}}
     body = json.dumps(_document({**pod, "unknown": "deep"})).encode()
     account = ServiceAccount("shop", "app", {"role-arn": "arn:aws:iam::111122223333:role/app"})
     refused = bisect.bisect_left(range(100_000), True, key=lambda n: not _is_taken(body.replace(b'"deep"', _nested(n))))
-    # Near the limit a warning's second look at the body may find the stack too short.
+    # Near the limit, `raw_volumes`, which decodes the body again for a warning, may run out of stack.
     for levels in range(refused - 40, refused):
         (warning,) = decide(parse(body.replace(b'"deep"', _nested(levels))), account, Sources(), Settings()).warnings
         assert warning in {
@@ -336,7 +336,7 @@ def test_of_several_wrong_labels_one_that_is_wrong_is_named() -> None:
 
 
 @pytest.mark.parametrize("last", ["null", "5", "[]", "{}", '{"labels": null}', '{"labels": {"a": "b"}}'])
-def test_a_wrong_label_below_a_member_that_is_there_twice_is_named_as_far_as_it_goes(last: str) -> None:
+def test_a_wrong_label_below_a_duplicate_member_is_located_as_far_as_possible(last: str) -> None:
     body = json.dumps(_document({"metadata": {"labels": {"a": 1}}, "spec": {}})).encode()
     body = body.replace(b', "spec"', f', "metadata": {last}, "spec"'.encode())
     assert parse(body).invalid == "metadata.labels[...]: expected str, got int"
@@ -379,7 +379,7 @@ def test_a_number_of_any_size_passes_where_we_do_not_read(number: bytes) -> None
     assert parse(body).pod is not None
 
 
-def test_what_is_asked_is_not_looked_at_where_it_is_not_ours() -> None:
+def test_the_content_of_a_request_that_is_not_for_us_is_not_checked() -> None:
     document = _document({"spec": 5, "metadata": []})
     document["request"]["operation"] = "UPDATE"
     document["request"]["namespace"] = "No Namespace"

@@ -1,4 +1,4 @@
-"""What a labelled pod is admitted with is what boto3's own resolution ends at in each of its containers."""
+"""In each container of an admitted, labelled pod, boto3's own resolution finds the credentials that we predict."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ ACCOUNT: Final = ServiceAccount("shop", "app", {"role-arn": ROLE})
 BY_ROLE: Final = Sources()
 BY_AGENT: Final = Sources(container_credentials=frozenset({("shop", "app")}))
 
-# Whatever a profile may say that goes before web identity.
+# A profile with settings that take precedence over web identity.
 PROFILES: Final = f"""[default]
 role_arn = {OWN_ROLE}
 credential_source = Environment
@@ -69,7 +69,7 @@ PROFILE_NAMES: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE",
 
 def _variable(name: str) -> st.SearchStrategy[JSON]:
     literal = st.sampled_from(VALUES[name]).map(lambda value: {"name": name, "value": value})
-    # The API server leaves an empty value out.
+    # The API server omits an empty value.
     plain = literal.map(lambda made: made if made["value"] else {"name": name})
     reference = {"name": name, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
     return plain | st.just(reference)
@@ -117,7 +117,7 @@ def sts() -> Iterator[Sts]:
 
 
 def _decided(container: JSON, sources: Sources) -> tuple[JSON, JSON]:
-    """The response to a labelled pod of that container, and the pod as it is then."""
+    """Returns the response to a labelled pod with that container, and the patched pod."""
     pod: JSON = {
         "metadata": {"name": "web", "labels": {"eks.amazonaws.com/require-pod-identity": "true"}},
         "spec": {"serviceAccountName": "app", "containers": [container], "volumes": VOLUMES},
@@ -130,7 +130,7 @@ def _decided(container: JSON, sources: Sources) -> tuple[JSON, JSON]:
 
 
 def _expected(sources: Sources, response: JSON) -> Used:
-    """What we say that a container uses which is admitted: ours, or by the warning its own."""
+    """Returns the credentials that we predict for an admitted container: ours, or its own if a warning says so."""
     told = [warning for warning in response.get("warnings", ()) if warning.startswith("its own credentials are used")]
     if not told:
         if sources is BY_AGENT:
@@ -148,7 +148,7 @@ def _expected(sources: Sources, response: JSON) -> Used:
 @example(container={"name": "app", "env": [{"name": "AWS_ACCESS_KEY_ID", "value": "A"}]})
 @example(container={"name": "app", "env": [{"name": "AWS_ROLE_ARN"}, {"name": "AWS_WEB_IDENTITY_TOKEN_FILE"}]})
 @example(container={"name": "app", "env": [{"name": "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"}]})
-def test_what_is_admitted_ends_at_the_credentials_that_we_say_it_uses(
+def test_in_an_admitted_pod_botocore_uses_the_credentials_that_we_predict(
     sts: Sts, sources: Sources, container: JSON
 ) -> None:
     response, pod = _decided(container, sources)
@@ -166,7 +166,7 @@ def test_what_is_admitted_ends_at_the_credentials_that_we_say_it_uses(
         else:
             assert seen.asked["token"] in {"mine", "sts.amazonaws.com", "vault"}
     elif names.isdisjoint(PROFILE_NAMES):
-        # What is in a profile is not known here, so that pods with one are refused whatever it says.
+        # We do not know the content of a profile, so we refuse every labelled pod with one.
         ours = [Used("assume-role-with-web-identity", {"role": ROLE, "token": "sts.amazonaws.com"})]
         if sources is BY_AGENT:
             ours = [Used("container-role", {"url": AGENT, "token": "pods.eks.amazonaws.com"})]
@@ -183,7 +183,7 @@ def _manifest(variable: EnvVar) -> JSON:
 
 
 def _table() -> Iterator[tuple[list[EnvVar], str, str]]:
-    """Variables of a container that mounts /mine, whose credentials we say it uses, and botocore's method."""
+    """Yields variables of a container that mounts /mine, whose credentials we predict, and botocore's method."""
     key, secret = EnvVar("AWS_ACCESS_KEY_ID", "A"), EnvVar("AWS_SECRET_ACCESS_KEY", "S")
     role, file = EnvVar("AWS_ROLE_ARN", OWN_ROLE), EnvVar("AWS_WEB_IDENTITY_TOKEN_FILE", "/mine/token")
     uri = EnvVar("AWS_CONTAINER_CREDENTIALS_FULL_URI", OWN_AGENT)

@@ -1,4 +1,4 @@
-"""Settings: the defaults of the flags, and every problem at once."""
+"""Settings: their defaults are those of the flags, and one error names all problems."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Warnings fit in an HTTP header and in what the API server passes on."""
+"""Warnings fit into an HTTP header and into the API server's limits."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_a_warning_of_256_characters_stays_whole_and_a_longer_one_is_cut() -> No
     assert bounded(["w" * 256, "v" * 257]) == ["w" * 256, "v" * 253 + "..."]
 
 
-def test_a_warning_is_cut_by_the_length_that_it_has_once_escaped() -> None:
+def test_a_warning_is_cut_by_its_escaped_length() -> None:
     assert bounded(["é" * 65]) == [("\\xe9" * 65)[:253] + "..."]
 
 
@@ -50,7 +50,7 @@ def test_all_that_fit_are_kept() -> None:
     assert bounded(warnings) == warnings
 
 
-def test_where_they_are_too_many_the_last_says_how_many_are_left_out() -> None:
+def test_if_there_are_too_many_the_last_says_how_many_are_left_out() -> None:
     warnings = [f"{n:04}" + "w" * 96 for n in range(MAX_TOTAL // 100 + 7)]
     kept = bounded(warnings)
     assert kept == [*warnings[: MAX_TOTAL // 100], "7 more warnings of this kind left out"]

@@ -1,4 +1,4 @@
-"""Replicas of the authority on a fake clock, and the client whose trust the tests are about."""
+"""Replicas of the authority on a fake clock, and a client that verifies the leaves they serve."""
 
 import asyncio
 import random
@@ -45,7 +45,7 @@ def verifies(leaf: bytes, bundle: frozenset[bytes], now: datetime) -> bool:
 
 
 class Hesitant:
-    """A store whose answers take their time, so that replicas overtake each other."""
+    """A store that answers after random delays, so that replicas overtake each other."""
 
     def __init__(self, rng: random.Random, store: Any, seen: Callable[[], None]) -> None:
         self._rng, self._store, self._seen = rng, store, seen
@@ -73,7 +73,7 @@ class Hesitant:
 
 
 class Cluster:
-    """A Secret, a webhook configuration, some replicas, and a clock that only moves by `advance`."""
+    """A Secret, a webhook configuration, replicas, and a clock that moves only when a test moves it."""
 
     def __init__(self, replicas: int, seed: int, policy: Policy | None = None) -> None:
         self.rng = random.Random(seed)
@@ -85,7 +85,7 @@ class Cluster:
         self.bundles.subscribe(self._changed)
         self.replicas: list[Authority] = []
         self._due: list[datetime] = []
-        # Every bundle that a replica published: since when, and until when it was there.
+        # Every bundle that a replica published, with the time when another replaced it.
         self._history: list[tuple[frozenset[bytes], datetime]] = []
         self._published: frozenset[bytes] = frozenset()
         self.last_change = START
@@ -100,7 +100,7 @@ class Cluster:
         self._due[index] = self.now + self._delay()
 
     async def advance(self, span: timedelta) -> None:
-        """Lets time go by; rounds that are due at nearly the same time run at once."""
+        """Advances the clock; rounds that are due at nearly the same time run concurrently."""
         end = self.now + span
         while (first := min(self._due)) <= end:
             self.now = max(first, self.now)
@@ -113,12 +113,12 @@ class Cluster:
         self.verify()
 
     async def settle_down(self) -> None:
-        """Until nothing has changed for long enough that nothing but the next due date can change anything."""
+        """Advances the clock until nothing has changed for so long that only the next due date can cause a change."""
         while self.now < self.last_change + self.policy.settle + timedelta(minutes=3):
             await self.advance(timedelta(minutes=1))
 
     def skip_to(self, time: datetime) -> None:
-        """Leaves out rounds in which nothing is due."""
+        """Moves the clock to `time` without the rounds in between, in which nothing is due."""
         self.now = max(self.now, time)
         self._due = [max(due, self.now + self._delay()) for due in self._due]
         self.verify()
@@ -130,7 +130,7 @@ class Cluster:
         )
 
     def verify(self) -> None:
-        """Every client, whichever bundle it trusts, verifies every leaf that is served."""
+        """Checks that every client, whichever bundle it trusts, verifies every served leaf."""
         bundles = {bundle for bundle, until in self._history if until >= self.now - TRUST_LAGS}
         if self._published:
             bundles.add(self._published)

@@ -117,7 +117,7 @@ def test_replicas_that_start_at_once_end_with_one_ca_that_all_serve(replicas: in
     assert sum(sum(one.renewals.values()) for one in cluster.replicas) == 2
 
 
-def test_who_is_overtaken_adopts_what_the_other_wrote() -> None:
+def test_a_replica_that_is_overtaken_adopts_what_the_other_wrote() -> None:
     setting = Setting()
     setting.secrets.overtaken = 1
     assert setting.check() == pytest.approx(0.1)
@@ -133,7 +133,7 @@ def test_who_is_overtaken_adopts_what_the_other_wrote() -> None:
     assert setting.authority.renewals == {}
 
 
-def test_a_ca_bundle_that_somebody_published_meanwhile_is_not_replaced_by_an_older_one() -> None:
+def test_a_newer_ca_bundle_is_not_replaced_by_an_older_one() -> None:
     setting = Setting()
     setting.secrets.meanwhile = lambda: setting.bundles.put(setting.bundles._configuration)
     assert setting.check() == pytest.approx(0.1)
@@ -144,7 +144,7 @@ def test_a_ca_bundle_that_somebody_published_meanwhile_is_not_replaced_by_an_old
     assert setting.authority.in_sync
 
 
-def test_while_the_api_server_is_away_the_old_certificate_goes_on_and_tries_are_spaced() -> None:
+def test_while_the_api_server_is_away_the_old_certificate_is_served_and_retries_back_off() -> None:
     setting = Setting()
     setting.check()
     serving = setting.authority.serving
@@ -158,7 +158,7 @@ def test_while_the_api_server_is_away_the_old_certificate_goes_on_and_tries_are_
     assert setting.authority.serving != serving
 
 
-def test_a_leaf_is_renewed_though_the_webhook_configuration_cannot_be_read() -> None:
+def test_a_leaf_is_renewed_even_if_the_webhook_configuration_cannot_be_read() -> None:
     setting = Setting()
     setting.check()
     setting.bundles.error = StoreError("forbidden")
@@ -167,7 +167,7 @@ def test_a_leaf_is_renewed_though_the_webhook_configuration_cannot_be_read() -> 
     assert setting.served == [setting.served[0], setting.authority.state.leaf]
 
 
-def test_without_the_right_to_patch_the_secret_is_looked_after_and_nothing_is_served_that_nobody_trusts() -> None:
+def test_without_the_right_to_patch_the_secret_is_maintained_and_no_untrusted_leaf_is_served() -> None:
     setting = Setting()
     setting.bundles.read_only = True
     assert setting.check() == 1
@@ -181,10 +181,10 @@ def test_a_bug_in_a_store_is_counted_and_does_not_end_the_loop(caplog: pytest.Lo
     setting.secrets.error = ZeroDivisionError("bug")
     assert setting.check() == 1
     assert setting.authority.failures == {"unexpected": 1}
-    assert "looking after certificates failed" in caplog.text
+    assert "certificate maintenance failed" in caplog.text
 
 
-def test_a_refused_leaf_is_offered_again_and_the_old_one_goes_on() -> None:
+def test_a_refused_leaf_is_offered_again_and_the_old_one_stays_in_use() -> None:
     setting = Setting()
     setting.check()
     setting.refuse = True
@@ -196,7 +196,7 @@ def test_a_refused_leaf_is_offered_again_and_the_old_one_goes_on() -> None:
     assert setting.authority.serving == setting.authority.state.leaf == setting.served[1]
 
 
-def test_a_foreign_ca_bundle_is_put_right_at_once_and_then_after_growing_pauses() -> None:
+def test_a_foreign_ca_bundle_is_corrected_at_once_and_then_after_growing_pauses() -> None:
     setting = Setting()
     setting.check()
     pauses: list[float] = []
@@ -228,7 +228,7 @@ def test_a_secret_that_somebody_keeps_emptying_is_restored_after_growing_pauses(
     assert setting.authority.serving == good.leaf
 
 
-def test_damage_is_named_once_in_the_log_and_no_key_ever_is(caplog: pytest.LogCaptureFixture) -> None:
+def test_damage_is_logged_once_and_no_key_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     setting = Setting()
     setting.check()
@@ -316,7 +316,7 @@ def test_the_ca_is_rotated_with_an_overlap_that_every_client_survives() -> None:
     assert cluster.largest_bundle <= 3
 
 
-def test_a_secret_that_goes_after_its_configuration_is_not_made_again_as_in_an_uninstall() -> None:
+def test_a_secret_deleted_after_its_configuration_is_not_created_again() -> None:
     setting = Setting()
     setting.check()
     served = setting.authority.serving

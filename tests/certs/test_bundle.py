@@ -30,18 +30,18 @@ def test_only_entries_that_call_our_service_are_ours() -> None:
 
 
 @pytest.mark.parametrize("shape", [{}, {"webhooks": None}, {"webhooks": [{"name": "x", "clientConfig": None}]}])
-def test_a_configuration_without_entries_of_ours_publishes_nothing_and_needs_nothing(shape: dict[str, Any]) -> None:
+def test_a_configuration_without_our_entries_publishes_nothing_and_needs_no_patch(shape: dict[str, Any]) -> None:
     assert published(shape, SERVICE) == ()
     assert bundle_patch(shape, SERVICE, ONE) is None
 
 
-def test_only_what_every_entry_of_ours_trusts_is_published() -> None:
+def test_only_certificates_that_all_our_entries_trust_count_as_published() -> None:
     assert published(configuration(entry("a", ONE + TWO), entry("b", TWO), entry("c", ONE, "other")), SERVICE) == (TWO,)
     assert published(configuration(entry("a", ONE), entry("b", None)), SERVICE) == ()
 
 
 @pytest.mark.parametrize("found", [TWO + ONE, ONE + ONE + TWO, b"comment\n" + ONE.replace(b"\n", b"\r\n") + TWO])
-def test_a_bundle_of_the_same_certificates_is_right_however_it_is_written(found: bytes) -> None:
+def test_a_bundle_with_the_same_certificates_is_correct_however_it_is_written(found: bytes) -> None:
     assert bundle_patch(configuration(entry("a", found)), SERVICE, ONE + TWO) is None
 
 
@@ -54,7 +54,7 @@ def test_the_patch_sets_the_bundle_of_our_wrong_entries_and_nothing_else(found: 
     }
 
 
-def test_a_ca_bundle_that_is_not_base64_is_put_right() -> None:
+def test_a_ca_bundle_that_is_not_base64_is_corrected() -> None:
     broken = entry("a", None)
     broken["clientConfig"]["caBundle"] = "%%%é"
     assert published(configuration(broken), SERVICE) == ()

@@ -1,4 +1,4 @@
-"""An external certificate keeps its CA in the caBundle, and gives and takes its place without a moment of distrust."""
+"""An external certificate keeps its CA in the caBundle; during a rollout from or to it, clients trust every leaf."""
 
 import random
 from base64 import b64encode
@@ -36,7 +36,7 @@ A, B = external("A"), external("B")
 
 
 def finished(round_of: Coroutine[Any, Any, float]) -> float:
-    """What a coroutine returns that waits for nothing, as the stores in memory never make it: a loop costs more."""
+    """Runs a coroutine that never waits, as in-memory stores never wait. This is faster than an event loop."""
     try:
         round_of.send(None)
     except StopIteration as end:
@@ -63,7 +63,7 @@ class Bundles(InMemoryBundleStore):
 
 
 class Place:
-    """A cluster whose clock moves by hand, with replicas of both kinds."""
+    """A cluster with replicas of both kinds; tests move its clock."""
 
     def __init__(self) -> None:
         self.now = START
@@ -105,7 +105,7 @@ class Place:
         self.served.append(pair)
 
 
-def test_the_ca_is_published_and_written_down_for_a_day_and_again_before_that_is_over() -> None:
+def test_the_ca_is_published_and_recorded_for_a_day_and_again_before_the_day_ends() -> None:
     place = Place()
     replica = place.external()
     assert place.check(replica) == [60]
@@ -158,7 +158,7 @@ def test_a_leaf_of_the_same_ca_is_served_at_once_and_one_of_a_new_ca_after_it_ha
     assert place.ca_bundle() == set(B.cas)
 
 
-def test_while_the_api_server_is_away_a_leaf_of_the_same_ca_is_served_and_one_of_another_waits() -> None:
+def test_while_the_api_server_is_away_a_leaf_of_the_same_ca_is_served_but_one_of_another_ca_waits() -> None:
     place = Place()
     ca = issue_ca(START, common_name="kept")
     first, second = (ExternalCertificate(issue_leaf(ca, NAMES, START), (ca.certificate,)) for _ in range(2))
@@ -176,7 +176,7 @@ def test_while_the_api_server_is_away_a_leaf_of_the_same_ca_is_served_and_one_of
     assert place.served == [second.pair]
 
 
-def test_where_the_served_leaf_has_ended_the_new_one_does_not_wait() -> None:
+def test_if_the_served_leaf_has_expired_the_new_one_does_not_wait() -> None:
     place = Place()
     place.files = external("short", lifetime=MINUTE)
     replica = place.external()
@@ -212,7 +212,7 @@ def test_a_foreign_ca_is_removed_and_a_missing_one_put_back() -> None:
 
 
 @pytest.mark.parametrize("missing", [True, False], ids=["no Secret", "no access to it"])
-def test_without_the_secret_the_ca_is_published_all_the_same(missing: bool) -> None:
+def test_the_ca_is_published_even_without_the_secret(missing: bool) -> None:
     place = Place()
     if missing:
         place.secrets.delete()
@@ -224,7 +224,7 @@ def test_without_the_secret_the_ca_is_published_all_the_same(missing: bool) -> N
     assert replica.failures == ({} if missing else {"secret": 1})
 
 
-def test_a_ca_that_did_not_sign_the_leaf_is_seen() -> None:
+def test_only_cas_that_verify_the_leaf_are_its_signers() -> None:
     chained = Pair(A.pair.certificate + A.cas[0], A.pair.private_key)
     assert (
         A.signers()
@@ -236,7 +236,7 @@ def test_a_ca_that_did_not_sign_the_leaf_is_seen() -> None:
 
 
 class Handover:
-    """Watches that whatever is served is verified by whatever is published."""
+    """Checks that the published caBundle always verifies every served leaf."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -252,9 +252,7 @@ class Handover:
 
 @pytest.mark.parametrize("order", range(2))
 @pytest.mark.parametrize("to_files", [True, False], ids=["to files", "from files"])
-def test_one_kind_takes_the_place_of_the_other_with_every_served_leaf_trusted_at_every_moment(
-    to_files: bool, order: int
-) -> None:
+def test_during_a_rollout_from_one_kind_to_the_other_every_served_leaf_is_trusted(to_files: bool, order: int) -> None:
     place = Place()
     rng = random.Random(order)
     kinds: tuple[Callable[[], Authority | ExternalCertificateAuthority], ...] = (place.self_managed, place.external)
@@ -288,7 +286,7 @@ def test_one_kind_takes_the_place_of_the_other_with_every_served_leaf_trusted_at
 
 
 @pytest.mark.parametrize("lifetime", [timedelta(hours=2), timedelta(hours=13)], ids=str)
-def test_a_ca_that_ends_soon_or_has_ended_does_not_make_replicas_write_again_and_again(lifetime: timedelta) -> None:
+def test_a_ca_that_expires_soon_or_has_expired_causes_no_repeated_writes(lifetime: timedelta) -> None:
     place = Place()
     ca = issue_ca(START, common_name="short", lifetime=lifetime)
     place.files = ExternalCertificate(issue_leaf(ca, NAMES, START), (ca.certificate,))
@@ -299,7 +297,7 @@ def test_a_ca_that_ends_soon_or_has_ended_does_not_make_replicas_write_again_and
     assert place.check(replica, other) == [60, 60]
 
 
-def test_of_many_cas_in_the_file_only_the_one_that_is_needed_is_written_down() -> None:
+def test_of_many_cas_in_the_file_only_the_one_that_signed_the_leaf_is_recorded() -> None:
     place = Place()
     many = tuple(issue_ca(START, common_name=f"CA {n}").certificate for n in range(30))
     place.files = ExternalCertificate(A.pair, (*A.cas, *many))

@@ -30,7 +30,7 @@ def umask(mask: int) -> Iterator[None]:
 
 @contextmanager
 def unprivileged() -> Iterator[None]:
-    """Root may write everywhere, so that the tests of a container need another user to be refused."""
+    """Changes to an unprivileged user: tests in a container run as root, which may write everywhere."""
     if os.geteuid() != 0:
         yield
         return
@@ -132,7 +132,7 @@ def test_a_read_only_file_system_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     def refuse(**_: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    # Mounting one needs privileges that a test has not.
+    # A test lacks the privileges to mount a read-only file system.
     monkeypatch.setattr(tempfile, "mkstemp", refuse)
     with pytest.raises(CannotWrite, match=f"^cannot write {tmp_path}/ca.crt: the file system is read-only$"):
         write_pair(tmp_path, b"a CA", PAIR)

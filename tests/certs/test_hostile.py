@@ -1,4 +1,4 @@
-"""What somebody may have put into the Secret, the caBundle or a file: said, bounded, and never the end of the work."""
+"""Hostile content in the Secret, the caBundle or a file: we report it in bounded time and space, and keep working."""
 
 import re
 from base64 import b64decode, b64encode
@@ -24,10 +24,10 @@ def with_bad_version(pem: bytes) -> bytes:
     return b"-----BEGIN CERTIFICATE-----\n" + lines + b"\n-----END CERTIFICATE-----\n"
 
 
-def test_beginnings_without_an_end_take_time_by_their_number_and_not_its_square() -> None:
+def test_begin_lines_without_an_end_take_linear_time() -> None:
     begin = b"-----BEGIN CERTIFICATE-----\n"
     megabyte = begin * (1024 * 1024 // len(begin)) + CA.certificate
-    # With the square it would be minutes.
+    # Quadratic time would take minutes here.
     assert read_certificates(megabyte) == ((CA.certificate,), 0)
 
 
@@ -42,13 +42,13 @@ def test_a_certificate_of_an_unknown_version_is_one_that_cannot_be_read() -> Non
     "time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.5Z", "9999-12-31T23:59:59-12:00", "1969-12-31T00:00:00Z"]
 )
 @pytest.mark.parametrize("annotation", [ROTATE_LEAF_AFTER, ROTATE_CA_AFTER])
-def test_a_request_at_an_absurd_time_is_said_and_left_out(annotation: str, time: str) -> None:
+def test_a_request_with_an_absurd_time_is_reported_and_ignored(annotation: str, time: str) -> None:
     state, problems = read_state({}, {annotation: time})
     assert (state.rotate_leaf_after, state.rotate_ca_after) == (None, None)
     assert problems == (f"the annotation {annotation} is not a time such as 2026-03-01T12:00:00Z",)
 
 
-def test_however_many_lines_make_no_sense_it_is_said_once() -> None:
+def test_many_invalid_lines_are_reported_once() -> None:
     _, problems = read_state({"previous-ca-until": b"abc 0001-01-01T00:00:00+14:00\n" * 1000}, {})
     assert problems == ("previous-ca-until has a line that is not a fingerprint and a time",)
 
@@ -63,7 +63,7 @@ def test_however_many_lines_make_no_sense_it_is_said_once() -> None:
     ],
     ids=["CA of no version", "leaf of no version", "beginnings", "bytes"],
 )
-def test_a_new_replica_puts_right_what_it_finds_and_serves(data: dict[str, bytes]) -> None:
+def test_a_new_replica_repairs_a_damaged_secret_and_serves(data: dict[str, bytes]) -> None:
     setting = Setting()
     setting.secrets.put(data, {ROTATE_LEAF_AFTER: "9999-12-31T23:59:59.5Z"})
     for _ in range(3):
@@ -73,7 +73,7 @@ def test_a_new_replica_puts_right_what_it_finds_and_serves(data: dict[str, bytes
     assert setting.authority.is_trusted
 
 
-def test_a_bundle_with_a_certificate_of_no_version_is_put_right() -> None:
+def test_a_bundle_with_a_certificate_without_a_valid_version_is_corrected() -> None:
     setting = Setting()
     setting.check()
     right = setting.ca_bundle()
@@ -85,5 +85,5 @@ def test_a_bundle_with_a_certificate_of_no_version_is_put_right() -> None:
     assert setting.authority.problem == ""
 
 
-def test_keys_are_in_no_representation() -> None:
+def test_no_repr_shows_a_key() -> None:
     assert not re.search(rb"PRIVATE", repr(Pair(CA.certificate, CA.private_key)).encode())

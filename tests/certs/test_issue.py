@@ -45,7 +45,7 @@ def common_name_of(name: x509.Name) -> list[str | bytes]:
 
 
 def strict_handshake(leaf: Pair, trusted: bytes, hostname: str, directory: Path) -> None:
-    """Raises what the client says."""
+    """Raises the client's error."""
     combined = directory / "server.pem"
     combined.write_bytes(leaf.certificate + leaf.private_key)
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -132,7 +132,7 @@ def test_a_leaf_may_serve_its_names_and_nothing_else() -> None:
     assert authority.key_identifier == ca_identifier.digest
 
 
-def test_keys_are_p256_in_pkcs8_and_never_in_the_representation() -> None:
+def test_keys_are_p256_in_pkcs8_and_never_in_the_repr() -> None:
     ca = issue_ca(NOW, common_name="test CA")
     for pair in (ca, issue_leaf(ca, NAMES, NOW)):
         assert pair.private_key.startswith(b"-----BEGIN PRIVATE KEY-----\n")
@@ -233,11 +233,11 @@ def with_encrypted_key(pair: Pair) -> Pair:
     return Pair(pair.certificate, encrypted)
 
 
-def test_what_is_no_ca_signs_nothing() -> None:
+def test_a_pair_that_is_not_a_ca_signs_nothing() -> None:
     ca, other = issue_ca(NOW, common_name="test CA"), issue_ca(NOW, common_name="other CA")
     leaf = issue_leaf(ca, NAMES, NOW)
     cases: list[tuple[Pair, type[CertificateError], str]] = [
-        (leaf, CannotIssue, "this is not the certificate of a CA of ours"),
+        (leaf, CannotIssue, "this is not one of our CA certificates"),
         (Pair(b"", ca.private_key), InvalidPair, "the certificate of the CA cannot be read"),
         (Pair(ca.certificate[:200], ca.private_key), InvalidPair, "the certificate of the CA cannot be read"),
         (Pair(ca.certificate, b"\xff\x00"), InvalidPair, "the private key of the CA cannot be read"),
@@ -253,7 +253,7 @@ def test_what_is_no_ca_signs_nothing() -> None:
             issue_leaf(pair, NAMES, NOW)
 
 
-def test_a_leaf_of_someone_else_that_says_it_is_no_ca_signs_nothing() -> None:
+def test_a_foreign_leaf_with_ca_false_signs_nothing() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")])
     foreign = issue_ca(NOW, common_name="test CA")
@@ -266,11 +266,11 @@ def test_a_leaf_of_someone_else_that_says_it_is_no_ca_signs_nothing() -> None:
         .sign(signer, certificate_of(foreign).signature_hash_algorithm)  # type: ignore[arg-type]
     )
     pair = Pair(certificate.public_bytes(Encoding.PEM), foreign.private_key)
-    with pytest.raises(CannotIssue, match=r"^this is the certificate of a leaf, not of a CA$"):
+    with pytest.raises(CannotIssue, match=r"^this is a leaf certificate, not a CA certificate$"):
         issue_leaf(pair, NAMES, NOW)
 
 
-def test_names_are_told_apart_in_order_and_without_repetition() -> None:
+def test_names_are_sorted_into_dns_names_and_ips_in_order_and_without_duplicates() -> None:
     assert Names.parse(["B.example", "10.0.0.1", "a", "b.EXAMPLE", "0:0::1", "::1", "7", "hook.123"]) == Names(
         dns=("b.example", "a", "7", "hook.123"), ips=(ip_address("10.0.0.1"), ip_address("::1"))
     )

@@ -35,7 +35,7 @@ def changes(made: Step) -> list[tuple[str, str]]:
     return [(change.what, change.reason) for change in made.changes]
 
 
-def test_where_nothing_is_there_a_ca_and_a_leaf_are_made_in_one_write() -> None:
+def test_an_empty_state_gets_a_ca_and_a_leaf_in_one_write() -> None:
     made = step(State())
     assert changes(made) == [("CA", "missing"), ("leaf", "missing")]
     assert made.state.ca is not None
@@ -96,7 +96,7 @@ def test_a_previous_ca_without_a_date_gets_one_by_which_every_leaf_has_expired()
     assert changes(made) == [("previous CAs", "dated")]
 
 
-def test_of_too_many_previous_cas_those_stay_that_end_last() -> None:
+def test_of_too_many_previous_cas_those_that_end_last_are_kept() -> None:
     cas = [issue_ca(NOW, common_name="old").certificate for _ in range(MOST_PREVIOUS + 2)]
     previous = tuple(PreviousCa(ca, NOW + (n + 1) * DAY) for n, ca in enumerate(cas))
     assert step(replace(GOOD, previous=previous)).state.previous == previous[2:]
@@ -117,7 +117,7 @@ def test_a_deleted_secret_comes_back_from_memory_as_it_was() -> None:
     assert step(State(), Memory(NOW - DAY, FULL, LEAF)).state == FULL
 
 
-def test_what_one_replica_dropped_because_it_ended_another_with_a_slow_clock_does_not_put_back() -> None:
+def test_a_replica_with_a_slow_clock_does_not_restore_a_ca_that_another_dropped_as_expired() -> None:
     memory = replace(WARM, state=replace(GOOD, previous=(PreviousCa(NEXT.certificate, NOW + 4 * MINUTE),)))
     assert changes(step(GOOD, memory)) == []
 
@@ -150,13 +150,13 @@ def test_a_ca_whose_key_is_lost_for_good_is_replaced_by_way_of_the_next_one() ->
         (NOW + 3651 * DAY, [("CA", "expired"), ("leaf", "expired")]),
     ],
 )
-def test_where_no_leaf_is_valid_any_more_nothing_is_waited_for(now: datetime, expected: list[tuple[str, str]]) -> None:
+def test_if_no_leaf_is_valid_nothing_waits(now: datetime, expected: list[tuple[str, str]]) -> None:
     made = step(GOOD, COLD, now=now)
     assert changes(made) == expected
     assert changes(step(made.state, COLD, now=now)) == []
 
 
-def test_an_announced_ca_takes_over_at_once_where_nothing_else_is_left() -> None:
+def test_an_announced_ca_takes_over_at_once_if_nothing_else_is_left() -> None:
     made = step(State(next_ca=NEXT))
     assert changes(made) == [("CA", "missing"), ("leaf", "missing")]
     assert made.state.ca == NEXT
@@ -206,7 +206,7 @@ TRUSTS_BOTH = State(ca=NEXT, leaf=NEXT_LEAF, previous=(PreviousCa(CA.certificate
         (FOREIGN_LEAF, seen(NEXT, since=NOW), NEXT_LEAF),
     ],
 )
-def test_a_leaf_is_served_when_clients_trust_it_or_nothing_better_is_there(
+def test_a_leaf_is_served_when_clients_trust_it_or_no_better_one_exists(
     serving: Pair | None, history: BundleHistory, chosen: Pair | None
 ) -> None:
     memory = Memory(NOW, TRUSTS_BOTH, serving)
@@ -224,7 +224,7 @@ def test_an_expired_leaf_gives_way_to_a_valid_one_whether_clients_trust_it_or_no
     assert serving_choice(TRUSTS_BOTH, memory, seen(CA), POLICY, NOW + MINUTE) == NEXT_LEAF
 
 
-def test_sightings_begin_anew_after_a_gap_a_silence_or_a_clock_that_was_put_back() -> None:
+def test_the_bundle_history_starts_again_after_a_gap_a_silence_or_a_clock_that_was_set_back() -> None:
     ca = CA.certificate
     first = BundleHistory().observed([ca], NOW)
     assert first.observed([ca], NOW + 2 * MINUTE).since == {ca: NOW}

@@ -1,4 +1,4 @@
-"""What the log says of a caBundle that was written: our own news, or somebody else's change."""
+"""The log tells whether we published a new caBundle or restored one that somebody else changed."""
 
 import asyncio
 import logging
@@ -13,10 +13,10 @@ from tests.certs.replicas import SERVICE, START, configuration
 
 CA = issue_ca(START, common_name="CA").certificate
 NEXT_CA = issue_ca(START, common_name="next CA").certificate
-PUT_RIGHT = "somebody else has changed the caBundle: put right, 1 certificates"
+PUT_RIGHT = "somebody else changed the caBundle; we restored it: 1 certificates"
 
 
-def test_the_log_tells_news_from_what_somebody_else_changed(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_distinguishes_a_new_bundle_from_a_restored_one(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bundles, now = InMemoryBundleStore(configuration()), START
     writer, reader = (Publisher(bundles, SERVICE, lambda: now) for _ in range(2))
@@ -38,5 +38,5 @@ def test_the_log_tells_news_from_what_somebody_else_changed(caplog: pytest.LogCa
     assert publish(writer, CA) == [f"WARNING {PUT_RIGHT}"]
     now += timedelta(minutes=1)
     bundles.put(configuration())
-    assert publish(writer, CA) == [f"WARNING {PUT_RIGHT}; it keeps happening, so the next time waits for 4 s"]
+    assert publish(writer, CA) == [f"WARNING {PUT_RIGHT}; this keeps happening, so the next repair waits 4 s"]
     assert publish(writer, CA + NEXT_CA) == ["INFO published the caBundle: 2 certificates"]

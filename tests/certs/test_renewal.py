@@ -57,7 +57,7 @@ def test_a_lifetime_of_seconds_is_counted_from_issuance_not_from_the_backdated_s
     assert renewal_reason(QUICK, CA, NAMES, NOW + timedelta(seconds=second)) == reason
 
 
-def test_a_leaf_that_ends_with_its_ca_is_not_due_before_its_end_as_the_next_would_live_no_longer() -> None:
+def test_a_leaf_that_ends_with_its_ca_is_not_due_before_its_end() -> None:
     assert due_at(CLAMPED, SHORT_CA) == NOW + 30 * DAY
     assert renewal_reason(CLAMPED, SHORT_CA, NAMES, NOW + 30 * DAY - MINUTE) is None
     assert renewal_reason(CLAMPED, SHORT_CA, NAMES, NOW + 30 * DAY) == "expired"
@@ -110,14 +110,14 @@ def test_a_ca_that_cannot_sign_is_replaced(ca: Pair | None, reason: str | None) 
         (timedelta(milliseconds=1), timedelta(seconds=1), "requested"),
     ],
 )
-def test_a_request_makes_due_what_was_issued_before_it_and_nothing_in_advance(
+def test_a_request_makes_older_certificates_due_but_not_before_its_time(
     requested: timedelta, at: timedelta, reason: str | None
 ) -> None:
     assert renewal_reason(LEAF, CA, NAMES, NOW + at, requested=NOW + requested) == reason
     assert ca_renewal_reason(CA, NOW + at, requested=NOW + requested) == reason
 
 
-def test_what_is_issued_when_a_request_takes_effect_fulfils_it() -> None:
+def test_a_certificate_issued_when_a_request_takes_effect_fulfils_it() -> None:
     requested = NOW + timedelta(milliseconds=400)
     effective = takes_effect_at(requested)
     renewed = issue_leaf(CA, NAMES, effective)

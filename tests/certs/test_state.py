@@ -44,7 +44,7 @@ def test_requests_are_read_from_annotations_in_any_time_zone() -> None:
 
 
 @pytest.mark.parametrize("text", ["soon", "2026-03-01T12:00:00"])
-def test_a_request_that_is_no_time_is_a_problem_and_no_request(text: str) -> None:
+def test_a_request_with_an_invalid_time_is_reported_and_ignored(text: str) -> None:
     state, problems = read_state({}, {ROTATE_CA_AFTER: text})
     assert state == State()
     assert problems == (f"the annotation {ROTATE_CA_AFTER} is not a time such as 2026-03-01T12:00:00Z",)

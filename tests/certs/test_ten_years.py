@@ -89,7 +89,7 @@ EVENTS: list[Callable[[Cluster], None]] = [
 
 
 @pytest.mark.parametrize(("replicas", "seed"), [(1, 1), (2, 2), (5, 3)])
-def test_ten_years_pass_without_a_client_that_cannot_verify_what_is_served(replicas: int, seed: int) -> None:
+def test_for_ten_years_every_client_can_verify_every_served_leaf(replicas: int, seed: int) -> None:
     async def walk() -> Cluster:
         cluster = Cluster(replicas, seed)
         await cluster.settle_down()
@@ -114,7 +114,7 @@ def test_ten_years_pass_without_a_client_that_cannot_verify_what_is_served(repli
 
 
 async def disturb(cluster: Cluster) -> None:
-    """Damage and restarts: one after the other, or at once where another replica remembers."""
+    """Damages the Secret and restarts a replica: one after the other, or at once if another replica remembers."""
     for event in cluster.rng.sample(EVENTS, cluster.rng.choice((1, 1, 2))):
         event(cluster)
         if len(cluster.replicas) == 1:

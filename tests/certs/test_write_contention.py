@@ -17,14 +17,14 @@ def test_the_first_repair_is_made_at_once_and_the_pauses_then_double_up_to_five_
     assert timedelta(seconds=300) == LONGEST_PAUSE
 
 
-def test_what_is_new_is_written_at_once_and_starts_a_new_count() -> None:
+def test_new_content_is_written_at_once_and_starts_a_new_count() -> None:
     contention = WriteContention().written("old", NOW).written("old", NOW).written("old", NOW)
     assert contention.may_write_at("old", NOW) == NOW + 4 * SECOND
     assert contention.may_write_at("new", NOW) == NOW
     assert contention.written("new", NOW).may_write_at("new", NOW) == NOW + SECOND
 
 
-def test_calm_ends_a_fight() -> None:
+def test_a_calm_period_ends_the_contention() -> None:
     contention = WriteContention().written("it", NOW).written("it", NOW).written("it", NOW)
     assert contention.is_on(NOW)
     assert contention.is_on(NOW + CALM - SECOND)
@@ -33,10 +33,10 @@ def test_calm_ends_a_fight() -> None:
     assert contention.written("it", NOW + CALM - SECOND).times == 4
 
 
-def test_two_repairs_are_no_fight_yet() -> None:
+def test_two_repairs_are_no_contention_yet() -> None:
     assert not WriteContention().written("it", NOW).written("it", NOW).is_on(NOW)
 
 
-def test_a_clock_that_was_put_back_ends_the_pause() -> None:
+def test_a_clock_that_was_set_back_ends_the_pause() -> None:
     contention = WriteContention().written("it", NOW).written("it", NOW)
     assert contention.may_write_at("it", NOW - SECOND) == NOW - SECOND

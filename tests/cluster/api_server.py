@@ -1,4 +1,4 @@
-"""An API server that does what a test tells it: real sockets, one step a request."""
+"""A scripted API server: it uses real sockets and answers each request with one step of a test's script."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ class Request:
 
 
 class Answer:
-    """What to send back. A step that returns without having said how many bytes there are ends the connection."""
+    """The answer to send. If a step returns without sending a Content-Length, the connection ends."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
@@ -50,7 +50,7 @@ class Answer:
         await self._writer.drain()
 
     async def end(self) -> None:
-        """The watch ends as one does after its timeoutSeconds."""
+        """Ends the watch as the API server does after timeoutSeconds."""
         self._writer.write(b"0\r\n\r\n")
         await self._writer.drain()
         self.keeps_connection = True
@@ -64,7 +64,7 @@ Step: TypeAlias = Callable[[Request, Answer], Awaitable[None]]
 
 @dataclass
 class ApiServer:
-    """Answers the n-th request by the n-th step, and hangs after the last; or every request by `every`."""
+    """Answers the n-th request with the n-th step and hangs after the last; or answers every request with `every`."""
 
     steps: list[Step] = field(default_factory=list)
     every: Step | None = None
@@ -80,7 +80,7 @@ class ApiServer:
     async def running(self, context: ssl.SSLContext | None = None) -> AsyncIterator["ApiServer"]:
         connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
-        # No coroutine: a task that is cancelled before it began could not close its connection.
+        # Not a coroutine: a task that is cancelled before it starts could not close its connection.
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if server.is_serving():
                 connections[writer] = asyncio.create_task(serve(reader, writer))
@@ -101,7 +101,7 @@ class ApiServer:
         try:
             yield self
         finally:
-            # A connection that a closed server has accepted and not yet handed over would never be closed.
+            # Let the loop hand over connections that the closed server has accepted: otherwise nothing closes them.
             for _ in range(5):
                 await asyncio.sleep(0)
             server.close()
@@ -132,7 +132,7 @@ class ApiServer:
 
 
 def encoded(body: Any) -> bytes:
-    """As the API server writes it: no blanks, and what could be HTML escaped."""
+    """Encodes JSON as the API server does: without blanks, and with HTML characters escaped."""
     text = json.dumps(body, separators=(",", ":"))
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026").encode()
 
@@ -143,19 +143,19 @@ async def hang(_request: Request, _answer: Answer) -> None:
 
 @asynccontextmanager
 async def client_of(server: ApiServer) -> AsyncIterator[KubernetesClient]:
-    """A client without credentials."""
+    """Yields a client without credentials."""
     async with KubernetesClient(AccessSettings(kubeconfig="", kube_api=server.url)) as client:
         yield client
 
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+        while not condition():  # noqa: ASYNC110 - the condition has no event to wait for
             await asyncio.sleep(0.005)
 
 
 def meta(name: str, version: str = "1", role: str = "", namespace: str = "apps", **more: Any) -> dict[str, Any]:
-    """An object's JSON: its metadata alone."""
+    """Returns an object's JSON, with only its metadata."""
     annotations = {"annotations": {"eks.amazonaws.com/role-arn": role}} if role else {}
     return {"metadata": {"name": name, "namespace": namespace, "resourceVersion": version, **annotations, **more}}
 
@@ -177,7 +177,7 @@ def failure(code: int, reason: str, message: str = "no") -> dict[str, Any]:
 
 
 def lists(*items: Any, version: str = "10", token: str = "") -> Step:
-    """A step that answers with a page of a list."""
+    """Returns a step that answers with a page of a list."""
 
     async def step(_request: Request, answer: Answer) -> None:
         await answer.json(200, page(*items, version=version, token=token))
@@ -186,7 +186,7 @@ def lists(*items: Any, version: str = "10", token: str = "") -> Step:
 
 
 def fails(code: int, reason: str, headers: Mapping[str, str] | None = None) -> Step:
-    """A step that refuses."""
+    """Returns a step that answers with an error."""
 
     async def step(_request: Request, answer: Answer) -> None:
         await answer.json(code, failure(code, reason), headers)
@@ -195,7 +195,7 @@ def fails(code: int, reason: str, headers: Mapping[str, str] | None = None) -> S
 
 
 def watches(*events: Any, then: Step = hang) -> Step:
-    """A step that starts a watch with these events."""
+    """Returns a step that starts a watch with these events."""
 
     async def step(request: Request, answer: Answer) -> None:
         await answer.watch(*events)

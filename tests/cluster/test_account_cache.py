@@ -17,7 +17,7 @@ def item(namespace: str, name: str, role: str = "") -> AccountObject:
 
 
 def listed(cache: AccountCache, *items: AccountObject) -> None:
-    """A whole list, in pages of one."""
+    """Passes a whole list to the cache, in pages of one object."""
     listing = cache.begin()
     for each in items:
         listing.add([each])
@@ -52,7 +52,7 @@ def test_the_last_namespace_of_a_list_is_shared_too() -> None:
     assert cache.known_in("a") is before
 
 
-def test_what_serves_does_not_change_before_a_list_is_whole_whatever_its_order() -> None:
+def test_the_state_does_not_change_before_a_list_is_complete_whatever_its_order() -> None:
     cache = AccountCache(Settings(), Arrivals())
     listed(cache, item("a", "app", ROLE), item("b", "app", ROLE))
 
@@ -65,7 +65,7 @@ def test_what_serves_does_not_change_before_a_list_is_whole_whatever_its_order()
     assert list(roles(cache, ("a", "app"), ("a", "new"), ("b", "app"))) == [OTHER_ROLE, ROLE, ROLE]
 
 
-def test_what_is_not_in_a_list_any_more_is_gone() -> None:
+def test_an_account_that_is_missing_from_a_new_list_is_removed() -> None:
     cache = AccountCache(Settings(), Arrivals())
     listed(cache, item("a", "app", ROLE), item("a", "gone", ROLE), item("b", "gone", ROLE))
 
@@ -75,7 +75,7 @@ def test_what_is_not_in_a_list_any_more_is_gone() -> None:
     assert len(cache) == 1
 
 
-def test_a_change_after_a_list_that_shared_is_seen() -> None:
+def test_a_change_after_a_list_with_shared_namespaces_is_seen() -> None:
     cache = AccountCache(Settings(), Arrivals())
     listed(cache, item("a", "app", ROLE))
     listed(cache, item("a", "app", ROLE))

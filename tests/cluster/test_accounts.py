@@ -36,7 +36,7 @@ QUICK = Pace(first_delay=0.001, max_delay=0.002, silence=20)
 
 
 class Cluster:
-    """ServiceAccounts as a test sets them; a watch gets what the test puts into `events`."""
+    """An API server with the test's ServiceAccounts; a watch gets the events that the test puts into `events`."""
 
     def __init__(self, *items: Any) -> None:
         self.items = {(item["metadata"]["namespace"], item["metadata"]["name"]): item for item in items}
@@ -74,7 +74,7 @@ def account(name: str, namespace: str = "apps", **annotations: str) -> AccountOb
     return AccountObject(AccountMeta(name=name, namespace=namespace, annotations=msgspec.Raw(encoded(own))))
 
 
-def test_answers_from_the_list_and_keeps_our_annotations_alone() -> None:
+def test_answers_from_the_list_and_keeps_only_our_annotations() -> None:
     async def run() -> None:
         item = meta("app", role=ROLE)
         item["metadata"]["annotations"]["other.io/key"] = "x"
@@ -92,7 +92,7 @@ def test_answers_from_the_list_and_keeps_our_annotations_alone() -> None:
     asyncio.run(run())
 
 
-def test_a_live_read_finds_what_the_watch_has_not_delivered_and_keeps_nothing() -> None:
+def test_a_live_read_finds_what_the_watch_has_not_delivered_and_caches_nothing() -> None:
     async def run() -> None:
         cluster = Cluster()
         async with following(cluster.server) as accounts:
@@ -109,7 +109,7 @@ def test_a_live_read_finds_what_the_watch_has_not_delivered_and_keeps_nothing() 
 @pytest.mark.parametrize(
     ("namespace", "name"), [("../secrets", "a"), ("n", "a/../../secrets"), ("N", "a"), ("n", "a?x=1"), ("", "a")]
 )
-def test_what_cannot_be_a_name_is_not_asked_for(namespace: str, name: str) -> None:
+def test_an_invalid_name_is_not_looked_up(namespace: str, name: str) -> None:
     async def run() -> None:
         cluster = Cluster()
         async with following(cluster.server) as accounts:
@@ -201,7 +201,7 @@ def test_deleted_and_created_again_with_another_role() -> None:
     asyncio.run(run())
 
 
-def test_tells_all_that_have_annotations_of_ours() -> None:
+def test_lists_all_accounts_with_our_annotations() -> None:
     async def run() -> None:
         cluster = Cluster(meta("app", role=ROLE), meta("plain"))
         async with following(cluster.server) as accounts:
@@ -219,7 +219,7 @@ def with_annotation(item: Any, key: str, value: str) -> Any:
     return item
 
 
-def test_one_that_is_too_large_is_read_live_and_what_was_known_of_it_is_not_served_any_more() -> None:
+def test_an_account_that_is_too_large_is_read_live_and_its_old_state_is_dropped() -> None:
     async def run() -> None:
         cluster = Cluster(meta("app", role=ROLE), with_annotation(meta("large", role=ROLE), "x", HUGE))
         async with following(cluster.server) as accounts:
@@ -244,7 +244,7 @@ def test_one_that_is_too_large_is_read_live_and_what_was_known_of_it_is_not_serv
     asyncio.run(run())
 
 
-def test_one_that_grows_while_a_pod_waits_for_it_is_found() -> None:
+def test_an_account_that_grows_while_a_pod_waits_for_it_is_found() -> None:
     async def run() -> None:
         cluster = Cluster()
         async with following(cluster.server, grace_seconds=20) as accounts:
@@ -259,7 +259,7 @@ def test_one_that_grows_while_a_pod_waits_for_it_is_found() -> None:
     asyncio.run(run())
 
 
-def test_annotations_of_ours_that_are_too_long_to_be_kept_are_read_live_as_they_are() -> None:
+def test_our_annotations_that_are_too_long_for_the_cache_are_read_live_unchanged() -> None:
     prefix = "eks.amazonaws.com"
     lengths = {"just": 4096 - len(ROLE), "long": 4097 - len(ROLE)}
 
@@ -285,7 +285,7 @@ def test_annotations_of_ours_that_are_too_long_to_be_kept_are_read_live_as_they_
     asyncio.run(run())
 
 
-def test_keys_below_our_prefix_that_we_do_not_know_are_not_kept() -> None:
+def test_unknown_keys_with_our_prefix_are_not_cached() -> None:
     async def run() -> None:
         item = with_annotation(meta("app", role=ROLE), "eks.amazonaws.com/other", "x" * 10_000)
         cluster = Cluster(item, with_annotation(meta("none"), "eks.amazonaws.com/note", "x"))
@@ -298,7 +298,7 @@ def test_keys_below_our_prefix_that_we_do_not_know_are_not_kept() -> None:
     asyncio.run(run())
 
 
-def test_of_a_key_that_nearly_is_ours_the_key_is_kept() -> None:
+def test_of_a_misspelled_annotation_the_key_is_cached() -> None:
     async def run() -> None:
         item = with_annotation(meta("app"), "eks.amazonaws.com/role_arn", ROLE)
         async with following(Cluster(item).server) as accounts:
@@ -310,7 +310,7 @@ def test_of_a_key_that_nearly_is_ours_the_key_is_kept() -> None:
     asyncio.run(run())
 
 
-def test_one_that_is_larger_than_any_object_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_that_is_larger_than_any_object_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webhook.cluster.accounts._MAX_ACCOUNT", 100_000)
 
     async def run() -> None:
@@ -325,7 +325,7 @@ def test_one_that_is_larger_than_any_object_is_refused_with_the_reason(monkeypat
     asyncio.run(run())
 
 
-def test_those_of_one_namespace_that_wait_leave_places_for_others() -> None:
+def test_waiting_pods_of_one_namespace_leave_places_for_others() -> None:
     async def run() -> None:
         arrivals = Arrivals()
         async with asyncio.TaskGroup() as pods:
@@ -380,7 +380,7 @@ def test_with_a_role_it_is_answered_at_once() -> None:
     assert cache.get("apps", "a") is None
 
 
-def test_a_list_tells_what_was_created_in_the_last_five_seconds() -> None:
+def test_a_list_shows_which_accounts_were_created_in_the_last_five_seconds() -> None:
     clock = Clock()
     cache = cache_at(clock)
     listing = cache.begin()
@@ -399,7 +399,7 @@ def test_a_list_tells_what_was_created_in_the_last_five_seconds() -> None:
     assert cache.get("apps", "new") == ServiceAccount("apps", "new")
 
 
-def test_what_is_not_recent_any_more_is_forgotten() -> None:
+def test_an_account_is_recent_for_five_seconds() -> None:
     clock = Clock()
     cache = cache_at(clock)
     for number in range(100):

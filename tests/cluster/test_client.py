@@ -35,7 +35,7 @@ ACCOUNTS = Resource("serviceaccounts")
 
 
 class Pki:
-    """A CA of the test's own, with a server's and a client's certificate below `folder`."""
+    """A CA for one test, with a server certificate and a client certificate below `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -66,7 +66,7 @@ class Pki:
         return certificate, private
 
     def _issue(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *, is_ca: bool = False) -> bytes:
-        """Without the extensions that a strict verifier wants, as many an old cluster has them."""
+        """Issues a certificate without the extensions that a strict verifier requires, as in many old clusters."""
         now = datetime.now(UTC)
         builder = (
             x509.CertificateBuilder()
@@ -116,7 +116,7 @@ def kubeconfig(path: Path, url: str, ca: Path, user: object) -> str:
 
 
 def plugin(folder: Path, status: dict[str, str]) -> dict[str, object]:
-    """An exec plugin that counts its calls: its first token is t1."""
+    """Returns an exec plugin that counts its calls: its first token is t1."""
     script = folder / "plugin.py"
     calls = folder / "calls"
     script.write_text(
@@ -142,7 +142,7 @@ def plugin(folder: Path, status: dict[str, str]) -> dict[str, object]:
 async def in_pod(
     server: ApiServer, pki: Pki, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> AsyncIterator[tuple[KubernetesClient, Path]]:
-    """A client in a pod: the server's address in the environment, token and CA in files."""
+    """Yields a client as in a pod: the server's address is in the environment, the token and CA are in files."""
     host, port = server.url.removeprefix("https://").split(":")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
@@ -210,7 +210,7 @@ def test_a_token_that_stays_refused_is_not_read_at_each_request(
         async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, _):
             client._loaded_at -= 60
             for _ in range(3):
-                with pytest.raises(ApiError, match="the API server does not know our credentials") as caught:
+                with pytest.raises(ApiError, match="the API server refuses our credentials") as caught:
                     await client.get(ACCOUNTS)
                 assert caught.value.status == 401
             assert len(server.requests) == 4
@@ -230,7 +230,7 @@ def test_a_pod_without_its_token_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pa
     asyncio.run(run())
 
 
-def test_shows_its_client_certificate_from_kubeconfig(pki: Pki, tmp_path: Path) -> None:
+def test_uses_the_client_certificate_from_kubeconfig(pki: Pki, tmp_path: Path) -> None:
     async def run() -> None:
         server = ApiServer(every=answers)
         async with server.running(pki.context(asks_for_certificates=True)):
@@ -252,7 +252,7 @@ def test_shows_its_client_certificate_from_kubeconfig(pki: Pki, tmp_path: Path) 
     asyncio.run(run())
 
 
-def test_shows_a_client_certificate_that_was_renewed_once_the_old_one_is_refused(pki: Pki, tmp_path: Path) -> None:
+def test_uses_a_renewed_client_certificate_once_the_old_one_is_refused(pki: Pki, tmp_path: Path) -> None:
     async def only_server(request: Request, answer: Answer) -> None:
         renewed = request.subject == ((("commonName", "server"),),)
         await (answers if renewed else fails(401, "Unauthorized"))(request, answer)
@@ -306,7 +306,7 @@ def test_takes_a_certificate_from_an_exec_plugin(pki: Pki, tmp_path: Path) -> No
     asyncio.run(run())
 
 
-def test_an_exec_plugin_that_fails_is_told(pki: Pki, tmp_path: Path) -> None:
+def test_an_exec_plugin_that_fails_is_reported(pki: Pki, tmp_path: Path) -> None:
     async def run() -> None:
         user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/nowhere/plugin"}}
         path = kubeconfig(tmp_path / "config", "https://127.0.0.1:1", pki.ca, user)
@@ -317,7 +317,7 @@ def test_an_exec_plugin_that_fails_is_told(pki: Pki, tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_takes_the_context_that_is_asked_for_and_the_url_over_kubeconfigs(
+def test_uses_the_given_context_and_prefers_the_given_url(
     pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
@@ -338,8 +338,8 @@ def test_takes_the_context_that_is_asked_for_and_the_url_over_kubeconfigs(
     ("content", "context", "problem"),
     [
         (None, "", "no such kubeconfig$"),
-        ("{", "", "not a kubeconfig that can be used"),
-        ("[]", "", "not a kubeconfig that can be used"),
+        ("{", "", "not a usable kubeconfig"),
+        ("[]", "", "not a usable kubeconfig"),
         ("{}", "", "Invalid kube-config file. Expected key"),
         ('{"current-context": "x", "contexts": [], "clusters": [], "users": []}', "nowhere", "with name nowhere"),
     ],
@@ -359,16 +359,16 @@ def test_a_kubeconfig_that_cannot_be_used_is_named(
     asyncio.run(run())
 
 
-def test_without_any_configuration_says_what_to_give() -> None:
+def test_without_any_configuration_says_what_to_set() -> None:
     async def run() -> None:
-        with pytest.raises(ClusterConfigError, match="this is no pod, so give --kubeconfig or set KUBECONFIG"):
+        with pytest.raises(ClusterConfigError, match="we do not run in a pod, so set --kubeconfig or KUBECONFIG"):
             async with KubernetesClient(AccessSettings()):
                 pass
 
     asyncio.run(run())
 
 
-def test_a_server_with_another_ca_is_not_talked_to(pki: Pki, tmp_path: Path) -> None:
+def test_a_server_with_another_ca_is_refused(pki: Pki, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Pki(tmp_path / "other")
 
@@ -384,7 +384,7 @@ def test_a_server_with_another_ca_is_not_talked_to(pki: Pki, tmp_path: Path) -> 
     asyncio.run(run())
 
 
-def test_tells_why_the_server_said_no() -> None:
+def test_an_error_gives_the_reason_of_the_server() -> None:
     async def run() -> None:
         server = ApiServer(
             [
@@ -418,7 +418,7 @@ def test_tells_why_the_server_said_no() -> None:
     asyncio.run(run())
 
 
-def test_an_answer_that_is_too_large_is_not_taken_and_the_client_goes_on() -> None:
+def test_an_answer_that_is_too_large_is_refused_and_the_client_keeps_working() -> None:
     async def floods(_request: Request, answer: Answer) -> None:
         await answer.watch()
         while True:
@@ -436,7 +436,7 @@ def test_an_answer_that_is_too_large_is_not_taken_and_the_client_goes_on() -> No
     asyncio.run(run())
 
 
-def test_of_large_bodies_two_are_taken_at_a_time_and_small_ones_do_not_wait_for_them() -> None:
+def test_only_two_large_bodies_are_read_at_a_time_and_small_ones_do_not_wait_for_them() -> None:
     async def stalls(_request: Request, answer: Answer) -> None:
         await answer.watch()
         await answer.raw(b"x" * 1_100_000)
@@ -492,7 +492,7 @@ def test_a_server_that_hangs_or_is_away_is_unreachable() -> None:
         ("secrets", "", "", "v1/../x"),
     ],
 )
-def test_what_is_no_name_never_gets_into_a_url(parts: tuple[Any, ...]) -> None:
+def test_an_invalid_name_never_gets_into_a_url(parts: tuple[Any, ...]) -> None:
     with pytest.raises(InvalidName):
         Resource(*parts)
 

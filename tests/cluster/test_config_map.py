@@ -50,7 +50,7 @@ def test_asks_for_the_one_config_map_by_its_name() -> None:
     asyncio.run(run())
 
 
-def test_without_a_config_map_there_are_no_mappings_and_that_is_known(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_config_map_there_are_no_mappings_and_the_watch_is_synced(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         server = ApiServer([lists()])
         async with following(server) as config:
@@ -58,7 +58,8 @@ def test_without_a_config_map_there_are_no_mappings_and_that_is_known(caplog: py
             assert len(config.mapping) == 0
 
     asyncio.run(run())
-    assert "ConfigMap eks/pod-identity-webhook: there is none: no role mappings until it is made" in caplog.messages
+    missing = "ConfigMap eks/pod-identity-webhook: it does not exist: no role mappings until it is created"
+    assert missing in caplog.messages
 
 
 def test_follows_changes_keeps_the_last_good_document_and_forgets_a_deleted_one(
@@ -95,7 +96,7 @@ def test_follows_changes_keeps_the_last_good_document_and_forgets_a_deleted_one(
     asyncio.run(run())
 
 
-def test_a_document_is_judged_once_however_often_it_is_listed() -> None:
+def test_a_document_is_parsed_once_however_often_it_is_listed() -> None:
     async def run() -> None:
         bad = config_map("[]")
         server = ApiServer([lists(bad), fails(410, "Expired"), lists(bad)])
@@ -106,7 +107,7 @@ def test_a_document_is_judged_once_however_often_it_is_listed() -> None:
     asyncio.run(run())
 
 
-def test_one_that_vanished_while_nobody_watched_is_noticed_by_the_list() -> None:
+def test_the_next_list_notices_a_deletion_that_the_watch_missed() -> None:
     async def run() -> None:
         server = ApiServer([lists(config_map(mapped(a=ROLE))), fails(410, "Expired"), lists(), hang])
         async with following(server) as config:
@@ -116,7 +117,7 @@ def test_one_that_vanished_while_nobody_watched_is_noticed_by_the_list() -> None
     asyncio.run(run())
 
 
-def test_says_which_rule_is_missing_and_goes_on_when_it_is_there(caplog: pytest.LogCaptureFixture) -> None:
+def test_says_which_rule_is_missing_and_continues_when_it_is_granted(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         server = ApiServer([fails(403, "Forbidden"), lists(config_map(mapped(a=ROLE))), fails(403, "Forbidden")])
         async with following(server) as config:

@@ -38,7 +38,7 @@ def test_the_lines_are_the_same_however_they_are_cut(texts: list[bytes], data: s
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)))))
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     found = lines_of(pieces)
-    # Of a long one as much of its start is kept as had come by then.
+    # How much of a long line's start is kept depends on the chunks.
     assert [line.size if isinstance(line, LongLine) else line for line in found] == [
         len(text) if len(text) > MOST else text for text in texts if text
     ]
@@ -59,7 +59,7 @@ def test_a_line_that_is_cut_off_is_no_line() -> None:
         lines_of([b"a\nb"])
 
 
-def test_a_line_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_PASSED_OVER", 1000)
     with pytest.raises(MalformedAnswer, match="a line of a watch is longer than 1000 bytes"):
         lines_of([b"x" * 100] * 11)
@@ -69,12 +69,12 @@ FILLER = "<" * 5000
 
 
 @pytest.mark.parametrize("kind", ["ADDED", "MODIFIED", "DELETED"])
-def test_a_long_line_tells_whose_event_it_is(kind: str) -> None:
+def test_a_long_line_identifies_its_object(kind: str) -> None:
     item = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"} | meta("app", "12", FILLER)
     assert long_line(encoded(event(kind, item))).event() == (kind, ObjectMeta("app", "apps", "12"))
 
 
-def test_what_an_author_wrote_is_not_taken_for_the_name() -> None:
+def test_text_by_an_author_is_not_taken_for_the_name() -> None:
     deceit = '},"metadata":{"name":"victim","namespace":"kube-system","resourceVersion":"1"'
     metadata = {
         "name": "app",
@@ -100,7 +100,7 @@ def test_what_an_author_wrote_is_not_taken_for_the_name() -> None:
         encoded(bookmark("1" * 5000)),
     ],
 )
-def test_a_long_line_that_does_not_tell_is_malformed(text: bytes) -> None:
+def test_a_long_line_that_does_not_identify_its_object_is_malformed(text: bytes) -> None:
     with pytest.raises(
         MalformedAnswer, match=rf"a line of a watch has {len(text)} bytes and does not start with a nam"
     ):

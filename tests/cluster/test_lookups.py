@@ -12,7 +12,7 @@ from webhook.errors import LookupFailed
 
 
 class Reads:
-    """Reads that a test answers one by one; `started` has them in the order of their start."""
+    """Reads that a test answers one by one; `started` lists them in the order of their start."""
 
     def __init__(self) -> None:
         self.started: list[tuple[str, str]] = []
@@ -106,7 +106,7 @@ def test_a_caller_that_comes_after_a_read_started_gets_one_that_starts_later() -
             late = [callers.create_task(lookups.find("n", "a")) for _ in range(50)]
             await settle()
             assert len(reads.started) == 1
-            # It was created after the first read had passed.
+            # The ServiceAccount is created after the first read.
             reads.answer_none("n", "a")
             await reads.wait_for(2)
             reads.answer("n", "a")
@@ -117,7 +117,7 @@ def test_a_caller_that_comes_after_a_read_started_gets_one_that_starts_later() -
     asyncio.run(run())
 
 
-def test_no_answer_is_kept_for_the_next_caller() -> None:
+def test_no_answer_is_cached_for_the_next_caller() -> None:
     async def run() -> None:
         async with looking_up() as (reads, lookups, callers):
             for count in (1, 2):
@@ -163,13 +163,13 @@ def test_never_more_reads_at_a_time_than_allowed() -> None:
     asyncio.run(run())
 
 
-def test_where_too_many_wait_the_namespace_that_has_the_most_is_refused_and_not_the_newcomer() -> None:
+def test_if_too_many_wait_the_namespace_with_the_most_is_refused_and_not_the_newcomer() -> None:
     async def run() -> None:
         async with looking_up(max_concurrent=1, max_waiting=3) as (reads, lookups, callers):
             flood = [asyncio.create_task(lookups.find("flood", f"s{number}")) for number in range(4)]
             await reads.wait_for(1)
             quiet = callers.create_task(lookups.find("quiet", "a"))
-            with pytest.raises(LookupFailed, match="flood/s3: 3 ServiceAccounts are being looked up already"):
+            with pytest.raises(LookupFailed, match="flood/s3: 3 lookups are already waiting"):
                 await flood[3]
             assert (lookups.waiting, lookups.rejected) == (3, 1)
             with pytest.raises(LookupFailed, match="flood/s4: "):
@@ -184,7 +184,7 @@ def test_where_too_many_wait_the_namespace_that_has_the_most_is_refused_and_not_
     asyncio.run(run())
 
 
-def test_a_caller_that_goes_away_takes_nothing_from_the_others() -> None:
+def test_a_cancelled_caller_does_not_affect_the_others() -> None:
     async def run() -> None:
         async with looking_up(max_concurrent=1) as (reads, lookups, callers):
             callers.create_task(lookups.find("n", "busy"))
@@ -202,7 +202,7 @@ def test_a_caller_that_goes_away_takes_nothing_from_the_others() -> None:
     asyncio.run(run())
 
 
-def test_what_nobody_waits_for_any_more_is_not_read() -> None:
+def test_a_read_that_nobody_waits_for_is_not_started() -> None:
     async def run() -> None:
         async with looking_up(max_concurrent=1) as (reads, lookups, callers):
             busy = callers.create_task(lookups.find("n", "busy"))
@@ -236,7 +236,7 @@ def test_nobody_waits_longer_than_allowed_in_the_queue_either() -> None:
     asyncio.run(run())
 
 
-def test_trouble_with_the_api_server_is_a_failed_lookup_for_all_who_share_it() -> None:
+def test_an_api_error_fails_the_lookups_of_all_callers_that_share_it() -> None:
     async def run() -> None:
         async with looking_up(max_concurrent=1) as (reads, lookups, callers):
             callers.create_task(lookups.find("n", "busy"))
@@ -266,7 +266,7 @@ def test_a_bug_while_reading_reaches_the_caller_and_frees_the_slot() -> None:
     asyncio.run(run())
 
 
-def test_closing_fails_all_who_wait() -> None:
+def test_closing_fails_all_waiting_callers() -> None:
     async def run() -> None:
         reads = Reads()
         lookups = Lookups(reads, seconds=20, max_concurrent=1)

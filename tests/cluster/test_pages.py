@@ -1,4 +1,4 @@
-"""Lists whose objects are as large as somebody liked to make them."""
+"""Lists with objects of any size that a tenant can create."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ HUGE = "<" * 2000
 
 
 class Listed:
-    """What a list had, in its order."""
+    """Records the objects of a list, in order."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -36,7 +36,7 @@ class Listed:
 
 
 class Paged:
-    """An API server whose ServiceAccounts have these roles; `limits` are what it was asked for."""
+    """An API server whose ServiceAccounts have these roles; `limits` records the `limit` of each request."""
 
     def __init__(self, *roles: str, slow_from: int | None = None) -> None:
         self.roles = roles
@@ -54,7 +54,7 @@ class Paged:
         await answer.json(200, page(*items, version="77", token=str(end) if end < len(self.roles) else ""))
 
     def read(self, limit: int) -> tuple[str, list[str]]:
-        """The version and the names of a list."""
+        """Reads a list; returns its version and names."""
 
         async def run() -> tuple[str, list[str]]:
             listed = Listed()
@@ -68,24 +68,24 @@ def names(count: int) -> list[str]:
     return [f"a{number}" for number in range(count)]
 
 
-def test_a_page_that_is_too_large_is_asked_for_with_fewer_objects_until_they_are_small_again(
+def test_a_page_that_is_too_large_is_requested_with_fewer_objects_until_they_are_small_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pages, "_MAX_PAGE", 4000)
     paged = Paged(*[SMALL] * 16, *[LARGE] * 3, *[SMALL] * 29)
-    # 1,300 bytes each: three of them are too much, and one is too much to ask for more at a time.
+    # Each has about 1,300 bytes: a page with three is too large, and a page with one is too large for a higher limit.
     assert paged.read(16) == ("77", names(16) + [f"apps/a{number}: 1316" for number in (16, 17, 18)] + names(48)[19:])
     assert paged.limits == [16, 16, 2, 2, 2, 4, 8, 16]
 
 
-def test_one_object_that_is_larger_than_a_page_is_passed_over_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_is_larger_than_a_page_is_skipped_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "_MAX_PAGE", 4000)
     paged = Paged(SMALL, HUGE, SMALL)
     assert paged.read(8) == ("77", ["a0", "apps/a1: 12115", "a2"])
     assert paged.limits == [8, 1, 2, 1, 1]
 
 
-def test_an_object_that_no_api_server_has_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_is_larger_than_any_real_one_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "_MAX_PAGE", 4000)
     monkeypatch.setattr(pages, "MAX_BODY", 5000)
     paged = Paged(HUGE)
@@ -93,7 +93,7 @@ def test_an_object_that_no_api_server_has_ends_the_list(monkeypatch: pytest.Monk
         paged.read(8)
 
 
-def test_a_page_that_takes_too_long_is_asked_for_with_fewer_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_takes_too_long_is_requested_with_fewer_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "_SECONDS", 0.5)
     paged = Paged(*[SMALL] * 3, slow_from=9)
     assert paged.read(64) == ("77", names(3))
@@ -106,7 +106,7 @@ def test_an_api_server_that_hangs_ends_the_list(monkeypatch: pytest.MonkeyPatch)
         Paged(SMALL, slow_from=1).read(8)
 
 
-def test_a_list_of_nothing_is_whole() -> None:
+def test_an_empty_list_is_complete() -> None:
     async def run() -> None:
         async def null(_request: Request, answer: Answer) -> None:
             body: dict[str, Any] = {"metadata": {"resourceVersion": "5"}, "items": None}

@@ -31,7 +31,7 @@ QUICK = Pace(first_delay=0.001, max_delay=0.002, silence=20)
 
 
 class Recorder:
-    """A sink that keeps names with their versions, and every state that it was in."""
+    """A sink that records names with their versions, and all its states."""
 
     def __init__(self) -> None:
         self.state: dict[str, str] = {}
@@ -78,7 +78,7 @@ class RecorderListing:
 
 
 class Sleeps:
-    """In place of waiting: what would have been waited."""
+    """Replaces sleeping: records the seconds instead."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -152,7 +152,7 @@ def test_applies_each_kind_of_event_and_ignores_one_that_it_does_not_know() -> N
     asyncio.run(run())
 
 
-def test_goes_on_from_a_bookmark_when_the_server_ends_the_watch() -> None:
+def test_continues_from_a_bookmark_when_the_server_ends_the_watch() -> None:
     async def run() -> None:
         server = ApiServer([lists(), watches(bookmark("opaque-77"), then=ends)])
         sleeps = Sleeps()
@@ -166,7 +166,7 @@ def test_goes_on_from_a_bookmark_when_the_server_ends_the_watch() -> None:
     asyncio.run(run())
 
 
-def test_waits_longer_each_time_where_watches_end_at_once_with_nothing() -> None:
+def test_waits_longer_each_time_if_watches_end_at_once_without_events() -> None:
     async def run() -> None:
         server = ApiServer([lists(), *[watches(then=ends)] * 6])
         sleeps = Sleeps()
@@ -179,7 +179,7 @@ def test_waits_longer_each_time_where_watches_end_at_once_with_nothing() -> None
     asyncio.run(run())
 
 
-def test_goes_on_from_the_last_event_after_a_cut() -> None:
+def test_continues_from_the_last_event_after_a_cut() -> None:
     async def run() -> None:
         server = ApiServer(
             [
@@ -241,7 +241,7 @@ def test_a_connection_that_falls_silent_is_noticed() -> None:
     asyncio.run(run())
 
 
-def test_a_watch_that_the_server_forgets_to_end_is_ended_by_us() -> None:
+def test_we_end_a_watch_that_the_server_does_not_end() -> None:
     async def chatters(_request: Request, answer: Answer) -> None:
         while True:
             await answer.events(bookmark("11"))
@@ -267,7 +267,9 @@ def test_a_watch_that_the_server_forgets_to_end_is_ended_by_us() -> None:
     ],
     ids=["by its status", "by an event", "by an event of old versions", "by its status alone", "by its reason alone"],
 )
-def test_lists_again_when_the_version_is_gone_and_serves_the_old_state_until_the_new_one_is_whole(gone: Step) -> None:
+def test_lists_again_when_the_version_is_gone_and_serves_the_old_state_until_the_new_one_is_complete(
+    gone: Step,
+) -> None:
     async def run() -> None:
         proceed = asyncio.Event()
 
@@ -298,9 +300,7 @@ def test_lists_again_when_the_version_is_gone_and_serves_the_old_state_until_the
     ],
     ids=["by its status", "by an event", "unless it says how long to wait"],
 )
-def test_lists_again_at_once_however_long_the_waits_of_the_outage_before_have_become(
-    gone: Step, waits: list[float]
-) -> None:
+def test_lists_again_at_once_however_long_the_waits_of_the_last_outage_were(gone: Step, waits: list[float]) -> None:
     async def run() -> None:
         outage = [fails(503, "ServiceUnavailable")] * 4
         server = ApiServer([lists(), *outage, gone, lists(meta("a"))])
@@ -314,7 +314,7 @@ def test_lists_again_at_once_however_long_the_waits_of_the_outage_before_have_be
     asyncio.run(run())
 
 
-def test_waits_before_it_lists_again_where_the_version_of_each_list_is_gone() -> None:
+def test_waits_before_it_lists_again_if_the_version_of_each_list_is_gone() -> None:
     async def run() -> None:
         server = ApiServer([lists(), *[fails(410, "Expired"), lists()] * 4])
         sleeps = Sleeps()
@@ -328,7 +328,7 @@ def test_waits_before_it_lists_again_where_the_version_of_each_list_is_gone() ->
 
 
 @pytest.mark.parametrize("then", [ends, cuts])
-def test_each_version_that_is_gone_after_a_watch_that_went_well_is_the_first(
+def test_after_a_successful_watch_a_version_that_is_gone_again_causes_no_wait(
     then: Step,
 ) -> None:
     async def run() -> None:
@@ -337,7 +337,7 @@ def test_each_version_that_is_gone_after_a_watch_that_went_well_is_the_first(
         sleeps = Sleeps()
         async with watching(server, Pace(first_delay=1, max_delay=8), sleep=sleeps) as (watch, _):
             await until(lambda: watch.lists == 4)
-        # A watch that is cut is asked for again after the shortest wait; neither waits before it lists.
+        # After a cut, the watch waits for the shortest time; neither case waits before it lists.
         assert [seconds for seconds in sleeps.seconds if seconds > 1] == []
         assert len(sleeps.seconds) == (3 if then is cuts else 0)
 
@@ -383,7 +383,7 @@ def test_an_error_event_of_another_kind_makes_it_list_again() -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"<html>", b'{"type":"ADDED","object":{"metadata":7}}', b'{"type":"ADDED"}'])
-def test_an_event_that_makes_no_sense_makes_it_list_again(garbage: bytes) -> None:
+def test_an_invalid_event_makes_it_list_again(garbage: bytes) -> None:
     async def run() -> None:
         server = ApiServer([lists(meta("a")), watches(garbage), lists(meta("b"))])
         async with watching(server) as (watch, recorder):
@@ -393,7 +393,7 @@ def test_an_event_that_makes_no_sense_makes_it_list_again(garbage: bytes) -> Non
     asyncio.run(run())
 
 
-def test_a_line_without_end_is_not_taken_into_memory() -> None:
+def test_a_line_without_an_end_is_not_held_in_memory() -> None:
     async def floods(_request: Request, answer: Answer) -> None:
         while True:
             await answer.raw(b"x" * 65536)
@@ -407,7 +407,7 @@ def test_a_line_without_end_is_not_taken_into_memory() -> None:
     asyncio.run(run())
 
 
-def test_an_object_that_is_too_large_is_passed_over_and_the_watch_goes_on() -> None:
+def test_an_object_that_is_too_large_is_skipped_and_the_watch_continues() -> None:
     huge = "<" * 60_000
     events = [
         event("ADDED", meta("large", "11", huge)),
@@ -422,7 +422,7 @@ def test_an_object_that_is_too_large_is_passed_over_and_the_watch_goes_on() -> N
         server = ApiServer([lists(meta("a"), meta("b")), watches(*events, then=cuts)])
         async with watching(server) as (watch, recorder):
             await server.wait_for_requests(3)
-            # It goes on from the large one.
+            # The watch continues from the version of the large object.
             assert server.requests[2].query["resourceVersion"] == "16"
             large = [f"{version}: {size} bytes" for version, size in (("11", 360145), ("16", 360148))]
             assert recorder.history[1:] == [
@@ -464,7 +464,7 @@ def test_keeps_trying_while_the_server_is_away_and_is_not_synced_meanwhile() -> 
             await asyncio.wait_for(watch.wait_synced(), 20)
             assert watch.restarts["denied"] == 1
             assert watch.restarts["refused"] == 1
-            # Of two cuts in a row aiohttp itself makes good the first: it asks once more.
+            # Of two cuts in a row, aiohttp itself retries after the first.
             assert watch.restarts["cut"] in {1, 2}
 
     asyncio.run(run())
@@ -493,7 +493,7 @@ def test_a_list_without_a_version_is_malformed_and_changes_nothing() -> None:
     asyncio.run(run())
 
 
-def test_age_counts_from_the_last_word_of_the_server() -> None:
+def test_age_counts_from_the_last_message_of_the_server() -> None:
     async def run() -> None:
         now = [100.0]
         proceed = asyncio.Event()
@@ -523,7 +523,7 @@ class Broken(Recorder):
         raise LookupError(f"a bug with {item.metadata.name}")
 
 
-def test_the_age_is_that_of_the_state_that_serves_while_a_new_list_is_not_whole() -> None:
+def test_the_age_is_that_of_the_old_state_until_a_new_list_is_complete() -> None:
     async def run() -> None:
         now = [100.0]
         proceed = asyncio.Event()
@@ -554,7 +554,7 @@ def test_a_bug_in_the_sink_is_logged_and_survived(caplog: pytest.LogCaptureFixtu
             async with running(watch.run()):
                 await recorder.wait_for({"b": "1"})
         assert watch.restarts["bug"] == 1
-        assert "a bug while following them" in caplog.text
+        assert "the watch failed because of a bug" in caplog.text
 
     asyncio.run(run())
 

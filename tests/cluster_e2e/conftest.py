@@ -1,4 +1,4 @@
-"""Fixtures of the tests on a whole cluster, with its nodes: any that KUBECONFIG names and that has the IMAGE."""
+"""Fixtures of the tests on a whole cluster with nodes: any cluster that KUBECONFIG names and whose nodes have IMAGE."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Takes a line for the end of the report."""
+    """A function that adds a line to the end of the report."""
     return request.config.stash[_MEASURED].append
 
 
@@ -44,7 +44,7 @@ def image() -> str:
 @pytest.fixture(scope="session")
 def api() -> Iterator[ProxiedApi]:
     with connected() as connection:
-        # Newer clusters label every namespace with its name; the chart's notes say to do this on older ones.
+        # Newer clusters label every namespace with its name; for older ones, the chart's notes tell admins to do this.
         if version(connection) < (1, 21):
             label = {"kubernetes.io/metadata.name": "kube-system"}
             connection.patch("/api/v1/namespaces/kube-system", {"metadata": {"labels": label}})
@@ -53,15 +53,15 @@ def api() -> Iterator[ProxiedApi]:
 
 @pytest.fixture(scope="session")
 def kubernetes_version(api: ProxiedApi) -> tuple[int, int]:
-    """Major and minor version of the cluster."""
+    """The major and minor version of the cluster."""
     return version(api)
 
 
 @pytest.fixture(scope="session")
 def release(api: ProxiedApi, image: str, measured: Callable[[str], None]) -> Iterator[Release]:
-    """The release that the tests share: defaults, in a namespace that demands restricted pods."""
+    """The release that the tests share: default values, in a namespace that enforces restricted pods."""
     make_namespace(api, _NAMESPACE)
-    # The documents' own commands use the chart's name, of which a cluster can have one.
+    # The commands in the documents use the chart's name, and a cluster can have only one release with that name.
     shared = Release(api, _NAMESPACE, image, name="e2e-pod-identity-webhook")
     try:
         measured(f"helm install, 2 replicas ready: {shared.install():.1f} s")
@@ -74,7 +74,7 @@ def release(api: ProxiedApi, image: str, measured: Callable[[str], None]) -> Ite
 
 @pytest.fixture
 def namespace(api: ProxiedApi, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace of the test's own that demands restricted pods, with the ServiceAccount `reports`."""
+    """A namespace for one test that enforces restricted pods and has the ServiceAccount `reports`."""
     name = make_namespace(api, f"e2e-{request.node.name.removeprefix('test_').replace('_', '-')}"[:50].rstrip("-"))
     yield name
     remove_namespace(api, name)

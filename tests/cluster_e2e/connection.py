@@ -1,4 +1,4 @@
-"""The cluster that KUBECONFIG names: kubectl knows every way to log in, so its proxy makes the connection."""
+"""Connects to the cluster that KUBECONFIG names, through `kubectl proxy`, which supports every way to log in."""
 
 import os
 import re
@@ -15,14 +15,14 @@ from tests.e2e.programs import kubectl
 
 
 class ProxiedApi(Api):
-    """The API by way of a proxy on this machine that adds the credentials."""
+    """The API through a local proxy that adds the credentials."""
 
     def __init__(self, url: str, *, timeout: float = 40.0) -> None:
         self.url = url
         self._clients = Clients(lambda: httpx.Client(base_url=url, timeout=timeout, trust_env=False))
 
     def log(self, namespace: str, pod: str, container: str = "") -> str:
-        """The log of a container so far, by default the pod's only one; empty where there is none yet."""
+        """Returns a container's log so far, by default of the pod's only container; empty if there is none yet."""
         which = {"container": container} if container else {}
         answer = self._clients.mine.get(f"/api/v1/namespaces/{namespace}/pods/{pod}/log", params=which)
         return answer.text if answer.is_success else ""
@@ -30,7 +30,7 @@ class ProxiedApi(Api):
 
 @contextmanager
 def connected() -> Iterator[ProxiedApi]:
-    """The API as whoever KUBECONFIG says, for as long as the context lasts."""
+    """Yields the API as the user in KUBECONFIG, while the context lasts."""
     proxy = subprocess.Popen(
         [str(kubectl()), "proxy", "--port=0"],
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Pods that are created all the time while something is done to the webhook: none may be lost, or lack its role."""
+"""Creates pods without pause during operations on the webhook: none may be refused or lack its role."""
 
 import threading
 import time
@@ -16,9 +16,9 @@ _EVERY_REAL = 25
 
 
 class Creations:
-    """Creates pods that must have their role, one after the other in each of two threads, until the context ends.
+    """Creates pods that must have their role, one after another in each of two threads, until the context ends.
 
-    Most are dry runs, which take the same way through admission; each 25th is real, and fits on no node.
+    Most are dry runs, which take the same path through admission; every 25th is real but fits on no node.
     """
 
     def __init__(self, api: Api, namespace: str, image: str) -> None:

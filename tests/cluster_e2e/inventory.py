@@ -1,15 +1,15 @@
-"""All objects of a cluster, by name: what an uninstall leaves behind is the difference."""
+"""Lists all objects of a cluster by name: comparing two lists shows what an uninstall leaves behind."""
 
 from collections.abc import Iterator
 
 from tests.e2e.api import Api, ApiError, Object
 
-# Written by the cluster itself at any time: they say what happened, or who leads.
+# The cluster itself writes these objects at any time.
 _PASSING = frozenset({"events", "leases", "componentstatuses", "nodes", "pods.metrics.k8s.io", "nodes.metrics.k8s.io"})
 
 
 def inventory(api: Api) -> set[str]:
-    """Every object that can be listed, as `resource namespace/name`; once, by the group's preferred version."""
+    """Returns every object that can be listed, once, as `resource namespace/name`, by the group's preferred version."""
     return {
         f"{kind} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
         for kind, path in _lists(api)
@@ -18,7 +18,7 @@ def inventory(api: Api) -> set[str]:
 
 
 def mentioning(api: Api, label: str, value: str) -> set[str]:
-    """Every object with this label, listed the same way."""
+    """Returns every object with this label, in the same form."""
     return {
         f"{kind} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
         for kind, path in _lists(api)

@@ -1,4 +1,4 @@
-"""The chart, installed by the real Helm, and what is in the cluster because of it."""
+"""A release of the chart by the real Helm, and its objects in the cluster."""
 
 import os
 import time
@@ -12,19 +12,19 @@ from tests.e2e.api import Object
 from tests.e2e.waiting import wait_until
 
 CHART = os.environ.get("CHART") or Path(__file__).parents[2] / "charts" / "pod-identity-webhook"
-# A node of 1.20 sees a pod's readiness up to a minute late.
+# In seconds. A node of Kubernetes 1.20 reports a pod's readiness up to a minute late.
 PATIENCE = 150.0
 
 
 def image_values(image: str) -> dict[str, Any]:
-    """The chart's values for `registry/repository:tag`."""
+    """Returns the chart's values for the image `registry/repository:tag`."""
     name, _, tag = image.rpartition(":")
     registry, _, repository = name.rpartition("/")
     return {"image": {"registry": registry, "repository": repository, "tag": tag}}
 
 
 class Release:
-    """One release of the chart, `install`ed once. All methods return when the cluster is as they say."""
+    """One release of the chart. Each method waits until the cluster has reached the new state."""
 
     def __init__(self, api: ProxiedApi, namespace: str, image: str, *, name: str) -> None:
         self.api = api
@@ -40,7 +40,7 @@ class Release:
         return f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{self.name}"
 
     def install(self) -> float:
-        """Installs with defaults, but for the image; the seconds until all pods were ready."""
+        """Installs with default values except the image; returns the seconds until all pods were ready."""
         began = time.monotonic()
         self._helm.install(CHART, self.name, image_values(self.image))
         self.wait_rolled_out()
@@ -55,7 +55,7 @@ class Release:
         self.wait_rolled_out()
 
     def test(self) -> float:
-        """`helm test`; the seconds that it took. Raises HelmReleaseError where it fails."""
+        """Runs `helm test` and returns the seconds that it took. Raises HelmReleaseError if it fails."""
         began = time.monotonic()
         self._helm.test(self.name, timeout=120)
         return time.monotonic() - began
@@ -68,25 +68,25 @@ class Release:
         self._helm.close()
 
     def pods(self, *, all_states: bool = False) -> list[Object]:
-        """The webhook's pods; without `all_states`, those that are not ending."""
+        """Returns the webhook's pods; without `all_states`, only those that are not ending."""
         selector = f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component=webhook"
         items: list[Object] = self.api.get(f"/api/v1/namespaces/{self.namespace}/pods", labelSelector=selector)["items"]
         return [item for item in items if all_states or "deletionTimestamp" not in item["metadata"]]
 
     def restart(self) -> None:
-        """As `kubectl rollout restart` does it."""
+        """Restarts the pods as `kubectl rollout restart` does."""
         annotations = {"kubectl.kubernetes.io/restartedAt": str(time.time())}
         self.api.patch(self.deployment_path, {"spec": {"template": {"metadata": {"annotations": annotations}}}})
         self.wait_rolled_out()
 
     def scale(self, replicas: int) -> None:
-        # By Helm: whoever else writes a field of its objects is in conflict with its next upgrade.
+        # Use Helm: if another client writes a field, the next upgrade by Helm has a conflict.
         self.upgrade({"replicaCount": replicas})
         if not replicas:
             wait_until(lambda: not self.pods(all_states=True), "the end of all pods", within=PATIENCE)
 
     def wait_rolled_out(self) -> None:
-        """All pods are of the newest kind, ready, and the others are gone or going."""
+        """Waits until all pods have the newest template and are ready, and all others have ended or are ending."""
         wait_until(self._is_rolled_out, "the rollout", within=PATIENCE, last_seen=self.state)
 
     def _is_rolled_out(self) -> bool:
@@ -100,7 +100,7 @@ class Release:
         )
 
     def state(self) -> str:
-        """What the pods are at, and the end of their logs, for the message of a failure."""
+        """Returns the state of the pods and the end of their logs, for failure messages."""
         lines = []
         for pod in self.pods(all_states=True):
             name = pod["metadata"]["name"]

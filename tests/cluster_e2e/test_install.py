@@ -1,4 +1,4 @@
-"""`helm install` with defaults, nothing else: pods have their credentials, and nothing stays after `helm uninstall`."""
+"""`helm install` with default values: pods get their credentials, and `helm uninstall` leaves nothing behind."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ def test_a_pod_reads_its_token_as_a_user_who_is_not_root(
     claims = report["claims"]
     assert claims["aud"] == ["sts.amazonaws.com"]
     assert claims["sub"] == f"system:serviceaccount:{namespace}:{ACCOUNT}"
-    # One that a cluster extends is the API server's own; this one is not.
+    # The API server extends the lifetime only of tokens for itself, and this token is not for the API server.
     assert claims["exp"] - claims["iat"] == 86400
 
 

@@ -1,4 +1,4 @@
-"""Mounts beside ours, by the node's own runtime: a pod that runs without the webhook runs with it."""
+"""Other mounts beside ours, with the node's real runtime: a pod that runs without the webhook also runs with it."""
 
 import json
 from typing import Any, Final
@@ -11,7 +11,7 @@ from tests.e2e.objects import ROLE, config_maps, pods
 from tests.e2e.waiting import wait_until
 
 OURS: Final = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
-# Says whether there is a token, and of which role.
+# Prints whether there is a token, and the role.
 SAYS: Final = """
 import json, os
 path = os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE", "")
@@ -21,7 +21,7 @@ SETTINGS: Final = {"name": "settings", "configMap": {"name": "settings"}}
 SCRATCH: Final[Object] = {"name": "scratch", "emptyDir": {}}
 HAS: Final = {"role": ROLE, "token": True}
 HAS_NOT: Final = {"role": None, "token": False}
-# What a container mounts, and what it then finds.
+# For each container: its mounts, and the expected output.
 CASES: Final[dict[str, tuple[list[Object], dict[str, Any]]]] = {
     "nothing": ([], HAS),
     "read-only-parent": ([{"name": "settings", "mountPath": "/var/run/secrets"}], HAS_NOT),
@@ -35,14 +35,14 @@ CASES: Final[dict[str, tuple[list[Object], dict[str, Any]]]] = {
 }
 
 
-def test_every_container_starts_whatever_it_mounts_around_ours(
+def test_every_container_starts_whatever_other_mounts_it_has(
     api: ProxiedApi, release: Release, namespace: str, image: str
 ) -> None:
     assert release.pods()
     api.create(config_maps(namespace), {"metadata": {"name": "settings"}, "data": {"a": "b"}})
     pod = restricted_pod("mounts", image, command=["python3", "-c", SAYS])
     (container,) = pod["spec"]["containers"]
-    # Each has volumes of its own: a folder that kubelet makes in one for a container is there for all that mount it.
+    # Give each container its own volumes: if kubelet creates a folder in a shared volume, all its containers see it.
     pod["spec"]["containers"] = [
         {**container, "name": name, "volumeMounts": [{**one, "name": f"{name}-{one['name']}"} for one in mounts]}
         for name, (mounts, _) in CASES.items()

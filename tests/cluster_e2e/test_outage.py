@@ -1,4 +1,4 @@
-"""With no webhook left: who can do without a role goes on, who cannot is refused, and we ourselves start again."""
+"""No webhook runs: pods that need no role are admitted, pods that need one are refused, and our own pods can start."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,7 +17,7 @@ def stopped(release: Release) -> Iterator[Release]:
     release.scale(2)
 
 
-def test_a_pod_without_the_label_is_admitted_as_it_is(api: Api, stopped: Release, namespace: str, image: str) -> None:
+def test_a_pod_without_the_label_is_admitted_unchanged(api: Api, stopped: Release, namespace: str, image: str) -> None:
     assert stopped.pods() == []
     assert role_of(api.create(pods(namespace), restricted_pod("plain", image))) is None
 
@@ -41,6 +41,6 @@ def test_pods_of_kube_system_start_even_with_the_label(api: Api, stopped: Releas
 
 
 def test_our_own_pods_start_and_give_roles_again(api: Api, stopped: Release, namespace: str, image: str) -> None:
-    # The last test here: the others want them stopped.
+    # This must be the last test of the file: the others need the webhook stopped.
     stopped.scale(2)
     assert role_of(api.create(pods(namespace), restricted_pod("after", image, labels=REQUIRED))) == ROLE

@@ -1,4 +1,4 @@
-"""The helm commands that the documents show, in their order."""
+"""Runs the helm commands that the documents show, in their order."""
 
 import os
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.helm_command import HelmCommand, helm_command
 
 
 @pytest.mark.parametrize("page", ["README.md", "charts/pod-identity-webhook/README.md"])
-def test_what_is_shown_installs_tests_and_uninstalls(
+def test_the_shown_commands_install_test_and_uninstall(
     page: str, api: ProxiedApi, image: str, measured: Callable[[str], None]
 ) -> None:
     shown = [helm_command(line) for line in commands(ROOT / page) if line.startswith("helm ") and "|" not in line]
@@ -36,7 +36,7 @@ def test_what_is_shown_installs_tests_and_uninstalls(
 
 
 def _run(helm: helm_python.Config, command: HelmCommand, image: str) -> None:
-    # Of what is shown, only the image is another: the one that the nodes have.
+    # Use the values as shown, but with the image that the nodes have.
     values = {**command.values, **image_values(image)}
     if command.verb == "install":
         helm.install(

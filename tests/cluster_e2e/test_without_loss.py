@@ -1,4 +1,4 @@
-"""Whatever is done to a release that runs, no pod that needs its role is lost or goes without."""
+"""During every operation on a running release, each pod that needs its role is admitted and gets it."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from tests.e2e.api import Api
 from tests.e2e.waiting import wait_until
 
 
-def test_a_rolling_restart(
+def test_no_pod_is_lost_in_a_rolling_restart(
     api: Api, release: Release, namespace: str, image: str, measured: Callable[[str], None]
 ) -> None:
     old = _names(release)
@@ -19,12 +19,12 @@ def test_a_rolling_restart(
     creations.assert_none_lost()
 
 
-def test_a_pod_of_ours_is_deleted(
+def test_no_pod_is_lost_when_one_of_our_pods_is_deleted(
     api: Api, release: Release, namespace: str, image: str, measured: Callable[[str], None]
 ) -> None:
     victim = min(_names(release))
     with Creations(api, namespace, image) as creations:
-        # With its own grace, as a drain of the node does it.
+        # With the pod's own grace period, as when a node is drained.
         api.call("DELETE", f"/api/v1/namespaces/{release.namespace}/pods/{victim}")
         _wait_gone(release, {victim})
         release.wait_rolled_out()
@@ -32,7 +32,7 @@ def test_a_pod_of_ours_is_deleted(
     creations.assert_none_lost()
 
 
-def test_an_upgrade_with_changed_values_and_a_rollback(
+def test_no_pod_is_lost_in_an_upgrade_with_changed_values_and_a_rollback(
     api: Api, release: Release, namespace: str, image: str, measured: Callable[[str], None]
 ) -> None:
     changed = {

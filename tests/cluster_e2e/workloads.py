@@ -1,4 +1,4 @@
-"""The pods of users: what they are made of, and how they are run to their end."""
+"""Creates users' pods and runs them until they end."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ ACCOUNT = "reports"
 REQUIRED = {"eks.amazonaws.com/require-pod-identity": "true"}
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 
-# Runs in the pod: says as JSON what an AWS SDK would find there.
+# Runs in the pod and prints, as JSON, what an AWS SDK would find there.
 _REPORT = """
 import base64, json, os
 path = os.environ["AWS_WEB_IDENTITY_TOKEN_FILE"]
@@ -24,9 +24,9 @@ print(json.dumps({"uid": os.getuid(), "variables": found, "claims": claims}))
 
 
 def make_namespace(api: Api, name: str) -> str:
-    """A namespace that demands restricted pods, with the ServiceAccount `reports` of a role in it.
+    """Creates a namespace that enforces restricted pods, with the ServiceAccount `reports`, which has a role.
 
-    Returns when the cluster's controllers have made what they make in each: an inventory taken then stays as it is.
+    Returns when the cluster's controllers have created their objects in it, so that a later inventory does not change.
     """
     api.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
     wait_until(
@@ -36,14 +36,14 @@ def make_namespace(api: Api, name: str) -> str:
         wait_until(lambda: _has(api, f"{config_maps(name)}/kube-root-ca.crt"), f"the root CA in {name}", within=30)
     api.create(service_accounts(name), service_account(ACCOUNT, ROLE))
     account = f"{service_accounts(name)}/{ACCOUNT}"
-    # Kubernetes before 1.24 makes its Secret a moment later, and refuses the pods until then.
+    # Kubernetes before 1.24 creates the ServiceAccount's Secret a moment later, and refuses its pods until then.
     if _makes_secrets(api):
         wait_until(lambda: api.get(account).get("secrets"), f"the token of {account}", within=30)
     return name
 
 
 def remove_namespace(api: Api, name: str) -> None:
-    """Returns when it is gone with everything in it."""
+    """Deletes a namespace; returns when it and everything in it are gone."""
     path = f"/api/v1/namespaces/{name}"
     api.delete(path)
     wait_until(
@@ -54,7 +54,7 @@ def remove_namespace(api: Api, name: str) -> None:
 
 
 def version(api: Api) -> tuple[int, int]:
-    """Major and minor version of the cluster."""
+    """Returns the major and minor version of the cluster."""
     major, minor, *_ = api.get("/version")["gitVersion"].lstrip("v").split(".")
     return int(major), int(minor)
 
@@ -62,7 +62,7 @@ def version(api: Api) -> tuple[int, int]:
 def restricted_pod(
     name: str, image: str, *, labels: dict[str, str] | None = None, command: list[str] | None = None, **security: Any
 ) -> Object:
-    """A pod of the ServiceAccount `reports`, as the restricted Pod Security Standard wants it."""
+    """Returns a pod with the ServiceAccount `reports` that meets the restricted Pod Security Standard."""
     return {
         "metadata": {"name": name, "labels": labels or {}},
         "spec": {
@@ -85,7 +85,7 @@ def restricted_pod(
 
 
 def report_of_pod(api: ProxiedApi, namespace: str, name: str, image: str, **security: Any) -> Object:
-    """Runs a pod that says who it is, what is in its environment, and what its token claims."""
+    """Runs a pod that reports its user, its environment, and the claims of its token."""
     body = restricted_pod(name, image, command=["python3", "-c", _REPORT], labels=REQUIRED, **security)
     api.create(pods(namespace), body)
     path = f"{pods(namespace)}/{name}"

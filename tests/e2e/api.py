@@ -1,4 +1,4 @@
-"""The Kubernetes API as the tests use it: plain JSON over HTTPS, so that nothing of ours is tested by itself."""
+"""A client of the Kubernetes API for the tests: plain JSON over HTTPS, so that our client is not tested by itself."""
 
 import json
 import ssl
@@ -43,7 +43,7 @@ class Api:
         self._clients.close()
 
     def call(self, method: str, path: str, body: Object | None = None, **query: Any) -> Object:
-        """One request; the JSON of its answer. Raises ApiError, and httpx.TransportError where there is no answer."""
+        """Sends one request and returns its JSON. Raises ApiError, or httpx.TransportError if there is no answer."""
         response = self._clients.mine.request(
             method, path, json=body, params=query, headers=MERGE_PATCH if method == "PATCH" else None
         )
@@ -59,21 +59,21 @@ class Api:
         return self.call("POST", path, body, **query)
 
     def patch(self, path: str, body: Object) -> Object:
-        """A JSON merge patch: null removes."""
+        """Applies a JSON merge patch; null removes a member."""
         return self.call("PATCH", path, body)
 
     def delete(self, path: str) -> Object:
         return self.call("DELETE", path, {"gracePeriodSeconds": 0})
 
     def is_ok(self, path: str) -> bool:
-        """Whether the path answers 200 within a second; false where nobody answers."""
+        """Whether the path answers 200 within a second."""
         try:
             return self._clients.mine.get(path, timeout=1.0).status_code == 200
         except httpx.TransportError:
             return False
 
     def watch(self, path: str, *, within: float = 15.0, **query: Any) -> Iterator[Object]:
-        """The events of a watch as they come; ends when the server ends it or nothing came for `within` seconds."""
+        """Yields a watch's events as they arrive, until the server ends it or sends nothing for `within` seconds."""
         with self._clients.mine.stream("GET", path, params={"watch": "1", **query}, timeout=within) as response:
             if not response.is_success:
                 response.read()

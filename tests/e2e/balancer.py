@@ -1,4 +1,4 @@
-"""A Service's ClusterIP as kube-proxy plays it: raw bytes, in turn to whoever is ready; what is connected stays."""
+"""A Service's ClusterIP, balanced as kube-proxy does: raw TCP, to ready replicas in turn; open connections stay."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ _ASKED_EVERY: Final = 0.1
 
 @dataclass(frozen=True)
 class Backend:
-    """One replica: the port that is balanced, and the one where it says whether it is ready; None if it is."""
+    """One replica: its balanced port, and the port of its readiness probe; None means that it is ready."""
 
     port: int
     probe_port: int | None
@@ -24,9 +24,9 @@ class Backend:
 
 
 class Balancer:
-    """Listens on an address at 443 until it is closed; `backends` is asked again and again who there is.
+    """Listens on port 443 of an address until closed; calls `backends` repeatedly for the current replicas.
 
-    A new connection is closed at once where nobody is ready, as kube-proxy refuses it.
+    If no replica is ready, it closes a new connection at once, because kube-proxy would refuse it.
     """
 
     def __init__(self, address: str, backends: Callable[[], Sequence[Backend]]) -> None:
@@ -42,7 +42,7 @@ class Balancer:
         self._asking = asyncio.run_coroutine_threadsafe(self._ask(), self._loop)
 
     def close(self) -> None:
-        """Ends every connection and the balancer."""
+        """Closes all connections and the balancer."""
         self._asking.cancel()
         self._on_loop(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -51,13 +51,13 @@ class Balancer:
 
     @property
     def ready(self) -> tuple[Backend, ...]:
-        """Who is given new connections now."""
+        """Returns the replicas that get new connections now."""
         return tuple(self._ready)
 
     def end_idle_connections(self) -> None:
-        """Ends every connection that there is, and returns when its client has closed it too.
+        """Ends all open connections, and returns when their clients have closed them too.
 
-        Only for when no request is under way: a client that has noticed uses none of them for its next one.
+        Call it only while no request is in flight. Afterwards, no client uses an old connection for its next request.
         """
         self._on_loop(self._end_connections())
 
@@ -98,7 +98,7 @@ class Balancer:
     async def _end_connections(self) -> None:
         ended = list(self._open)
         for writer in ended:
-            # It may be at its end already. The transport's own write_eof would refuse what the other side still says.
+            # The connection may have ended already. The transport's own write_eof would stop reading from the client.
             with suppress(OSError):
                 writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
         deadline = self._loop.time() + 10
@@ -132,7 +132,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _is_ready(backend: Backend) -> bool:
-    """As kubelet asks."""
+    """Probes the replica as kubelet does."""
     if backend.probe_port is None:
         return True
     try:

@@ -1,4 +1,4 @@
-"""HTTP clients of threads."""
+"""One HTTP client for each thread."""
 
 import threading
 from collections.abc import Callable
@@ -7,12 +7,12 @@ import httpx
 
 
 class Clients:
-    """A client for each thread, made when it first asks.
+    """Creates a client for each thread on first use.
 
-    In a pool that threads share, httpcore may close the connection of a request that another thread has just begun:
-    between its two looks, at the state and at the socket, that thread has sent the request and the answer has come,
-    which it takes for the end of an idle connection. Seen once in 40,000 requests of eight threads, as
-    RemoteProtocolError: "Server disconnected without sending a response".
+    If threads share a pool, httpcore may close the connection of a request that another thread has just started.
+    httpcore checks the state first and the socket second. If the other thread sends a request and gets the answer in
+    between, httpcore takes the readable socket for the end of an idle connection. We saw this once in 40,000 requests
+    of eight threads, as RemoteProtocolError: "Server disconnected without sending a response".
     """
 
     def __init__(self, make: Callable[[], httpx.Client]) -> None:

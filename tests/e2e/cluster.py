@@ -1,4 +1,4 @@
-"""A real control plane on loopback: etcd, kube-apiserver and, where asked for, kube-controller-manager."""
+"""A real control plane on loopback: etcd, kube-apiserver and, on request, kube-controller-manager."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ from tests.e2e.programs import control_plane, kubectl, kubernetes_version
 
 ADMIN_TOKEN = "admin-of-the-tests"
 ISSUER = "https://kubernetes.default.svc"
-# On namespaces: the namespace of the webhook that is called for their pods.
+# A label of namespaces; its value is the namespace of the webhook that the API server calls for their pods.
 WEBHOOK_LABEL = "test.pod-identity-webhook/webhook"
 _START = 60.0
 
@@ -30,7 +30,7 @@ _START = 60.0
 class Cluster:
     """One control plane with its own network, CA and data; `start` before use, `remove` after it.
 
-    `directory` keeps logs, certificates and kubeconfigs; etcd's data goes elsewhere and is removed.
+    `directory` keeps logs, certificates and kubeconfigs; etcd's data is elsewhere, and `remove` deletes it.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Cluster:
         self.admin = Api(self.url, self.ca, ADMIN_TOKEN)
 
     def start(self) -> None:
-        """Starts what does not run, and returns when the API server is ready. Raises StartFailed."""
+        """Starts all programs that do not run, and returns when the API server is ready. Raises StartFailed."""
         if not self.etcd.is_running:
             self.etcd.start(self._etcd_is_healthy, within=_START)
         if not self.api_server.is_running:
@@ -70,7 +70,7 @@ class Cluster:
             self._controllers.start(lambda: True, within=_START)
 
     def start_api_server(self, *more_flags: str) -> None:
-        """Starts the API server alone, with its data; `more_flags` hold for this start only."""
+        """Starts only the API server, with its data; `more_flags` apply to this start only."""
         command = self.api_server.command
         self.api_server.command = [*command, *more_flags]
         try:
@@ -79,16 +79,16 @@ class Cluster:
             self.api_server.command = command
 
     def stop_api_server(self) -> None:
-        """Ends the API server at once, as a crash would: it otherwise waits for its watches to end."""
+        """Kills the API server, as a crash does. A normal stop would wait for its watches to end."""
         self.api_server.kill()
 
     def restart_api_server(self, *more_flags: str) -> None:
-        """Crashes and starts the API server; its watch cache then begins with the present."""
+        """Kills and starts the API server; its watch cache then starts with the current state."""
         self.stop_api_server()
         self.start_api_server(*more_flags)
 
     def remove(self) -> None:
-        """Ends everything and removes etcd's data; the logs stay."""
+        """Stops all programs and removes etcd's data; the logs stay."""
         self.admin.close()
         for process in (self._controllers, self.api_server, self.etcd):
             if process is not None:
@@ -97,24 +97,24 @@ class Cluster:
         self.network.release()
 
     def compact(self) -> int:
-        """Makes etcd forget all revisions before the present one, which is returned.
+        """Makes etcd drop all revisions before the current one, and returns the current one.
 
-        What was read before, with a resourceVersion or a continue token, is then `410 Gone` for whoever asks etcd.
+        Afterwards, etcd answers `410 Gone` to every older resourceVersion and continue token.
         """
-        # So that there is a revision after all that anybody has read so far.
+        # Create a revision that is newer than all that anybody has read so far.
         self.namespace("compaction")
         revision = int(self.etcd_call("/v3/maintenance/status", {})["header"]["revision"])
         self.etcd_call("/v3/kv/compaction", {"revision": str(revision), "physical": True})
         return revision
 
     def etcd_call(self, path: str, body: Object) -> Any:
-        """Asks etcd by its gRPC gateway: no etcdctl is needed."""
+        """Calls etcd through its gRPC gateway, so that we need no etcdctl."""
         answer = httpx.post(self._etcd_url + path, json=body, timeout=15, trust_env=False)
         assert answer.is_success, f"etcd {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
     def namespace(self, purpose: str, *, webhook: str = "none") -> str:
-        """Creates a namespace of a name that nobody else has; `webhook` is the value of WEBHOOK_LABEL."""
+        """Creates a namespace with a unique name; `webhook` is the value of WEBHOOK_LABEL."""
         words = re.sub("[^a-z0-9]+", "-", purpose.removeprefix("test_").lower())
         name = f"{words[:40].strip('-')}-{next(self._numbers)}"
         body = {"metadata": {"name": name, "labels": {WEBHOOK_LABEL: webhook}}}
@@ -122,7 +122,7 @@ class Cluster:
         return name
 
     def write_kubeconfig(self, user: str, token: str, *, server: str | None = None) -> Path:
-        """A kubeconfig for a bearer token; `server` is the URL of a proxy, if any. JSON is YAML."""
+        """Writes a kubeconfig with a bearer token; `server` is the URL of a proxy, if any. JSON is valid YAML."""
         path = self.directory / f"{user}.kubeconfig"
         cluster = {"server": server or self.url, "certificate-authority": str(self.serving.ca)}
         path.write_text(
@@ -141,7 +141,7 @@ class Cluster:
         return path
 
     def kubectl(self, *arguments: str, stdin: Object | None = None) -> subprocess.CompletedProcess[str]:
-        """Runs kubectl as the admin; the caller looks at its exit code."""
+        """Runs kubectl as the admin; the caller must check its exit code."""
         return subprocess.run(
             [str(kubectl()), f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.directory}/kubectl", *arguments],
             input=json.dumps(stdin) if stdin is not None else "",
@@ -202,7 +202,7 @@ class Cluster:
             f"--cert-dir={self.directory}/controller-manager",
         ]
         if self.version < (1, 24):
-            flags.append("--port=0")  # the second, plain one, which would be everybody's
+            flags.append("--port=0")  # turns off the second port, which is plain HTTP and shared by all clusters
         return Process(
             [str(control_plane("kube-controller-manager")), *flags], self.directory / "kube-controller-manager.log"
         )

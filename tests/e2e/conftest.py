@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: they are marked `e2e`, and fail where there is no control plane to run."""
+"""Fixtures of the end-to-end tests. The tests have the mark `e2e`, and fail if the control plane is missing."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,19 +39,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Takes a line for the end of the report."""
+    """A function that adds a line to the end of the report."""
     return request.config.stash[_MEASURED].append
 
 
 @pytest.fixture(scope="session", name="kubernetes_version")
 def _kubernetes_version() -> tuple[int, int]:
-    """Major and minor version of the control plane."""
+    """Returns the major and minor version of the control plane."""
     return kubernetes_version(control_plane("kube-apiserver"))
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The control plane that tests share who do it no harm."""
+    """The control plane that harmless tests share."""
     shared = Cluster(tmp_path_factory.mktemp("cluster"), controller_manager=True)
     try:
         shared.start()
@@ -62,7 +62,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def breakable_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A control plane of one file of tests: `own_cluster` repairs it after each."""
+    """A control plane for the tests of one file; `own_cluster` repairs it after each test."""
     own = Cluster(tmp_path_factory.mktemp("own-cluster"))
     try:
         own.start()
@@ -82,13 +82,13 @@ def own_cluster(breakable_cluster: Cluster) -> Iterator[Cluster]:
 
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> str:
-    """A namespace of the test's own in the shared cluster, that no webhook is called for."""
+    """A namespace for one test in the shared cluster; the API server calls no webhook for it."""
     return cluster.namespace(request.node.name)
 
 
 @pytest.fixture(scope="session")
 def webhook(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
-    """The webhook that tests share who do it no harm, under the chart's rules."""
+    """The webhook that harmless tests share, with the chart's RBAC rules."""
     account = account_with(cluster, cluster.namespace("webhook"))
     shared = Webhook(cluster, tmp_path_factory.mktemp("webhook"), account, "--watch-config-map")
     try:
@@ -101,13 +101,13 @@ def webhook(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def injected(webhook: Webhook, request: pytest.FixtureRequest) -> str:
-    """A namespace of the test's own for whose pods the shared webhook is called."""
+    """A namespace for one test; the API server calls the shared webhook for its pods."""
     return webhook.pod_namespace(request.node.name)
 
 
 @pytest.fixture
 def proxy(cluster: Cluster) -> Iterator[Proxy]:
-    """A proxy before the shared cluster."""
+    """A proxy in front of the shared cluster."""
     between = Proxy(cluster.network.server, 6443, cluster.serving)
     yield between
     between.close()
@@ -115,9 +115,9 @@ def proxy(cluster: Cluster) -> Iterator[Proxy]:
 
 @pytest.fixture
 def proxied_webhook(cluster: Cluster, proxy: Proxy, tmp_path: Path) -> Iterator[Webhook]:
-    """A webhook of the test's own, not started, that sees the shared cluster through the proxy."""
+    """A webhook for one test, not started, that reaches the shared cluster through the proxy."""
     account = account_with(cluster, cluster.namespace("proxied-webhook"))
-    # Of the five seconds that the API server waits: the proxy is slow where many connect at once.
+    # The API server waits five seconds: use four of them, because the proxy is slow if many connect at once.
     patient = "--service-account-lookup-timeout=4s"
     own = Webhook(cluster, tmp_path, account, patient, api_url=proxy.url)
     yield own
@@ -127,7 +127,7 @@ def proxied_webhook(cluster: Cluster, proxy: Proxy, tmp_path: Path) -> Iterator[
 
 @pytest.fixture
 def own_proxy(own_cluster: Cluster) -> Iterator[Proxy]:
-    """A proxy before the test's own cluster."""
+    """A proxy in front of the test's own cluster."""
     between = Proxy(own_cluster.network.server, 6443, own_cluster.serving)
     yield between
     between.close()
@@ -135,7 +135,7 @@ def own_proxy(own_cluster: Cluster) -> Iterator[Proxy]:
 
 @pytest.fixture
 def own_webhook(own_cluster: Cluster, own_proxy: Proxy, tmp_path: Path) -> Iterator[Webhook]:
-    """A webhook, not started, that sees the test's own cluster through the proxy before it."""
+    """A webhook, not started, that reaches the test's own cluster through its proxy."""
     own = Webhook(
         own_cluster, tmp_path, account_with(own_cluster, own_cluster.namespace("webhook")), api_url=own_proxy.url
     )

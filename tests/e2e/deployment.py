@@ -1,4 +1,4 @@
-"""A Deployment of the API server's, run on this machine: what its controller, kubelets and kube-proxy would do."""
+"""Runs a Deployment from the API server on this machine; acts as its controller, kubelets and kube-proxy."""
 
 import itertools
 import math
@@ -16,14 +16,14 @@ from tests.e2e.kubelet_pod import Pod
 from tests.e2e.waiting import wait_until
 
 _LOOKED_AT_EVERY: Final = 0.1
-# Third octets of the addresses, in the /16 of the cluster: the API server has 0, Services 1.
+# The numbers of pod addresses in the cluster's /16. Their third octet starts at 2: the API server has 0, Services 1.
 _PODS: Final = itertools.count(2 * 256 + 1)
 
 
 class Deployment:
-    """Follows the Deployment and the Service of a name from now until `close`: rolls pods over, balances, ends them.
+    """Follows the Deployment and the Service of one name until `close`: rolls out, balances and ends pods.
 
-    As in a cluster it is told of nothing: it looks at the API server. `trouble` has what a healthy webhook never does.
+    As in a cluster, it learns of changes only from the API server. `trouble` lists what a healthy webhook never does.
     """
 
     def __init__(self, cluster: Cluster, directory: Path, namespace: str, name: str) -> None:
@@ -36,7 +36,7 @@ class Deployment:
         self._balancer: Balancer | None = None
         self._pods: list[Pod] = []
         self._problems: list[str] = []
-        # As kubelet probes: a connection for each, and no questions about certificates.
+        # Kubelet probes like this: with a new connection each time, and without checking the certificate.
         self._client = httpx.Client(
             verify=False, limits=httpx.Limits(max_keepalive_connections=0), trust_env=False, timeout=5
         )
@@ -45,7 +45,7 @@ class Deployment:
         self._thread.start()
 
     def close(self) -> None:
-        """Ends everything at once."""
+        """Kills all pods."""
         self._closing.set()
         self._thread.join(60)
         if self._balancer is not None:
@@ -56,7 +56,7 @@ class Deployment:
 
     @property
     def pods(self) -> list[Pod]:
-        """Those that are not ending."""
+        """Returns the pods that are not ending."""
         return [pod for pod in self._pods if not pod.is_ending]
 
     @property
@@ -64,7 +64,7 @@ class Deployment:
         return [*self._problems, *(trouble for pod in list(self._pods) for trouble in pod.trouble)]
 
     def wait_reachable(self, *, within: float = 180.0) -> None:
-        """Waits until the Service has a pod that is ready."""
+        """Waits until the Service has a ready pod."""
         wait_until(
             lambda: self._balancer is not None and self._balancer.ready,
             "a pod of the Service to be ready",
@@ -73,15 +73,15 @@ class Deployment:
         )
 
     def wait_rolled_out(self, *, within: float = 180.0) -> None:
-        """Waits until all pods are of the newest template, ready and known to nodes, and the others have ended."""
+        """Waits until all pods have the newest template, are ready and known to nodes, and the others have ended."""
         wait_until(self._is_rolled_out, "the rollout", within=within, last_seen=self.last_lines)
 
     def wait_ended(self, *, within: float = 90.0) -> None:
-        """Waits for the end of all pods."""
+        """Waits until all pods have ended."""
         wait_until(lambda: all(pod.has_ended for pod in self._pods), "their end", within=within)
 
     def log_text(self) -> str:
-        """What all pods that there were have logged."""
+        """Returns the logs of all pods, past and present."""
         return "".join(pod.process.log_text() for pod in self._pods if pod.process.log.exists())
 
     def last_lines(self) -> str:
@@ -109,7 +109,7 @@ class Deployment:
                 self._roll(self._read(self._path))
                 for pod in self._pods:
                     pod.step(self._client)
-            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+            except Exception as error:  # noqa: BLE001 - `trouble` reports it to the waiting test
                 if repr(error) not in self._problems:
                     self._problems.append(repr(error))
 
@@ -122,7 +122,7 @@ class Deployment:
             self._balancer = None
 
     def _backends(self) -> list[Backend]:
-        """The endpoints of the Service's first port."""
+        """Returns the endpoints of the Service's first port."""
         service = self._service
         if service is None:
             return []
@@ -130,7 +130,7 @@ class Deployment:
         return [Backend(pod.port(target), None, pod.address) for pod in list(self._pods) if pod.is_in_service]
 
     def _roll(self, deployment: Object | None) -> None:
-        """One step of the strategy RollingUpdate, as Kubernetes' `deployment/rolling.go` does it."""
+        """Does one step of the strategy RollingUpdate, as Kubernetes' `deployment/rolling.go` does."""
         going = self.pods
         if deployment is None:
             for pod in going:
@@ -167,5 +167,5 @@ class Deployment:
 
 
 def _count(limit: int | str, of: int, rounded: Callable[[float], int]) -> int:
-    """A number of pods that is given as one, or in percent."""
+    """Returns a number of pods from a limit that is a number or a percentage."""
     return rounded(int(limit.removesuffix("%")) / 100 * of) if isinstance(limit, str) else limit

@@ -1,7 +1,7 @@
-"""Becomes a command that the kernel kills when the process that started it ends, however that ends.
+"""Executes a command that the kernel kills when its parent process ends, for whatever reason.
 
-`python end_with_parent.py PARENT_PID COMMAND ARGUMENT...`. A wrapper, and not a preexec_fn: Python warns of forks that
-run Python code beside threads, and the proxy of these tests is a thread.
+`python end_with_parent.py PARENT_PID COMMAND ARGUMENT...`. This is a wrapper instead of a preexec_fn because Python
+warns if a fork runs Python code while there are threads, and the tests' proxy is a thread.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Kinds of other projects that the chart makes objects of, as far as an API server has to know them."""
+"""Defines the kinds of other projects that the chart uses, as far as an API server must know them."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ _KINDS: Final = {
 
 
 def define_foreign_kinds(cluster: Cluster) -> None:
-    """Has the API server serve them, if it does not yet."""
+    """Makes the API server serve these kinds, if it does not yet."""
     for group, (version, kinds) in _KINDS.items():
         for kind in kinds:
             _create(cluster, _definition(group, version, kind))

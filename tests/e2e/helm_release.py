@@ -1,4 +1,4 @@
-"""A release of the chart by the real Helm, with its Deployment run on this machine."""
+"""A release of the chart by the real Helm; its Deployment runs on this machine."""
 
 import time
 from base64 import b64decode
@@ -21,7 +21,7 @@ NAME: Final = "pod-identity-webhook"
 
 
 class HelmRelease:
-    """One release in a namespace of its own; nothing is there yet. `name` is what its objects are called."""
+    """One release in its own namespace, not installed yet. `name` is the name of its objects."""
 
     def __init__(self, cluster: Cluster, directory: Path, *, name: str = NAME) -> None:
         self.cluster = cluster
@@ -36,32 +36,32 @@ class HelmRelease:
         self._helm = helm_python.Config(kubeconfig_path=cluster.kubeconfig, namespace=self.namespace)
 
     def install(self, values: Values) -> float:
-        """Returns when the Service has a pod that is ready: after so many seconds."""
+        """Installs the release and waits until the Service has a ready pod; returns the seconds that it took."""
         began = time.monotonic()
         self._helm.install(CHART, NAME, values)
         self.deployment.wait_reachable()
         return time.monotonic() - began
 
     def upgrade(self, values: Values) -> None:
-        """Returns when what the webhook had written was found untouched, and the rollout is over."""
+        """Upgrades the release, waits for the rollout, and checks that Helm left the webhook's writes untouched."""
         before = self.written()
-        # Without values Helm would go on with those of the revision before.
+        # Without reset_values, Helm would keep the values of the previous revision.
         self._helm.upgrade(CHART, NAME, values, reset_values=True)
         self._check_rolled_out(before)
 
     def roll_back(self, revision: int) -> None:
-        """As `upgrade`."""
+        """Rolls back with the same checks as `upgrade`."""
         before = self.written()
         self._helm.rollback(NAME, version=revision)
         self._check_rolled_out(before)
 
     def uninstall(self) -> None:
-        """Returns when the last pod has ended."""
+        """Uninstalls the release and waits until the last pod has ended."""
         self._helm.uninstall(NAME)
         self.deployment.wait_ended()
 
     def close(self) -> None:
-        """Takes everything back, whatever there is by now, and waits for no pod's end."""
+        """Removes whatever exists by now, without waiting for pods to end."""
         try:
             self._helm.uninstall(NAME, ignore_not_found=True)
         finally:
@@ -69,13 +69,13 @@ class HelmRelease:
             self.deployment.close()
 
     def written(self) -> tuple[frozenset[bytes], dict[str, bytes]]:
-        """What the webhook writes: the CAs that all entries trust, and its own CA and leaf in the Secret."""
+        """Returns what the webhook writes: the CAs that all entries trust, and its own CA and leaf in the Secret."""
         data = self.data()
         own = {key: value for key, value in data.items() if key in {"ca.crt", "ca.key", "tls.crt", "tls.key"}}
         return frozenset(published(self.admin.get(self.configuration), self.service)), own
 
     def data(self) -> dict[str, bytes]:
-        """The Secret's data."""
+        """Returns the Secret's data."""
         return {key: b64decode(value) for key, value in (self.admin.get(self.secret).get("data") or {}).items()}
 
     def is_there(self, path: str) -> bool:
@@ -88,11 +88,11 @@ class HelmRelease:
         return True
 
     def leaf(self, ca: Pair) -> Pair:
-        """A leaf for the Service."""
+        """Issues a leaf for the Service."""
         return issue_leaf(ca, Names.parse(service_names(self.name, self.namespace)), datetime.now(UTC))
 
     def assert_serves(self, authority: bytes) -> None:
-        """All pods serve by this CA, which is published."""
+        """Checks that this CA is published and that all pods serve leaves of it."""
         assert authority in self.written()[0]
         for pod in self.deployment.pods:
             assert is_issued_by(pod.served(), authority), pod.process.last_lines()

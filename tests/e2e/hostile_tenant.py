@@ -1,9 +1,9 @@
-"""What a hostile tenant does: `python hostile_tenant.py SETTINGS` (a JSON file), until it is killed.
+"""Acts as a hostile tenant: `python hostile_tenant.py SETTINGS` (a JSON file) attacks until it is killed.
 
-It may create and patch pods and ServiceAccounts in one namespace, and reaches both ports of the webhook. The rates are
-such that the API server itself stays usable on two cores: it gets a large pod each four seconds and one request a
-second with a large ServiceAccount, the webhook gets 37 connections a second. With `harmless` it asks the API server for
-as much, of things that no webhook is called for, and no more.
+The tenant may create and patch pods and ServiceAccounts in one namespace, and reaches both ports of the webhook. The
+rates keep the API server itself usable on two cores: it gets a large pod every four seconds and one request a second
+with a large ServiceAccount; the webhook gets 37 connections a second. With `harmless`, the tenant sends the API server
+as many requests, but for objects for which it calls no webhook, and attacks nothing else.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-# Requests a second, or connections a second for what is kept open.
+# Requests a second; for connections that stay open, connections a second.
 PODS, ACCOUNTS, LOOKUPS, STALLED, IDLE = 0.25, 0.5, 5.0, 8.0, 12.0
 ROLE_KEY = "eks.amazonaws.com/role-arn"
 OUR_PATH = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
@@ -27,7 +27,7 @@ OUR_PATH = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where to attack."""
+    """The targets of the attacks."""
 
     api: str
     ca: str
@@ -41,7 +41,7 @@ class Settings:
 
 
 async def every(seconds: float, act: Callable[[int], Awaitable[object]]) -> None:
-    """Acts at a steady rate, whatever comes of it."""
+    """Calls `act` at a steady rate, whatever its result."""
     running: set[asyncio.Task[object]] = set()
     for number in itertools.count():
         if len(running) < 64:
@@ -59,7 +59,7 @@ async def _quietly(act: Awaitable[object]) -> object:
 
 
 class Tenant:
-    """The attacks, each without end."""
+    """The attacks; each runs forever."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -79,7 +79,7 @@ class Tenant:
         return f"/api/v1/namespaces/{self.settings.namespace}"
 
     async def pods_in_products(self) -> None:
-        """Pods of 300 containers that mount a volume of 8,000 sources where our token belongs."""
+        """Creates pods whose 300 containers each mount a volume with 8,000 sources at our token's place."""
         sources = [{"serviceAccountToken": {"path": f"t{number}"}} for number in range(8000)]
         mount = [{"name": "v", "mountPath": "/data" if self.settings.harmless else OUR_PATH}]
         containers = [{"name": f"c{number}", "image": "i", "volumeMounts": mount} for number in range(300)]
@@ -97,7 +97,7 @@ class Tenant:
         await every(1 / PODS, create)
 
     async def large_accounts(self) -> None:
-        """ServiceAccounts of 250 kB in annotations, of any key and of ours, and one with as much beside them."""
+        """Patches ServiceAccounts with 250 kB: in foreign annotations, in our annotations, and outside annotations."""
         value = "<" * 240_000
         kind = "configmaps" if self.settings.harmless else "serviceaccounts"
         finalizers = [f"example.com/{number:05}{'x' * 40}" for number in range(8000)]
@@ -117,7 +117,7 @@ class Tenant:
         await every(1 / ACCOUNTS, patch)
 
     async def stalled_bodies(self) -> None:
-        """Bodies that begin and do not end, small and large."""
+        """Sends small and large bodies that start but never end."""
         head = b"POST /mutate HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
         async def stall(number: int) -> None:
@@ -129,7 +129,7 @@ class Tenant:
         await every(1 / STALLED, stall)
 
     async def idle_connections(self) -> None:
-        """Connections that are used once."""
+        """Opens connections, uses each once and keeps it open."""
 
         async def idle(_number: int) -> None:
             reader, writer = await self._connect()
@@ -140,7 +140,7 @@ class Tenant:
         await every(1 / IDLE, idle)
 
     async def idle_on_the_metrics_port(self) -> None:
-        """The same there."""
+        """Does the same on the metrics port."""
 
         async def idle(_number: int) -> None:
             reader, writer = await asyncio.open_connection(self.settings.webhook, self.settings.metrics_port)
@@ -150,7 +150,7 @@ class Tenant:
         await every(1 / IDLE, idle)
 
     async def lookups(self) -> None:
-        """Reviews of pods whose ServiceAccounts nobody has."""
+        """Sends reviews of pods whose ServiceAccounts do not exist."""
 
         async def ask(_number: int) -> None:
             reader, writer = await self._connect()
@@ -180,7 +180,7 @@ class Tenant:
             oldest.close()
 
     async def run(self) -> None:
-        """All attacks at once."""
+        """Runs all attacks at the same time."""
         await asyncio.gather(*(getattr(self, attack)() for attack in self.settings.attacks))
 
 

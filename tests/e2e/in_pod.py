@@ -1,6 +1,6 @@
-"""The webhook's command with a pod's credentials in a folder of the test's: `python in_pod.py FOLDER COMMAND...`.
+"""Runs the webhook's command with a pod's credentials from a test folder: `python in_pod.py FOLDER COMMAND...`.
 
-Their own place, /var/run/secrets, is the machine's: a test may itself run in a pod.
+Tests must not write to the real place, /var/run/secrets: they may themselves run in a pod.
 """
 
 import os

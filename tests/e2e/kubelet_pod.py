@@ -1,4 +1,4 @@
-"""One pod as kubelet runs it: its container as a process at an address of its own, with its volumes and probes."""
+"""Runs one pod as kubelet does: its container is a process with its own address, volumes and probes."""
 
 import os
 import signal
@@ -22,14 +22,14 @@ from tests.e2e.process import Process
 
 _ROOT: Final = Path(__file__).parents[2]
 _IN_POD: Final = Path(__file__).with_name("in_pod.py")
-# So long after the signal nodes go on sending to a pod that ends: they learn of it on another way.
+# For this time (seconds) after the signal, nodes still send to a pod that ends: they learn of its end separately.
 _LEARNED_AFTER: Final = 1.0
 _VOLUMES_EVERY: Final = 1.0
 
 
 @dataclass
 class _Probe:
-    """A probe that was asked again and again, and how often in a row it failed."""
+    """A probe that runs repeatedly, and the number of its failures in a row."""
 
     url: str
     timeout: float
@@ -50,10 +50,10 @@ class _Probe:
 
 
 class Pod:
-    """A pod of a Deployment's template; `step` again and again is its kubelet. `trouble` says what went wrong.
+    """A pod from a Deployment's template. Repeated calls of `step` act as its kubelet; `trouble` lists problems.
 
-    Of the template only two things are changed: `--bind-address` is added, as all pods are on this machine, and mount
-    paths in the arguments become folders of the test's.
+    The pod differs from the template in two ways: it gets `--bind-address`, because all pods run on this machine, and
+    mount paths in its arguments become folders of the test.
     """
 
     def __init__(self, cluster: Cluster, directory: Path, namespace: str, template: Object, address: str) -> None:
@@ -98,28 +98,28 @@ class Pod:
 
     @property
     def is_in_service(self) -> bool:
-        """Whether nodes send to it."""
+        """Whether nodes send requests to it."""
         if self._told_to_end is not None:
             return self.is_ready and time.monotonic() < self._told_to_end + _LEARNED_AFTER
         return self.is_ready
 
     def port(self, name_or_number: Any) -> int:
-        """A port by what a Service or a probe calls it."""
+        """Returns a port by the name or number that a Service or probe uses."""
         return self._ports[name_or_number] if isinstance(name_or_number, str) else int(name_or_number)
 
     def served(self) -> bytes:
-        """The certificate that a new connection is given, as PEM."""
+        """Returns the certificate that a new connection gets, as PEM."""
         pem = ssl.get_server_certificate((self.address, self._ports["https"]), timeout=10)
         return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.PEM)
 
     def metric(self, name: str) -> float:
-        """The value of a metric; `name` with its labels."""
+        """Returns the value of a metric; `name` includes its labels."""
         url = f"http://{self.address}:{self._ports['metrics']}/metrics"
         lines = httpx.get(url, timeout=5, trust_env=False).raise_for_status().text.splitlines()
         return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
 
     def step(self, client: httpx.Client) -> None:
-        """Starts it when its volumes are there, keeps those fresh, asks its probes, kills it when it does not end."""
+        """Starts the pod when its volumes exist, refreshes them, runs its probes, and kills it if it does not end."""
         if not self._is_started:
             if not self.is_ending and self._refresh():
                 self._start()
@@ -134,19 +134,19 @@ class Pod:
             self._ask(client)
 
     def end(self) -> None:
-        """Tells it to end, as kubelet does; nodes learn of that later."""
+        """Sends the pod SIGTERM, as kubelet does; nodes learn of its end later."""
         self._told_to_end = time.monotonic()
         if self.process.is_running:
             os.kill(self.process.pid, signal.SIGTERM)
 
     def _start(self) -> None:
-        # Bound to nothing: there is a pod, but it is not this one.
+        # The token is bound to no object: the API server may have a pod, but not this one.
         path = f"{service_accounts(self._namespace)}/{self._spec['serviceAccountName']}/token"
         try:
             made = self._cluster.admin.create(path, {"spec": {"expirationSeconds": 3600}})
         except ApiError as error:
             if error.code == 404:
-                # Manifests may come in any order: it starts when its ServiceAccount is there too.
+                # Manifests may arrive in any order: wait until the ServiceAccount exists too.
                 return
             raise
         token = str(made["status"]["token"]).encode()
@@ -176,7 +176,7 @@ class Pod:
                 self.trouble.append(f"it ended with {self._code}\n{self.process.last_lines()}")
 
     def _refresh(self) -> bool:
-        """Brings the volumes up to date; whether all are there. What was deleted since stays mounted."""
+        """Updates the volumes and returns whether all exist. A deleted object stays mounted."""
         found = {name: files_of(self._cluster.admin, self._namespace, volume) for name, volume in self._volumes.items()}
         for name, content in found.items():
             if content is not None:

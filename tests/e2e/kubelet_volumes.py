@@ -1,4 +1,4 @@
-"""Volumes of a pod as folders, as kubelet makes them: links through `..data`, which is swapped as a whole."""
+"""Creates a pod's volumes as folders, as kubelet does: files are links through `..data`, which it swaps atomically."""
 
 import itertools
 from base64 import b64decode
@@ -10,7 +10,7 @@ Files = dict[str, bytes]
 
 
 class Folder:
-    """What a mount shows. Files that are no longer there stay away after the next `put`."""
+    """The folder that a mount shows."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -19,7 +19,7 @@ class Folder:
         path.mkdir(parents=True)
 
     def put(self, content: Files) -> None:
-        """Swaps all files at once; nothing where they are the same."""
+        """Replaces all files atomically; does nothing if they are the same."""
         if content == self._content:
             return
         generation = self.path / f"..generation-{next(self._generations)}"
@@ -37,7 +37,7 @@ class Folder:
 
 
 def files_of(api: Api, namespace: str, volume: Object) -> Files | None:
-    """What a volume holds now; None as long as an object or key of it is missing, which a pod waits for."""
+    """Returns the current files of a volume; None while an object or key is missing for which a pod would wait."""
     if "emptyDir" in volume:
         return {}
     sources = volume["projected"]["sources"] if "projected" in volume else [volume]

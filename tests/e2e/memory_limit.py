@@ -1,4 +1,4 @@
-"""A memory limit for a process, as a container has it: a cgroup of version 1 or 2, if one can be made here."""
+"""Limits the memory of a process as for a container: with a cgroup of version 1 or 2, if we can create one."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,13 +12,13 @@ _V2 = Path("/sys/fs/cgroup")
 
 
 class MemoryLimit:
-    """A cgroup with a limit in bytes; `peak` is the most that its processes held, page cache and sockets included."""
+    """A cgroup with a limit in bytes. `peak` is its highest memory use, including page cache and sockets."""
 
     def __init__(self, folder: Path, peak: str) -> None:
         self._folder, self._peak = folder, peak
 
     def wrapped(self, command: Sequence[str]) -> list[str]:
-        """The command that enters the cgroup before it becomes `command`, so that all its memory counts."""
+        """Returns a command that enters the cgroup before it executes `command`, so that all its memory counts."""
         return ["/bin/sh", "-c", f'echo $$ > {self._folder}/cgroup.procs && exec "$@"', "sh", *command]
 
     @property
@@ -28,7 +28,7 @@ class MemoryLimit:
 
 @contextmanager
 def memory_limit(size: int) -> Iterator[MemoryLimit | None]:
-    """A limit of so many bytes without swap; None where no cgroup can be made."""
+    """Yields a limit of `size` bytes without swap, or None if we cannot create a cgroup."""
     made = _made(size)
     try:
         yield made

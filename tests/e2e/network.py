@@ -1,27 +1,27 @@
-"""Addresses of one cluster's own: every address of 127/8 is this machine, so each cluster takes a /16 of them.
+"""Gives each cluster its own addresses: every address in 127/8 is this machine, so each cluster takes a /16 of it.
 
-With a /16 there are no ports to be guessed: the API server is at :6443 and the webhook at :443 as in production, after
-a restart too, and clusters of several runs do not meet.
+With a /16, tests need not search for free ports: the API server uses :6443 and the webhook :443 as in production, also
+after a restart, and the clusters of parallel runs do not collide.
 """
 
 import errno
 import socket
 from dataclasses import dataclass, field
 
-# Above Linux's ephemeral ports (net.ipv4.ip_local_port_range), and nothing of ours listens there.
+# Above Linux's ephemeral ports (net.ipv4.ip_local_port_range); none of our programs listens there.
 _CLAIM_PORT = 61443
 
 
 @dataclass(frozen=True)
 class LoopbackNetwork:
-    """`127.NUMBER.0.0/16`, ours until it is released or this process ends."""
+    """`127.NUMBER.0.0/16`, claimed until `release` or the end of this process."""
 
     number: int
     _claim: socket.socket = field(repr=False)
 
     @classmethod
     def claim(cls) -> "LoopbackNetwork":
-        """The first network that nobody has taken."""
+        """Claims the first free network."""
         for number in range(64, 128):
             claim = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             try:
@@ -36,7 +36,7 @@ class LoopbackNetwork:
 
     @property
     def server(self) -> str:
-        """Where etcd and the API server listen."""
+        """The address of etcd and the API server."""
         return f"127.{self.number}.0.1"
 
     @property

@@ -1,4 +1,4 @@
-"""Objects that the tests create, and the paths that they are created at."""
+"""Objects that the tests create, and their API paths."""
 
 from tests.e2e.api import Object
 
@@ -20,14 +20,17 @@ def config_maps(namespace: str) -> str:
 
 
 def service_account(name: str, role: str | None = None, **annotations: str) -> Object:
-    """A ServiceAccount; the keys of `annotations` go without our prefix, `_` for `-`."""
+    """Returns a ServiceAccount. The keys of `annotations` omit our prefix and have `_` instead of `-`."""
     given = {ROLE_ANNOTATION: role} if role is not None else {}
     given |= {f"eks.amazonaws.com/{key.replace('_', '-')}": value for key, value in annotations.items()}
     return {"metadata": {"name": name, "annotations": given}}
 
 
 def pod_spec(account: str) -> Object:
-    """Without the cluster's own token: 1.20 refuses it where no controller has made one, and its name is random."""
+    """Returns a pod spec without the cluster's own token.
+
+    Kubernetes 1.20 refuses the pod if no controller has made that token, and the name of its volume is random.
+    """
     return {
         "serviceAccountName": account,
         "automountServiceAccountToken": False,
@@ -36,12 +39,12 @@ def pod_spec(account: str) -> Object:
 
 
 def pod(name: str, account: str, *, labels: dict[str, str] | None = None) -> Object:
-    """A pod of one container, `app`, that is never scheduled anywhere."""
+    """Returns a pod with one container, `app`, that is never scheduled."""
     return {"metadata": {"name": name, "labels": labels or {}}, "spec": pod_spec(account)}
 
 
 def mirror_pod(labels: dict[str, str]) -> Object:
-    """As kubelet shows a static pod: it runs already, and has no ServiceAccount."""
+    """Returns a mirror pod as kubelet creates it for a static pod: with a node, and without a ServiceAccount."""
     made = pod("static", "", labels=labels)
     del made["spec"]["serviceAccountName"]
     made["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "hash"}
@@ -50,7 +53,7 @@ def mirror_pod(labels: dict[str, str]) -> Object:
 
 
 def role_of(created: Object, container: str = "app") -> str | None:
-    """The role that a container of a created pod was given."""
+    """Returns the role that a container of a created pod got."""
     for found in [*created["spec"].get("initContainers", []), *created["spec"]["containers"]]:
         if found["name"] == container:
             for variable in found.get("env", []):

@@ -1,4 +1,4 @@
-"""Pods that are created without pause, by several clients at once, and what became of each."""
+"""Creates pods without pause from several clients, and records the outcome of each."""
 
 import threading
 from types import TracebackType
@@ -12,10 +12,10 @@ from tests.e2e.replicas import Replicas
 
 
 class PodLoad:
-    """Creates pods of a release from entering to leaving the context. `failures`: what was wrong with a pod.
+    """Creates pods of a release while the context lasts. `failures` lists what was wrong with pods.
 
-    The API server connects anew to the webhook after every few pods where `reconnecting`: it would otherwise keep its
-    connections, and with them the certificate that it saw when it made them.
+    If `reconnecting`, the API server makes new connections to the webhook after every few pods. Otherwise it would keep
+    its connections, and with them the certificate that it saw first.
     """
 
     def __init__(self, release: Replicas, *, clients: int = 3, reconnecting: bool = False) -> None:
@@ -47,7 +47,7 @@ class PodLoad:
             thread.join(30)
 
     def wait_for_more(self, pods: int) -> None:
-        """Waits until so many more pods were created."""
+        """Waits until `pods` more pods were created."""
         with self._changed:
             wanted = self.created + pods
             assert self._changed.wait_for(lambda: self.created >= wanted, 60), self.failures
@@ -55,7 +55,7 @@ class PodLoad:
     def _reconnect(self) -> None:
         while self._halt_after_a_few():
             try:
-                # Between requests: one under way would fail, which is no fault of the webhook's.
+                # Only between requests: a request in flight would fail, and the webhook would not be at fault.
                 self._release.balancer.end_idle_connections()
             finally:
                 with self._changed:

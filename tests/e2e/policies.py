@@ -1,4 +1,4 @@
-"""The chart's ValidatingAdmissionPolicies in a cluster, with what they are about."""
+"""Applies the chart's ValidatingAdmissionPolicies to a cluster, with the objects that they protect."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ _NUMBERS: Final = count(1)
 
 @contextmanager
 def applied(cluster: Cluster, namespace: str, values: Values) -> Iterator[Rendered]:
-    """A release's policies, its MutatingWebhookConfiguration and its rights; all are taken back at the end."""
+    """Applies a release's policies, MutatingWebhookConfiguration and RBAC; removes all at the end."""
     name = {"fullnameOverride": f"policies-{next(_NUMBERS)}"}
     version = {"kubeVersionOverride": ".".join(map(str, cluster.version))}
     rendered = Rendered(merged(values, name, version), namespace=namespace)

@@ -1,4 +1,4 @@
-"""A program under test: started with its log in a file, stopped by its own pid, never left behind."""
+"""A program under test: its log goes to a file, we stop it by its own pid, and it never outlives the tests."""
 
 import atexit
 import os
@@ -19,7 +19,7 @@ class StartFailed(AssertionError):
 
 
 class Process:
-    """One program; may be started again after it was stopped, and then appends to the same log."""
+    """One program. It can be started again after a stop, and then appends to the same log."""
 
     def __init__(self, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None) -> None:
         self.command = list(command)
@@ -41,7 +41,7 @@ class Process:
         return self._running is not None and self._running.poll() is None
 
     def start(self, is_ready: Callable[[], bool], *, within: float) -> None:
-        """Starts the program and waits until it is ready. Raises StartFailed, with the program stopped."""
+        """Starts the program and waits until it is ready. If that fails, stops it and raises StartFailed."""
         assert not self.is_running, f"{self.name} runs already"
         with self.log.open("ab") as log:
             self._running = subprocess.Popen(
@@ -64,7 +64,10 @@ class Process:
             raise StartFailed(f"{self.name} ended with {self._running.returncode}\n{self.last_lines()}")
 
     def stop(self, *, within: float = 20.0) -> int:
-        """Sends SIGTERM and waits; the exit code, negative for a signal. One that does not end is killed, and fails."""
+        """Sends SIGTERM, waits, and returns the exit code (negative for a signal).
+
+        If the program does not end in time, kills it and fails.
+        """
         assert self._running is not None, f"{self.name} was not started"
         if self.is_running:
             self._running.send_signal(signal.SIGCONT)
@@ -78,7 +81,7 @@ class Process:
         return code
 
     def kill(self) -> None:
-        """Ends the program at once; nothing where it does not run."""
+        """Kills the program, if it runs."""
         if self._running is not None:
             if self.is_running:
                 self._running.kill()
@@ -86,19 +89,19 @@ class Process:
         atexit.unregister(self.kill)
 
     def pause(self) -> None:
-        """Halts the program where it stands: its sockets stay open and nobody answers."""
+        """Suspends the program: its sockets stay open but it does not answer."""
         os.kill(self.pid, signal.SIGSTOP)
         status = Path(f"/proc/{self.pid}/stat")
         wait_until(lambda: status.read_text().rpartition(")")[2].split()[0] == "T", f"{self.name} to halt", within=5)
 
     def resume(self) -> None:
-        """Lets a halted program go on."""
+        """Resumes a suspended program."""
         os.kill(self.pid, signal.SIGCONT)
 
     def log_text(self) -> str:
         return self.log.read_text(errors="replace")
 
     def last_lines(self) -> str:
-        """The end of the log, for the message of a failure."""
+        """Returns the end of the log, for failure messages."""
         lines = self.log_text().splitlines()[-_SHOWN_LINES:]
         return "\n".join([f"--- the end of {self.log}", *lines, "---"])

@@ -14,11 +14,11 @@ _HOW = (
 
 
 class MissingProgram(Exception):
-    """A program that the tests need is not there. The message says how to get it."""
+    """A program that the tests need is missing. The message says how to get it."""
 
 
 def control_plane(name: str) -> Path:
-    """A program of the control plane, from the folder that KUBEBUILDER_ASSETS names."""
+    """Returns a program of the control plane, from the folder that KUBEBUILDER_ASSETS names."""
     folder = os.environ.get("KUBEBUILDER_ASSETS", "")
     if not folder:
         raise MissingProgram(f"there is no control plane to run: {_HOW}")
@@ -29,7 +29,7 @@ def control_plane(name: str) -> Path:
 
 
 def kubectl() -> Path:
-    """kubectl of the control plane; else from beside the interpreter, where a wheel of it puts it, or from the PATH."""
+    """Returns kubectl from the control plane's folder, or from next to the interpreter (its wheel), or from PATH."""
     folders = [os.environ.get("KUBEBUILDER_ASSETS", ""), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     found = shutil.which("kubectl", path=os.pathsep.join(filter(None, folders)))
     if found is None:
@@ -38,7 +38,7 @@ def kubectl() -> Path:
 
 
 def kubernetes_version(program: Path) -> tuple[int, int]:
-    """Major and minor version of a program of Kubernetes."""
+    """Returns the major and minor version of a Kubernetes program."""
     text = subprocess.run([program, "--version"], check=True, capture_output=True, text=True, timeout=30).stdout
     found = re.search(r"v(\d+)\.(\d+)\.", text)
     assert found is not None, f"{program} --version says {text!r}"

@@ -1,6 +1,6 @@
-"""A proxy between the webhook and the API server that breaks, halts or holds what passes, as networks and servers do.
+"""A proxy between the webhook and the API server that cuts, delays or holds traffic, to simulate failures.
 
-It ends TLS on both sides, so that a test can hold back one kind of request or one watch and let others pass.
+It terminates TLS on both sides, so that a test can hold one kind of request or one watch and let others pass.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class Proxy:
         self.url = f"https://127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        """Ends every connection and the proxy."""
+        """Closes all connections and the proxy."""
         self.delay(0)
         self.release()
         self._on_loop(self._stop())
@@ -64,37 +64,37 @@ class Proxy:
         self._loop.close()
 
     def cut(self) -> None:
-        """Aborts every connection that there is; new ones are taken."""
+        """Aborts all connections; still accepts new ones."""
         self._call(self._abort_all)
 
     def refuse(self) -> None:
-        """Aborts every connection and refuses new ones, until `accept`."""
+        """Aborts all connections and refuses new ones, until `accept`."""
         self._on_loop(self._close_listener())
         self.cut()
 
     def accept(self) -> None:
-        """Takes connections again, after `refuse`."""
+        """Accepts connections again after `refuse`."""
         self._server = self._on_loop(self._listen(self.port))
 
     def blackhole(self) -> None:
-        """Lets nothing pass any more and says nothing, as when packets are dropped, until `release`."""
+        """Silently holds all traffic until `release`, as a network does that drops packets."""
         self.hold_requests("/")
         self.hold_answers("/")
 
     def delay(self, seconds: float) -> None:
-        """Lets everything from the API server pass so much later; 0 ends it."""
+        """Delays everything from the API server by `seconds`; 0 ends the delay."""
         self._call(lambda: setattr(self, "_delay", seconds))
 
     def hold_requests(self, containing: str) -> None:
-        """Keeps back requests whose line contains a text, until `release`; they are not sent on."""
+        """Holds requests whose request line contains a text until `release`: the API server does not get them."""
         self._call(lambda: setattr(self, "_held_requests", containing))
 
     def hold_answers(self, containing: str) -> None:
-        """Keeps back what comes from now on in answer to requests whose line contains a text, until `release`."""
+        """Holds further answers to requests whose request line contains a text until `release`."""
         self._call(lambda: setattr(self, "_held_answers", containing))
 
     def release(self) -> None:
-        """Lets everything that is held back pass."""
+        """Lets all held traffic pass."""
 
         def clear() -> None:
             self._held_requests = self._held_answers = ""
@@ -134,7 +134,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         context = ssl.create_default_context(cafile=str(self._serving.ca))
-        # A task of its own: before Python 3.12 it is an error that is logged when this one here is cancelled.
+        # Connect in a separate task: before Python 3.12, cancelling this task would otherwise log an error.
         connecting = asyncio.create_task(asyncio.open_connection(*self._target, ssl=context))
         self._connecting.add(connecting)
         await asyncio.wait({connecting})
@@ -160,7 +160,7 @@ class Proxy:
         self, connection: _Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         while chunk := await reader.read(_CHUNK):
-            # A client sends the head of a request in one write, and the next request only after the answer.
+            # Clients send the head of a request in one write, and the next request only after the answer.
             if chunk.startswith(_METHODS):
                 line = chunk[:_LINE_LIMIT].partition(b"\r\n")[0]
                 connection.request = line.decode("latin-1").removesuffix(" HTTP/1.1")

@@ -1,4 +1,4 @@
-"""A ServiceAccount of the API server's own, with just the rules that it is given, and its token."""
+"""Creates a ServiceAccount in the API server with exactly the given RBAC rules, and a token for it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from tests.e2e.waiting import wait_until
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
-# What the chart grants: the whole cluster's ServiceAccounts, and one ConfigMap beside the webhook.
+# The chart's rules: the ServiceAccounts of the whole cluster, and one ConfigMap in the webhook's namespace.
 CLUSTER_RULES: list[Object] = [
     {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "list", "watch"]},
 ]
@@ -25,9 +25,9 @@ NAMESPACE_RULES: list[Object] = [
 
 
 def certificate_rules(secret: str, configuration: str) -> tuple[list[Object], list[Object]]:
-    """What the chart grants for certificates that look after themselves: cluster-wide, and beside the webhook.
+    """Returns the chart's rules for self-managed certificates: for the cluster, and for the webhook's namespace.
 
-    `create` cannot be limited to a name: at that time the object has none yet.
+    RBAC cannot limit `create` to a name, because it does not know the name of a new object.
     """
     configurations = {
         "apiGroups": ["admissionregistration.k8s.io"],
@@ -44,7 +44,7 @@ def certificate_rules(secret: str, configuration: str) -> tuple[list[Object], li
 
 @dataclass(frozen=True)
 class Account:
-    """A ServiceAccount and a token of it that is good for an hour."""
+    """A ServiceAccount and its token, which is valid for an hour."""
 
     namespace: str
     name: str
@@ -59,7 +59,7 @@ def account_with(
     cluster_rules: list[Object] | None = None,
     namespace_rules: list[Object] | None = None,
 ) -> Account:
-    """Creates a ServiceAccount with rules, by default the chart's; returns when the API server goes by them."""
+    """Creates a ServiceAccount with rules, by default the chart's; returns when the API server applies them."""
     cluster_rules = CLUSTER_RULES if cluster_rules is None else cluster_rules
     namespace_rules = NAMESPACE_RULES if namespace_rules is None else namespace_rules
     admin = cluster.admin
@@ -93,7 +93,7 @@ def may(user: Api, attributes: Object) -> bool:
 
 
 def _first_of(rule: Object) -> Object:
-    """`resourceAttributes` that a rule allows."""
+    """Returns `resourceAttributes` that a rule allows."""
     named = {"name": rule["resourceNames"][0]} if "resourceNames" in rule else {}
     return {"group": rule["apiGroups"][0], "resource": rule["resources"][0], "verb": rule["verbs"][0], **named}
 

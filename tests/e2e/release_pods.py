@@ -1,4 +1,4 @@
-"""Pods of users that are created without pause while something is done to a release, and what became of each."""
+"""Creates users' pods without pause during operations on a release, and records the outcome of each."""
 
 import threading
 from collections import Counter
@@ -19,7 +19,7 @@ _ENOUGH: Final = 20
 
 
 class Operation:
-    """What became of the pods that were begun while one thing was done."""
+    """The outcomes of the pods whose creation started during one operation."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -39,7 +39,7 @@ class Operation:
         return f"{self.name}: {'; '.join(counts)}"
 
     def assert_all_patched(self) -> None:
-        """None was refused, and each has its role."""
+        """Checks that no pod was refused and each has its role."""
         assert (self.refused, dict(self.unpatched)) == ({"labelled": [], "unlabelled": []}, {}), (
             str(self),
             self.refused,
@@ -48,9 +48,9 @@ class Operation:
 
 
 class ReleasePods:
-    """Creates pods from entering to leaving the context, labelled as needing their role in one thread, others in one.
+    """Creates pods while the context lasts: one thread with the label that requires a role, one thread without it.
 
-    They are dry runs, which take the same way through admission.
+    The pods are dry runs, which take the same path through admission.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -77,7 +77,7 @@ class ReleasePods:
 
     @contextmanager
     def during(self, name: str) -> Iterator[Operation]:
-        """Pods that are begun in this context count for the operation; some are, also after what is done there."""
+        """Counts pods that start in this context for the operation; waits for some more before it ends."""
         operation = self._operation = Operation(name)
         yield operation
         with self._changed:
@@ -92,7 +92,7 @@ class ReleasePods:
             ), str(operation)
 
     def create(self, kind: Kind) -> str | None:
-        """Has one pod admitted; the role that it was given. Raises ApiError where it is refused."""
+        """Creates one pod as a dry run and returns the role that it got. Raises ApiError if it is refused."""
         body = pod("app", "app", labels=REQUIRED if kind == "labelled" else {})
         return role_of(self._admin.create(pods(self._namespace), body, dryRun="All"))
 

@@ -1,4 +1,4 @@
-"""The webhook as its chart runs it: replicas that make their certificate, behind a ClusterIP."""
+"""Runs the webhook as its chart does: replicas with self-managed certificates, behind a ClusterIP."""
 
 import re
 import ssl
@@ -43,7 +43,7 @@ _SAMPLE = re.compile(r"^([a-z_:]+(?:\{[^}]*\})?) (\S+)$", re.MULTILINE)
 
 
 class Replica:
-    """One process of `serve`, on free ports of 127.0.0.1."""
+    """One `serve` process, on free ports of 127.0.0.1."""
 
     def __init__(self, command: Sequence[str], log: Path, environ: dict[str, str]) -> None:
         self.process = Process(command, log, environ)
@@ -51,13 +51,13 @@ class Replica:
         self._backend: Backend | None = None
 
     def launch(self) -> None:
-        """Starts it and waits for nothing."""
+        """Starts the process without waiting."""
         self._backend = None
         self._log_before = len(self.process.log_text()) if self.process.log.exists() else 0
         self.process.start(lambda: True, within=5)
 
     def restart(self) -> None:
-        """Stops it as Kubernetes does, starts it, and waits until it is ready."""
+        """Stops the process as Kubernetes does, starts it again, and waits until it is ready."""
         assert self.process.stop() == 0, self.process.last_lines()
         self.launch()
         self.wait_until_ready()
@@ -67,11 +67,11 @@ class Replica:
 
     @property
     def log(self) -> str:
-        """What it has logged since it was started last."""
+        """Returns the log since the last start."""
         return self.process.log_text()[self._log_before :]
 
     def backend(self) -> Backend | None:
-        """Its ports, as soon as it listens."""
+        """Returns its ports once it listens."""
         if not self.process.is_running:
             return None
         if self._backend is None and (found := _PORTS.search(self.log)):
@@ -82,7 +82,7 @@ class Replica:
         return self.probe()[0] == 200
 
     def probe(self) -> tuple[int, str]:
-        """What /readyz answers; (0, "") where nobody does."""
+        """Returns the answer of /readyz; (0, "") if there is none."""
         backend = self.backend()
         if backend is None:
             return 0, ""
@@ -93,14 +93,14 @@ class Replica:
         return answer.status_code, answer.text
 
     def metrics(self) -> dict[str, float]:
-        """Every sample of ours, by its name without our prefix, and labels."""
+        """Returns all our samples, by name without our prefix, and labels."""
         backend = self.backend()
         assert backend is not None, self.process.last_lines()
         page = httpx.get(f"http://127.0.0.1:{backend.probe_port}/metrics", timeout=5, trust_env=False).text
         return {name.removeprefix(PREFIX): float(value) for name, value in _SAMPLE.findall(page)}
 
     def served(self) -> bytes | None:
-        """The certificate that a new connection is given, as PEM; None where there is none."""
+        """Returns the certificate that a new connection gets, as PEM; None if there is none."""
         backend = self.backend()
         if backend is None:
             return None
@@ -114,8 +114,8 @@ class Replica:
 class Replicas:
     """A release of the chart: RBAC, Service, empty Secret, webhook configuration without a caBundle, and replicas.
 
-    Nothing runs yet. `secret` says whether the Secret is there, `configuration` whose name `--webhook-configuration`
-    gives, `api_url` is the proxy through which the replicas see the API server.
+    The constructor starts no replica. `secret`: whether to create the Secret. `api_url`: the proxy through which the
+    replicas reach the API server.
     """
 
     def __init__(
@@ -147,12 +147,12 @@ class Replicas:
         self.balancer = Balancer(self._create_service(), self._backends)
 
     def launch(self) -> None:
-        """Starts all replicas at once and waits for none."""
+        """Starts all replicas at once, without waiting."""
         for replica in self.replicas:
             replica.launch()
 
     def start(self, *, within: float = 90.0) -> None:
-        """Starts all replicas and waits until they are ready, agree, and a pod is given its role."""
+        """Starts all replicas and waits until they are ready, agree, and a pod gets its role."""
         self.launch()
         for replica in self.replicas:
             replica.wait_until_ready(within=within)
@@ -160,7 +160,7 @@ class Replicas:
         self.wait_until_injected(within=within)
 
     def remove(self) -> None:
-        """Takes the registration back and ends all processes."""
+        """Removes the webhook configuration and stops all processes."""
         if self.cluster.api_server.is_running:
             self.admin.delete(self.configuration)
         self.balancer.close()
@@ -168,11 +168,11 @@ class Replicas:
             replica.process.kill()
 
     def create_secret(self, **members: Any) -> None:
-        """As the chart renders it, and with what is given."""
+        """Creates the Secret as the chart renders it, plus `members`."""
         self.admin.create(self.secrets, {"metadata": self._metadata(SECRET), "type": "Opaque", **members})
 
     def rendered_configuration(self) -> Object:
-        """As the chart renders it and Helm applies it: without a caBundle."""
+        """Returns the webhook configuration as the chart renders it and Helm applies it: without a caBundle."""
         required = {"key": _REQUIRED_LABEL, "values": ["true"]}
         entries = [
             self.entry(ENTRY, {**required, "operator": "NotIn"}),
@@ -181,7 +181,7 @@ class Replicas:
         return {"metadata": self._metadata(self.name), "webhooks": entries}
 
     def entry(self, name: str, *expressions: Object, policy: Literal["Fail", "Ignore"] = "Fail") -> Object:
-        """An entry that calls us for pods of `pod_namespace`."""
+        """Returns an entry that calls us for pods of `pod_namespace`."""
         return {
             "name": name,
             "clientConfig": {
@@ -201,13 +201,13 @@ class Replicas:
         }
 
     def create_pod(self, *, required: bool = False) -> str | None:
-        """Has a pod admitted, without storing it; the role that it was given. Raises ApiError where it is refused."""
+        """Creates a pod as a dry run and returns the role that it got. Raises ApiError if it is refused."""
         labels = {_REQUIRED_LABEL: "true"} if required else {}
         body = pod("app", "app", labels=labels)
         return role_of(self.admin.create(pods(self.pod_namespace), body, dryRun="All"))
 
     def is_injected(self) -> bool:
-        """Whether pods are given their role now, by both entries."""
+        """Whether pods get their role now, through both entries."""
         try:
             return self.create_pod() == self.create_pod(required=True) == ROLE
         except ApiError as error:
@@ -219,13 +219,13 @@ class Replicas:
         wait_until(self.is_injected, "a pod to be given its role", within=within, last_seen=self.last_lines)
 
     def wait_until_right(self, *, within: float = 30.0) -> State:
-        """Waits until Secret, caBundle and what each replica serves fit each other; what the Secret then holds."""
+        """Waits until the Secret, the caBundle and all served leaves fit together; returns the Secret's state."""
         return wait_until(
             self.agreed, "Secret, caBundle and replicas to agree", within=within, last_seen=self.last_lines
         )
 
     def agreed(self) -> State | None:
-        """What the Secret holds, where nothing of it is damaged, it is published, and everybody serves its leaf."""
+        """Returns the Secret's state if it is undamaged and published and all replicas serve its leaf; else None."""
         state = self.state()
         if state is None or state.ca is None or state.leaf is None:
             return None
@@ -235,7 +235,7 @@ class Replicas:
         return state if served == {state.leaf.certificate} else None
 
     def state(self) -> State | None:
-        """What the Secret holds; None where there is none or it is damaged."""
+        """Returns the Secret's state; None if it does not exist or is damaged."""
         try:
             data = self.data()
         except ApiError as error:
@@ -246,11 +246,11 @@ class Replicas:
         return None if problems else state
 
     def data(self) -> dict[str, bytes]:
-        """The Secret's data. Raises ApiError."""
+        """Returns the Secret's data. Raises ApiError."""
         return {key: b64decode(value or "") for key, value in (self.admin.get(self.secret).get("data") or {}).items()}
 
     def patch_secret(self, data: dict[str, bytes | None] | None) -> None:
-        """Sets keys, removes those that are None, or all with None in place of `data`."""
+        """Sets keys and removes those that are None. If `data` itself is None, removes all keys."""
         encoded: Object | None = None
         if data is not None:
             encoded = {key: None if value is None else text(value) for key, value in data.items()}
@@ -260,11 +260,11 @@ class Replicas:
         self.admin.patch(self.secret, {"metadata": {"annotations": annotations}})
 
     def published(self) -> tuple[bytes, ...]:
-        """The certificates that all of our entries trust."""
+        """Returns the certificates that all our entries trust."""
         return published(self.admin.get(self.configuration), self.service)
 
     def set_bundle(self, bundle: str | None, *, only: str = "") -> None:
-        """Sets the caBundle (base64) of our entries, or of the one of that name, as any admin may."""
+        """Sets the caBundle (base64) of all our entries, or of the entry `only`, as any admin may."""
         configuration = self.admin.get(self.configuration)
         for entry in configuration["webhooks"]:
             if only in {"", entry["name"]} and entry["name"] in {ENTRY, REQUIRED_ENTRY}:
@@ -272,21 +272,21 @@ class Replicas:
         self.admin.call("PUT", self.configuration, configuration)
 
     def log_text(self) -> str:
-        """What all replicas have logged."""
+        """Returns the logs of all replicas."""
         return "".join(replica.process.log_text() for replica in self.replicas)
 
     def log_lengths(self) -> list[int]:
-        """How much each replica has logged: for `logged_since`."""
+        """Returns the length of each replica's log, for `logged_since`."""
         return [len(replica.process.log_text()) for replica in self.replicas]
 
     def logged_since(self, lengths: list[int]) -> str:
-        """What all replicas have logged since then."""
+        """Returns what all replicas have logged since `log_lengths`."""
         return "".join(
             replica.process.log_text()[length:] for replica, length in zip(self.replicas, lengths, strict=True)
         )
 
     def sum_of(self, metric: str) -> float:
-        """A metric's sum over the replicas that run."""
+        """Returns the sum of a metric over the running replicas."""
         return sum(replica.metrics()[metric] for replica in self.replicas if replica.process.is_running)
 
     def last_lines(self) -> str:
@@ -326,7 +326,7 @@ class Replicas:
 
 
 def chart_account(cluster: Cluster, namespace: str) -> Account:
-    """A ServiceAccount with exactly the chart's rules."""
+    """Creates a ServiceAccount with exactly the chart's rules."""
     cluster_rules, namespace_rules = certificate_rules(SECRET, f"{SERVICE}-{namespace}")
     return account_with(
         cluster,
@@ -337,5 +337,5 @@ def chart_account(cluster: Cluster, namespace: str) -> Account:
 
 
 def text(value: bytes) -> str:
-    """Base64, as Secrets and caBundles have it."""
+    """Encodes bytes as base64, as in Secrets and caBundles."""
     return b64encode(value).decode()

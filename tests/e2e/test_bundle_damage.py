@@ -1,4 +1,4 @@
-"""What others do to the webhook configuration: our caBundle is put right by itself, and nothing else is touched."""
+"""Others damage the webhook configuration: the webhook restores our caBundle and changes nothing else."""
 
 import copy
 import time
@@ -18,13 +18,13 @@ from tests.e2e.waiting import wait_until
 
 _FOREIGN_CA = issue_ca(datetime.now(UTC), common_name="somebody else's CA").certificate
 _REPAIRS = 3
-# Pauses are of 1, 2, 4 seconds and so on; it takes time to see what was repaired, and to undo it.
+# Pauses last 1, 2, 4 seconds and so on. The measured ones differ by less, as it takes time to see and undo a repair.
 _NOTICED = 0.7
 
 
 @pytest.fixture(scope="module")
 def prepared(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Replicas, Object]]:
-    """Two replicas, not started, and their configuration, which has entries of others too."""
+    """Two replicas, not started, and their configuration, which also has foreign entries."""
     shared = Replicas(cluster, tmp_path_factory.mktemp("replicas"), 2)
     configuration = shared.admin.get(shared.configuration)
     configuration["webhooks"] += [
@@ -42,14 +42,14 @@ def prepared(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module")
 def release(prepared: tuple[Replicas, Object]) -> Replicas:
-    """Those replicas; tests share them and leave them as they were."""
+    """The two replicas; tests share them and must leave them unchanged."""
     prepared[0].start()
     return prepared[0]
 
 
 @pytest.fixture
 def applied(prepared: tuple[Replicas, Object]) -> Object:
-    """The configuration as it was before anybody of ours had seen it."""
+    """The configuration as it was before a replica changed it."""
     return _but_for_our_bundles(prepared[1])
 
 
@@ -62,7 +62,7 @@ def applied(prepared: tuple[Replicas, Object]) -> Object:
         pytest.param(text(_FOREIGN_CA), REQUIRED_ENTRY, id="a foreign CA in one entry"),
     ],
 )
-def test_a_damaged_ca_bundle_is_right_again_within_seconds_and_nothing_else_has_changed(
+def test_a_damaged_ca_bundle_is_restored_within_seconds_and_nothing_else_changes(
     release: Replicas,
     applied: Object,
     measured: Callable[[str], None],
@@ -86,7 +86,7 @@ def test_a_damaged_ca_bundle_is_right_again_within_seconds_and_nothing_else_has_
     release.wait_until_injected()
     assert _but_for_our_bundles(release.admin.get(release.configuration)) == applied
     wait_until(
-        lambda: "somebody else has changed the caBundle: put right, 1 certificates" in release.logged_since(lengths),
+        lambda: "somebody else changed the caBundle; we restored it: 1 certificates" in release.logged_since(lengths),
         "a line of the log",
         within=10,
         last_seen=release.last_lines,
@@ -95,13 +95,13 @@ def test_a_damaged_ca_bundle_is_right_again_within_seconds_and_nothing_else_has_
     assert release.wait_until_right() == state
 
 
-def test_a_bundle_that_says_the_same_in_other_words_is_left_alone(release: Replicas) -> None:
+def test_a_bundle_with_the_same_certificates_in_another_encoding_is_left_alone(release: Replicas) -> None:
     state = release.wait_until_right()
     assert state.ca is not None
     reworded = text(b"# our CA\n\n" + state.ca.certificate.replace(b"\n", b"\r\n"))
     release.set_bundle(reworded)
     version = release.admin.get(release.configuration)["metadata"]["resourceVersion"]
-    # A damaged Secret has every replica look at both.
+    # A damaged Secret makes every replica read both objects.
     release.patch_secret({"tls.key": None})
     wait_until(lambda: release.data().get("tls.key"), "the Secret to be repaired", within=20)
     release.wait_until_right()
@@ -109,7 +109,7 @@ def test_a_bundle_that_says_the_same_in_other_words_is_left_alone(release: Repli
     release.set_bundle(text(state.ca.certificate))
 
 
-def test_a_controller_that_keeps_fighting_meets_growing_pauses_and_is_told_by_a_metric(
+def test_a_controller_that_keeps_reverting_us_causes_growing_pauses_and_a_metric_shows_it(
     cluster: Cluster, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     own = Replicas(cluster, tmp_path, 1)
@@ -135,9 +135,7 @@ def test_a_controller_that_keeps_fighting_meets_growing_pauses_and_is_told_by_a_
         own.remove()
 
 
-def test_a_configuration_of_that_name_that_is_not_ours_is_left_alone_and_reported(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+def test_a_foreign_configuration_with_our_name_is_left_alone_and_reported(cluster: Cluster, tmp_path: Path) -> None:
     own = Replicas(cluster, tmp_path, 1)
     try:
         eks = own.admin.get(own.configuration)
@@ -174,13 +172,13 @@ def test_a_configuration_of_that_name_that_is_not_ours_is_left_alone_and_reporte
 
 
 def _theirs(release: Replicas, name: str, client: Object) -> Object:
-    """An entry that is never called for a pod."""
+    """Returns a foreign entry that the API server never calls for a pod."""
     entry = release.entry(name, {"key": "never", "operator": "Exists"}, policy="Ignore")
     return {**entry, "clientConfig": client}
 
 
 def _bundles(release: Replicas) -> set[str]:
-    """The caBundles of our entries; comments in them count."""
+    """Returns the caBundles of our entries as text, so that even a changed comment counts as a difference."""
     entries = release.admin.get(release.configuration)["webhooks"]
     return {entry["clientConfig"].get("caBundle", "") for entry in entries if entry["name"] in {ENTRY, REQUIRED_ENTRY}}
 

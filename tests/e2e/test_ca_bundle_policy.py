@@ -1,4 +1,4 @@
-"""Who has the webhook's token may change the caBundle of its MutatingWebhookConfiguration, and nothing else there."""
+"""With the webhook's token, one may change the caBundle of its MutatingWebhookConfiguration, and nothing else in it."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from tests.features import Feature
 
 pytestmark = pytest.mark.needs(Feature.ADMISSION_POLICIES)
 
-# Nobody answers for this release: it must not be asked about the pods of other tests.
+# No webhook runs for this release: the API server must not call it for the pods of other tests.
 VALUES: Values = {
     "mutatingWebhook": {
         "namespaceSelector": {"matchLabels": {"nobody": "here"}},
@@ -32,7 +32,7 @@ BUNDLE = b64encode(b"-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE----
 
 @dataclass(frozen=True)
 class Release:
-    """The configuration, and who has the token of the webhook's ServiceAccount."""
+    """The configuration, and a user with the token of the webhook's ServiceAccount."""
 
     admin: Api
     user: Api
@@ -44,10 +44,10 @@ class Release:
         return f"{CONFIGURATIONS}/{self.name}"
 
     def attempt(self, change: Callable[[Object], object]) -> None:
-        """Has the user write the configuration with a change, as a dry run. Raises ApiError."""
+        """Patches the configuration with a change, as the user and as a dry run. Raises ApiError."""
         changed = deepcopy(self.admin.get(self.path))
         change(changed)
-        # Of a merge patch lists count as a whole, and what is not in it stays: so is what the change took away.
+        # A merge patch replaces whole lists but keeps missing members: so set members to null that the change removed.
         metadata = {
             key: changed["metadata"].get(key) for key in ("labels", "annotations", "ownerReferences", "finalizers")
         }
@@ -62,7 +62,7 @@ class Release:
 @pytest.fixture(scope="module")
 def release(cluster: Cluster) -> Iterator[Release | None]:
     if cluster.version < Feature.ADMISSION_POLICIES.since:
-        # Module-wide, this comes before the tests are left out.
+        # A module fixture runs before its tests are skipped.
         yield None
         return
     namespace = cluster.namespace("ca-bundle-policy")
@@ -181,13 +181,13 @@ def test_the_webhook_may_change_nothing_else(release: Release, change: Callable[
     assert "may change the caBundles and nothing else" in _message(release, change)
 
 
-def test_every_field_that_an_entry_has_was_tried(release: Release) -> None:
+def test_every_field_of_an_entry_is_covered(release: Release) -> None:
     fields = {key for entry in release.admin.get(release.path)["webhooks"] for key in entry}
 
     assert fields == OF_AN_ENTRY.keys()
 
 
-def test_the_patch_that_the_webhook_sends_is_let_through_and_a_stolen_token_does_no_more(
+def test_the_patch_of_the_webhook_is_allowed_and_a_stolen_token_can_do_no_more(
     cluster: Cluster, release: Release
 ) -> None:
     def patched(entry: Object) -> str:
@@ -203,7 +203,7 @@ def test_the_patch_that_the_webhook_sends_is_let_through_and_a_stolen_token_does
     assert "nothing else" in patched({**name, "rules": [{**RULE, "operations": ["*"], "resources": ["*"]}]})
 
 
-def test_others_may_change_what_they_will(release: Release) -> None:
+def test_others_may_change_everything(release: Release) -> None:
     for change in REFUSED.values():
         configuration = release.admin.get(release.path)
         change(configuration)
@@ -211,7 +211,7 @@ def test_others_may_change_what_they_will(release: Release) -> None:
 
 
 def _message(release: Release, change: Callable[[Object], object]) -> str:
-    """Why the change is refused; empty where it is not."""
+    """Returns why the API server refuses the change, or an empty string if it allows it."""
     try:
         release.attempt(change)
     except ApiError as error:

@@ -1,4 +1,4 @@
-"""The chart's rules are enough and allow no more, a missing one is named, and private keys stay where they belong."""
+"""The chart's RBAC rules are sufficient and minimal, the log names a missing rule, and private keys do not leak."""
 
 import re
 from base64 import b64encode
@@ -27,7 +27,7 @@ _CONFIGURATIONS = "mutatingwebhookconfigurations"
 
 @pytest.fixture(scope="module")
 def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
-    """Two talkative replicas under the chart's rules."""
+    """Two replicas with verbose logs and the chart's rules."""
     shared = Replicas(cluster, tmp_path_factory.mktemp("replicas"), 2, "-v=5", "--ca-settle=1s")
     try:
         shared.start()
@@ -38,20 +38,20 @@ def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def user(cluster: Cluster, release: Replicas) -> Iterator[Api]:
-    """Who has a replica's token."""
+    """A user with a replica's token."""
     api = Api(cluster.url, cluster.ca, release.account.token)
     yield api
     api.close()
 
 
-def test_the_rules_allow_the_named_secret_and_the_named_configuration_alone(release: Replicas, user: Api) -> None:
+def test_the_rules_allow_only_the_named_secret_and_the_named_configuration(release: Replicas, user: Api) -> None:
     def allowed(group: str, resource: str, name: str, namespace: str) -> set[str]:
         attributes = {"group": group, "resource": resource, "name": name, "namespace": namespace}
         return {verb for verb in _VERBS if may(user, {**attributes, "verb": verb})}
 
     reads = {"get", "list", "watch"}
     assert allowed("", "secrets", SECRET, release.namespace) == reads | {"patch", "create"}
-    # RBAC does not know the name of what is not there yet.
+    # RBAC does not know the name of an object that does not exist yet.
     assert allowed("", "secrets", "other", release.namespace) == {"create"}
     assert allowed("", "secrets", "", release.namespace) == {"create"}
     assert allowed("", "secrets", SECRET, release.pod_namespace) == set()
@@ -125,7 +125,7 @@ def test_no_private_key_is_in_a_log_or_on_disk_whatever_happens_and_no_rule_is_m
     wait_until(lambda: release.state() is not None, "another Secret", within=20)
     release.wait_until_right()
     collect()
-    # CA, next CA and two leaves at least.
+    # At least a CA, the next CA and two leaves.
     assert len(keys) >= 4
     assert release.create_pod() == ROLE
 
@@ -141,17 +141,17 @@ def test_no_private_key_is_in_a_log_or_on_disk_whatever_happens_and_no_rule_is_m
     for replica in release.replicas:
         opened = []
         for file in Path(f"/proc/{replica.process.pid}/fd").iterdir():
-            # A connection may end between the listing and the look.
+            # A connection may end between listing and reading.
             with suppress(FileNotFoundError):
                 opened.append(str(file.readlink()))
         assert not [name for name in opened if "memfd" in name], "a key is in memory for as long as it is loaded"
 
 
 def test_a_missing_rule_is_named_in_the_log(cluster: Cluster, tmp_path: Path) -> None:
-    """Several webhooks at once: it is the start that takes time."""
+    """Starts several webhooks at once, because the start is what takes time."""
     both = ("secrets", _CONFIGURATIONS)
     cases: list[tuple[str, tuple[str, ...]]] = [("get", both), ("list", both), ("watch", both)]
-    # Nothing is published before there is a Secret.
+    # The webhook publishes nothing until it has written the Secret, so each of these needs a case of its own.
     cases += [("patch", ("secrets",)), ("patch", (_CONFIGURATIONS,)), ("create", ("secrets",))]
     releases = [
         Replicas(cluster, tmp_path, 1, account=_account_without(cluster, verb, plurals), secret=verb != "create")
@@ -171,7 +171,7 @@ def test_a_missing_rule_is_named_in_the_log(cluster: Cluster, tmp_path: Path) ->
                     last_seen=release.last_lines,
                 )
             if verb in {"list", "watch"}:
-                # It looks every minute all the same.
+                # Without the watch, the webhook still looks every minute.
                 replica.wait_until_ready()
             else:
                 status, said = replica.probe()
@@ -186,7 +186,7 @@ def test_a_missing_rule_is_named_in_the_log(cluster: Cluster, tmp_path: Path) ->
 
 
 def _account_without(cluster: Cluster, verb: str, plurals: tuple[str, ...]) -> Account:
-    """The chart's rules but for one verb."""
+    """Creates an account with the chart's rules except for one verb."""
     namespace = cluster.namespace(f"without-{verb}")
     cluster_rules, namespace_rules = certificate_rules(SECRET, f"{SERVICE}-{namespace}")
 
@@ -220,7 +220,7 @@ def _assert_forbidden(user: Api, method: str, path: str, body: Object | None = N
 
 
 def _forms(key: bytes) -> Iterator[str]:
-    """What a key could look like: each line of its PEM, and of the base64 that it has in a Secret."""
+    """Yields the forms in which a key could leak: each line of its PEM, and its base64 as in a Secret."""
     lines = [line.decode() for line in key.splitlines() if not line.startswith(b"-----")]
     yield from lines
     yield b64encode(key).decode()

@@ -1,4 +1,4 @@
-"""ServiceAccounts that change: how late the change counts, and that the past never comes back."""
+"""Changes of ServiceAccounts: how long a change takes to apply, and that old values never come back."""
 
 import statistics
 import time
@@ -13,13 +13,13 @@ from tests.e2e.waiting import NeverHappened
 
 _TIMES = 25
 _WITHIN = 5.0
-# Pods after the first one of the new role: none of them may have the old one.
+# The number of pods to create after the first one with the new role: none of them may get the old role.
 _AFTERWARDS = 3
 
 
 @dataclass
 class _Changing:
-    """One ServiceAccount and what its pods get."""
+    """One ServiceAccount, and the role that its pods get."""
 
     cluster: Cluster
     namespace: str
@@ -43,13 +43,13 @@ class _Changing:
         return role_of(self.cluster.admin.create(pods(self.namespace), pod("app", "app"), dryRun="All"))
 
     def becomes(self, role: str | None, *, instead_of: str | None) -> None:
-        """Asks for pods until one has the new role, and for some more; notes how long after the change that was."""
+        """Creates pods until one has the new role, then some more; records the delay since the change."""
         changed = time.monotonic()
         while (seen := self.role()) != role:
             assert seen == instead_of, f"neither the old role nor the new one: {seen}"
             if time.monotonic() - changed > _WITHIN:
                 raise NeverHappened(f"not within {_WITHIN:g} s: {role}, and still {seen}")
-        # The pod that found the change was sent before this.
+        # The delay includes the creation of that pod, so it is an upper limit.
         self.delays.append(time.monotonic() - changed)
         assert [self.role() for _ in range(_AFTERWARDS)] == [role] * _AFTERWARDS
 
@@ -66,7 +66,7 @@ def changing(cluster: Cluster, injected: str) -> _Changing:
     return _Changing(cluster, injected)
 
 
-def test_a_changed_role_counts_and_the_old_one_never_comes_back(
+def test_a_changed_role_applies_and_the_old_one_never_comes_back(
     changing: _Changing, measured: Callable[[str], None]
 ) -> None:
     changing.create(OTHER_ROLE)
@@ -79,7 +79,7 @@ def test_a_changed_role_counts_and_the_old_one_never_comes_back(
     measured(changing.line("role changed"))
 
 
-def test_a_removed_role_is_gone_and_an_added_one_counts(changing: _Changing, measured: Callable[[str], None]) -> None:
+def test_a_removed_role_is_gone_and_an_added_one_applies(changing: _Changing, measured: Callable[[str], None]) -> None:
     changing.create(ROLE)
     changing.becomes(ROLE, instead_of=None)
     for _ in range(_TIMES):
@@ -90,7 +90,7 @@ def test_a_removed_role_is_gone_and_an_added_one_counts(changing: _Changing, mea
     measured(changing.line("role removed and added"))
 
 
-def test_a_service_account_deleted_and_created_again_has_its_new_role_alone(
+def test_a_service_account_deleted_and_created_again_has_only_its_new_role(
     changing: _Changing, measured: Callable[[str], None]
 ) -> None:
     changing.create(OTHER_ROLE)

@@ -1,4 +1,4 @@
-"""The chart's objects on a real API server: accepted as they are, and left alone where the webhook writes."""
+"""The chart's objects on a real API server: it accepts them, and Helm leaves alone what the webhook writes."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from tests.e2e.foreign_kinds import define_foreign_kinds
 
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 NAMES = count(1)
-# Nobody answers for these releases: they must not be asked about the pods of other tests.
+# No webhook runs for these releases: the API server must not call them for the pods of other tests.
 NOBODYS: Values = {"mutatingWebhook": {"namespaceSelector": {"matchLabels": {"nobody": "here"}}}}
 PUBLISHED = b64encode(b"what the webhook published").decode()
 STATE = {"ca.crt": b64encode(b"what the webhook keeps").decode()}
 
 
 def _real_pem_values() -> Values:
-    """Newer API servers warn of a Secret for TLS whose key does not fit its certificate."""
+    """Returns PEM values with a real pair: newer API servers warn if the key in a TLS Secret does not match."""
     ca = issue_ca(datetime.now(UTC), common_name="CA of an admin")
     leaf = issue_leaf(ca, Names(dns=("example.com",)), datetime.now(UTC))
     pems = {"cert": leaf.certificate, "key": leaf.private_key, "caBundle": ca.certificate}
@@ -51,11 +51,11 @@ def test_every_object_is_accepted(cluster: Cluster, namespace: str, values: Valu
     objects = [one for one in rendered.objects if not is_hook(one)]
     for one in objects:
         if "namespace" in one["metadata"]:
-            # That of monitors may be another, which is not there.
+            # The namespace of monitors may be another, which does not exist.
             one["metadata"]["namespace"] = namespace
     for one in rendered.hooks():
         if one["kind"] == "Pod":
-            # Its own ServiceAccount is not there: this is a dry run.
+            # In a dry run, the chart's own ServiceAccount does not exist.
             one["spec"] |= {"serviceAccountName": "account", "automountServiceAccountToken": False}
         if one["kind"] != "Namespace":
             objects.append(one | {"metadata": one["metadata"] | {"namespace": namespace}})
@@ -67,9 +67,7 @@ def test_every_object_is_accepted(cluster: Cluster, namespace: str, values: Valu
     assert len(answer.stdout.splitlines()) == len(objects)
 
 
-def test_nothing_that_helm_does_touches_what_the_webhook_writes(
-    cluster: Cluster, namespace: str, helm: helm_python.Config
-) -> None:
+def test_helm_never_touches_what_the_webhook_writes(cluster: Cluster, namespace: str, helm: helm_python.Config) -> None:
     release = f"identity-{next(NAMES)}"
     name = f"{release}-pod-identity-webhook"
     helm.install(CHART, release, NOBODYS)
@@ -89,7 +87,9 @@ def test_nothing_that_helm_does_touches_what_the_webhook_writes(
 
 
 @pytest.mark.usefixtures("foreign_kinds")
-def test_cert_managers_certificates_come_and_go(cluster: Cluster, namespace: str, helm: helm_python.Config) -> None:
+def test_switching_to_cert_manager_and_back_keeps_what_the_webhook_writes(
+    cluster: Cluster, namespace: str, helm: helm_python.Config
+) -> None:
     release = f"identity-{next(NAMES)}"
     name = f"{release}-pod-identity-webhook"
     helm.install(CHART, release, NOBODYS)
@@ -109,7 +109,7 @@ def test_cert_managers_certificates_come_and_go(cluster: Cluster, namespace: str
 @pytest.mark.parametrize(
     "flags", [(), ("--server-side", "--force-conflicts")], ids=["merged by kubectl", "server-side"]
 )
-def test_applying_the_manifests_again_touches_nothing_either(
+def test_applying_the_manifests_again_does_not_touch_what_the_webhook_writes(
     cluster: Cluster, namespace: str, flags: tuple[str, ...]
 ) -> None:
     name = f"identity-{next(NAMES)}"

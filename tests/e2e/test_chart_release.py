@@ -1,4 +1,4 @@
-"""The chart's whole life by the real Helm, run as its Deployment says, while pods are created without pause."""
+"""A release's whole life with the real Helm: pods run as its Deployment says, and users create pods without pause."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def release(cluster: Cluster, tmp_path: Path) -> Iterator[HelmRelease]:
 
 
 class Life:
-    """A release from `helm install` on, under load."""
+    """A release under load, from `helm install` on."""
 
     def __init__(self, release: HelmRelease, load: ReleasePods, measured: Measured) -> None:
         self._release = release
@@ -44,7 +44,7 @@ class Life:
 
     @contextmanager
     def without_loss(self, name: str) -> Iterator[None]:
-        """Something is done in this context: afterwards no pod was refused or missed because of it."""
+        """Checks that no pod was refused or missed during an operation, which runs in this context."""
         with self._load.during(name) as operation:
             yield
         self._measured(f"chart release, {operation}")
@@ -63,12 +63,12 @@ class Life:
         with self._load.during("uninstall") as operation:
             self._release.uninstall()
         self._measured(f"chart release, {operation}")
-        # Those after the configuration was gone are as they were written.
+        # Pods created after the configuration was deleted are unchanged.
         assert operation.refused == {"labelled": [], "unlabelled": []}
         assert self._release.deployment.trouble == []
 
 
-def test_no_pod_is_lost_from_the_first_readiness_to_the_end_whatever_helm_does(
+def test_no_pod_is_lost_from_the_first_readiness_to_the_uninstall_whatever_helm_does(
     cluster: Cluster, release: HelmRelease, measured: Measured
 ) -> None:
     before = _named_like_us(cluster)
@@ -116,7 +116,7 @@ def test_no_pod_is_lost_from_the_first_readiness_to_the_end_whatever_helm_does(
     )
 
 
-def test_manifests_that_are_applied_again_and_again_reset_nothing_and_lose_no_pod(
+def test_applying_the_manifests_repeatedly_resets_nothing_and_loses_no_pod(
     cluster: Cluster, release: HelmRelease, measured: Measured
 ) -> None:
     rendered = Rendered(
@@ -149,7 +149,7 @@ def test_manifests_that_are_applied_again_and_again_reset_nothing_and_lose_no_po
         cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=everything)
 
 
-def test_with_every_replica_stopped_only_pods_that_ask_for_it_are_refused(
+def test_with_every_replica_stopped_only_pods_that_require_a_role_are_refused(
     cluster: Cluster, release: HelmRelease, measured: Measured
 ) -> None:
     system = "/api/v1/namespaces/kube-system"
@@ -171,7 +171,7 @@ def test_with_every_replica_stopped_only_pods_that_ask_for_it_are_refused(
         assert 'failed calling webhook "required.pod-identity-webhook.amazonaws.com"' in refused.value.message
         cluster.admin.create(service_accounts("kube-system"), service_account("app", ROLE))
         assert role_of(_created(cluster, "kube-system", REQUIRED)) is None
-        # The label that requires, in the values or on the namespace, must not keep the webhook itself from starting.
+        # The label that requires a role, in the values or on the namespace, must not keep the webhook from starting.
         template = Rendered({"podLabels": REQUIRED}, namespace=release.namespace).pod
         cluster.admin.patch(f"/api/v1/namespaces/{release.namespace}", {"metadata": {"labels": REQUIRED}})
         ours = {"metadata": {"name": "ours", "labels": template["metadata"]["labels"]}}
@@ -190,12 +190,12 @@ def test_a_values_file_of_the_popular_chart_installs_and_gives_roles(cluster: Cl
     values = yaml.safe_load(POPULAR_VALUES.read_text(encoding="utf-8"))
     release = HelmRelease(cluster, tmp_path, name="identity")
     try:
-        # In place of cert-manager, which is not there.
+        # Act as cert-manager, which is not installed.
         ca = issue_ca(datetime.now(UTC), common_name="CA of cert-manager")
         release.admin.create(release.secrets, _certificate_secret("identity-tls", ca, release.leaf(ca)))
         release.install(values)
 
-        # Its probes say that it listens; that it is trusted, they do not.
+        # With this chart's probes, a ready pod listens, but clients may not trust it yet.
         wait_until(lambda: _region(cluster) == "us-east-1", "pods to be patched", within=60)
         release.assert_serves(ca.certificate)
         assert release.deployment.trouble == []
@@ -215,7 +215,7 @@ def _injected_namespace(cluster: Cluster) -> str:
 
 
 def _region(cluster: Cluster) -> str | None:
-    """The region that a pod is given now."""
+    """Returns the region that a pod gets now."""
     created = _created(cluster, _injected_namespace(cluster), {})
     (container,) = created["spec"]["containers"]
     return next((one["value"] for one in container.get("env", []) if one["name"] == "AWS_REGION"), None)
@@ -248,5 +248,5 @@ def _pem_values(ca: Pair, leaf: Pair) -> Values:
 
 
 def _named_like_us(cluster: Cluster) -> set[str]:
-    """All objects whose name has ours in it: labelled or not."""
+    """Returns all objects whose name contains ours, labelled or not."""
     return {one for one in inventory(cluster.admin) if NAME in one}

@@ -1,4 +1,4 @@
-"""`--client-ca`: only the API server, by the certificate that it is given for webhooks, may call us."""
+"""`--client-ca`: only the API server may call us, with the client certificate that it uses for webhooks."""
 
 import json
 import socket
@@ -38,7 +38,7 @@ def api_server_pem(client_ca: Pair, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def calling_cluster(api_server_pem: Path, tmp_path: Path) -> Iterator[Cluster]:
-    """A cluster whose API server shows a client certificate to every webhook."""
+    """A cluster whose API server sends a client certificate to every webhook."""
     kubeconfig = tmp_path / "webhooks.kubeconfig"
     user = {"client-certificate": str(api_server_pem), "client-key": str(api_server_pem)}
     kubeconfig.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", "users": [{"name": "*", "user": user}]}))
@@ -62,7 +62,7 @@ def calling_cluster(api_server_pem: Path, tmp_path: Path) -> Iterator[Cluster]:
         own.remove()
 
 
-def test_the_api_server_is_let_in_by_its_certificate_and_nobody_else_also_after_a_renewal(
+def test_only_the_api_server_is_accepted_by_its_certificate_even_after_a_renewal(
     calling_cluster: Cluster, client_ca: Pair, api_server_pem: Path, tmp_path: Path
 ) -> None:
     trusted = tmp_path / "client-ca.pem"
@@ -88,7 +88,7 @@ def test_the_api_server_is_let_in_by_its_certificate_and_nobody_else_also_after_
         assert release.balancer.connections > before
         _assert_only(api_server_pem, stranger, release)
 
-        # What is trusted can change too: then the API server is a stranger, and pods are refused.
+        # If the trusted CA changes, the webhook no longer accepts the API server's certificate, and pods are refused.
         trusted.write_bytes(issue_ca(datetime.now(UTC), common_name="another CA").certificate)
         wait_until(lambda: "took up the CAs for clients" in replica.log, "the change", within=20)
         release.balancer.end_idle_connections()
@@ -107,7 +107,7 @@ def _assert_only(let_in: Path, stranger: Path, release: Replicas) -> None:
 
 
 def _answer(release: Replicas, certificate: Path | None) -> str:
-    """The first line of the answer to whoever has this certificate, empty where TLS failed."""
+    """Returns the first line of the answer to a client with this certificate; empty if TLS failed."""
     backend = release.replicas[0].backend()
     state = release.state()
     assert backend is not None
@@ -128,7 +128,7 @@ def _answer(release: Replicas, certificate: Path | None) -> str:
 
 
 def _client_certificate(ca: Pair, file: Path) -> Path:
-    """A certificate for clients and its key, in one file."""
+    """Writes a client certificate and its key to one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.load_pem_x509_certificate(ca.certificate)
     signing = load_pem_private_key(ca.private_key, None)

@@ -1,4 +1,4 @@
-"""From nothing: however many replicas start at once, they end with one CA, and pods are given their role in seconds."""
+"""First start: any number of replicas that start at once agree on one CA, and pods get their role within seconds."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def test_replicas_that_start_at_once_end_with_one_ca(
 ) -> None:
     release = Replicas(cluster, tmp_path, count, secret=secret)
     try:
-        # From here on no pod passes without us: what is measured is the time in which none can be created.
+        # From here on, the API server refuses pods until we answer: measure how long that takes.
         wait_until(lambda: _is_refused(release), "pods to be refused", within=20)
         started = time.monotonic()
         release.launch()
@@ -61,7 +61,7 @@ def test_replicas_that_start_at_once_end_with_one_ca(
 
 
 @pytest.mark.parametrize(("secret", "method"), [(False, "POST"), (True, "PATCH")], ids=["no Secret", "an empty Secret"])
-def test_replicas_that_all_want_to_be_the_first_to_write_agree(
+def test_replicas_that_race_for_the_first_write_agree(
     cluster: Cluster, proxy: Proxy, tmp_path: Path, secret: bool, method: str
 ) -> None:
     release = Replicas(cluster, tmp_path, 2, secret=secret, api_url=proxy.url)

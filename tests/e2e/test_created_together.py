@@ -1,4 +1,4 @@
-"""A ServiceAccount and its pod, created in the same breath: not one pod may be missed."""
+"""A ServiceAccount and its pod, created right after one another: every pod must get its role."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,19 +15,19 @@ _AT_ONCE = 50
 
 
 def _together(cluster: Cluster, namespace: str, name: str) -> bool:
-    """Creates both, and says whether the pod has its role."""
+    """Creates both and returns whether the pod has its role."""
     cluster.admin.create(service_accounts(namespace), service_account(name, ROLE))
     return role_of(cluster.admin.create(pods(namespace), pod(name, name))) == ROLE
 
 
 def _many_together(cluster: Cluster, namespace: str, names: list[str]) -> list[str]:
-    """Creates pairs at once, and returns the names of the pods that were missed."""
+    """Creates pairs concurrently and returns the names of the pods without a role."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = pool.map(lambda name: _together(cluster, namespace, name), names)
         return [name for name, injected in zip(names, found, strict=True) if not injected]
 
 
-def test_none_of_300_pods_one_after_the_other_is_missed(cluster: Cluster, injected: str) -> None:
+def test_none_of_300_pods_one_after_another_is_missed(cluster: Cluster, injected: str) -> None:
     missed = [number for number in range(300) if not _together(cluster, injected, f"app-{number}")]
     assert missed == []
 
@@ -62,7 +62,7 @@ def test_none_of_50_pods_at_once_is_missed_while_the_watch_is_silent(
     measured(f"live reads for {_AT_ONCE} pods at once while the watch is silent: {len(proxy.requests) - already}")
 
 
-def test_a_role_that_a_fresh_service_account_was_given_while_the_watch_is_silent_is_found(
+def test_a_role_added_to_a_new_service_account_while_the_watch_is_silent_is_found(
     cluster: Cluster, proxied_webhook: Webhook, proxy: Proxy
 ) -> None:
     proxied_webhook.start()

@@ -1,4 +1,4 @@
-"""What others do to the Secret: it is put right by itself, the log and the metrics say so, and pods are created on."""
+"""Others damage the Secret: the webhook repairs it and reports that in log and metrics, and pods still get roles."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ _EMPTY = {"data": {"tls.crt": "", "tls.key": ""}, "type": "kubernetes.io/tls"}
 
 @pytest.fixture(scope="module")
 def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
-    """Two replicas that tests share who leave them as they were."""
+    """Two replicas; tests share them and must leave them unchanged."""
     shared = Replicas(cluster, tmp_path_factory.mktemp("replicas"), 2, "--ca-settle=1s")
     try:
         shared.start()
@@ -98,7 +98,7 @@ class _Damage:
     ],
     ids=lambda damage: damage.do.__name__.strip("_"),
 )
-def test_a_damaged_secret_is_as_it_was_within_seconds_and_no_pod_fails(
+def test_a_damaged_secret_is_restored_within_seconds_and_no_pod_fails(
     release: Replicas, measured: Callable[[str], None], damage: _Damage
 ) -> None:
     before = release.data()
@@ -114,7 +114,7 @@ def test_a_damaged_secret_is_as_it_was_within_seconds_and_no_pod_fails(
         release.wait_until_right()
         load.wait_for_more(3)
     assert load.failures == []
-    # Who wrote it says so right after.
+    # The replica that wrote the Secret logs it right after.
     said = [f"wrote the Secret: {what}: restored" for what in damage.what]
     said += [f"the Secret is damaged: {problem}" for problem in damage.said]
     wait_until(
@@ -131,7 +131,7 @@ def test_a_damaged_secret_is_as_it_was_within_seconds_and_no_pod_fails(
     assert all(replica.is_ready() for replica in release.replicas)
 
 
-def test_an_immutable_secret_is_reported_when_it_must_change_and_made_again_when_it_is_deleted(
+def test_an_immutable_secret_is_reported_when_it_must_change_and_created_again_when_deleted(
     release: Replicas,
 ) -> None:
     state = release.wait_until_right()
@@ -182,7 +182,7 @@ def test_an_empty_secret_that_is_immutable_keeps_a_new_webhook_from_being_ready_
         own.remove()
 
 
-def test_while_the_api_server_is_away_nothing_crashes_and_the_old_certificate_goes_on(
+def test_while_the_api_server_is_away_nothing_crashes_and_the_old_certificate_is_served(
     cluster: Cluster, proxy: Proxy, tmp_path: Path
 ) -> None:
     own = Replicas(cluster, tmp_path, 1, api_url=proxy.url)
@@ -199,14 +199,14 @@ def test_while_the_api_server_is_away_nothing_crashes_and_the_old_certificate_go
         own.wait_until_injected()
         assert first.leaf is not None
 
-        # Known before it is due: the webhook will want to renew at that moment.
+        # The webhook knows the request before it is due, and will try to renew at that time.
         due = datetime.now(UTC) + timedelta(seconds=2)
         own.annotate_secret(**{ROTATE_LEAF_AFTER: format_time(due)})
         proxy.refuse()
         wait_until(lambda: datetime.now(UTC) > due, "the moment of renewal", within=10)
         failed = replica.metrics()[_FAILED]
         wait_until(lambda: replica.metrics()[_FAILED] > failed, "another failure", within=90, last_seen=own.last_lines)
-        assert "looking after certificates: secret: the API server at" in replica.log
+        assert "certificate maintenance failed: secret: the API server at" in replica.log
         assert replica.is_ready()
         assert replica.served() == first.leaf.certificate
         assert own.is_injected()

@@ -1,4 +1,4 @@
-"""An API server that takes requests and does not answer: what is known is answered at once, the rest in time."""
+"""The API server accepts requests but hangs: the webhook answers from its cache at once, and otherwise in time."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from tests.e2e.proxy import Proxy
 from tests.e2e.webhook_process import Webhook
 
 _LOOKUP = 1.0
-# For a busy machine; an answer from the cache takes a millisecond.
+# Generous, for a busy machine: an answer from the cache takes a millisecond.
 _AT_ONCE = 0.5
 _UNKNOWN = 50
 
@@ -34,7 +34,7 @@ def test_a_known_account_is_answered_at_once_and_an_unknown_one_within_the_looku
     measured(f"API server hangs: known in {known.took * 1e3:.1f} ms, unknown refused in {unknown.took:.2f} s")
 
 
-def test_many_unknown_accounts_do_not_hold_up_a_known_one(own_cluster: Cluster, own_webhook: Webhook) -> None:
+def test_many_unknown_accounts_do_not_delay_a_known_one(own_cluster: Cluster, own_webhook: Webhook) -> None:
     namespace = own_cluster.namespace("hanging")
     own_cluster.admin.create(service_accounts(namespace), service_account("known", ROLE))
     own_webhook.start()

@@ -1,4 +1,4 @@
-"""The harness is itself proven: a test that rests on a restart or a 410 is worth nothing where those are not real."""
+"""Tests of the harness: a test that relies on a restart or a 410 proves nothing unless the harness really causes it."""
 
 import signal
 import ssl
@@ -21,7 +21,7 @@ from tests.e2e.proxy import Proxy
 from tests.e2e.rbac import account_with
 from tests.e2e.waiting import wait_until
 
-# A controller makes one ConfigMap of its own, at any moment.
+# Excludes the ConfigMap that a controller creates in each namespace, at any time.
 _OURS = {"fieldSelector": "metadata.name!=kube-root-ca.crt"}
 
 

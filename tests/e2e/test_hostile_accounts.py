@@ -1,4 +1,4 @@
-"""A tenant that may write ServiceAccounts of its own: what memory and time of the webhook that takes from others."""
+"""A hostile tenant writes its own ServiceAccounts: the webhook's memory use and delays must stay small for others."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +14,9 @@ from tests.e2e.waiting import wait_until
 from tests.e2e.webhook_process import Webhook
 
 _ACCOUNTS = 500
-# Together they may have 256 KiB, and each of these has six bytes in JSON.
+# An object's annotations may have 256 KiB in total, and JSON encodes each of these characters as six bytes.
 _ANNOTATION = "<" * 250_000
-# What a webhook takes that follows a handful of ServiceAccounts, and room for the largest page or two.
+# The memory of a webhook that follows a handful of ServiceAccounts, plus room for one or two of the largest pages.
 _MAX_MB = 160
 
 _RESTARTS = "pod_identity_webhook_watch_restarts_total"
@@ -25,7 +25,7 @@ _LEFT_OUT = "pod_identity_webhook_cache_left_out_total"
 
 @pytest.fixture
 def webhook(own_cluster: Cluster, tmp_path: Path) -> Iterator[Webhook]:
-    """A webhook of the test's own, not started."""
+    """A webhook for one test, not started."""
     own = Webhook(own_cluster, tmp_path, account_with(own_cluster, own_cluster.namespace("webhook")))
     yield own
     own.remove()
@@ -47,14 +47,14 @@ def restarts(webhook: Webhook) -> dict[str, float]:
 
 
 def large(name: str, role: str | None = None) -> Object:
-    """A ServiceAccount whose JSON has more than 4 MiB: nothing but the size of requests bounds owner references."""
+    """Returns a ServiceAccount with more than 4 MiB of JSON: only the size of requests limits owner references."""
     made = service_account(name, role)
     owner = {"apiVersion": "v1", "kind": "Pod", "name": "<" * 750_000, "uid": "u"}
     made["metadata"]["ownerReferences"] = [owner]
     return made
 
 
-def test_large_annotations_of_one_tenant_take_no_memory_of_the_webhook(
+def test_large_annotations_of_one_tenant_do_not_use_up_the_webhooks_memory(
     own_cluster: Cluster, webhook: Webhook, measured: Callable[[str], None]
 ) -> None:
     admin = own_cluster.admin
@@ -88,7 +88,7 @@ def test_a_service_account_of_more_than_4_mib_stops_no_watch(
     tenant, other = own_cluster.namespace("tenant"), own_cluster.namespace("other")
     admin.create(service_accounts(tenant), service_account("grows", ROLE))
     admin.create(service_accounts(other), service_account("app", ROLE))
-    # The accounts of the test before are still there, on a machine that may be busy.
+    # The accounts of the previous test still exist, and the machine may be busy.
     webhook.start(within=120)
     left_out = webhook.metrics()[_LEFT_OUT]
     owners = large("grows")["metadata"]["ownerReferences"]
@@ -97,7 +97,7 @@ def test_a_service_account_of_more_than_4_mib_stops_no_watch(
     grown = {"metadata": {"ownerReferences": owners, "annotations": {ROLE_ANNOTATION: OTHER_ROLE}}}
     admin.patch(path, grown)
     wait_until(lambda: webhook.metrics()[_LEFT_OUT] > left_out, "the large one to be left out", within=10)
-    # What was known of it does not hold any more.
+    # The cached state of this account is outdated and must not be used.
     assert role_of_pod(webhook, tenant, "grows") == OTHER_ROLE
     for turn in range(5):
         admin.patch(path, {"metadata": {"annotations": {"turn": str(turn)}}})

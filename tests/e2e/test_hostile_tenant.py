@@ -1,9 +1,9 @@
-"""A hostile tenant beside another one, on a real API server: nobody else may notice.
+"""A hostile tenant beside another tenant, on a real API server: the attack must not affect the other tenant.
 
-The webhook runs under the memory limit of the chart. The other tenant creates pods, labelled and not, while
-`hostile_tenant.py` does all that it can for two minutes. That is compared with two quiet times: beside a tenant that
-asks the API server for as much and leaves webhooks alone, and beside one that attacks another webhook besides. The
-second takes as much of the machine, and takes nothing from the webhook in question.
+The webhook runs with the memory limit of the chart. The other tenant creates pods, with and without the label, while
+`hostile_tenant.py` attacks for two minutes. We compare this with two other periods. In the first, the hostile tenant
+sends the API server as many requests but attacks no webhook. In the second, it also attacks another webhook: that uses
+as much of the machine but nothing of the webhook under test.
 """
 
 import itertools
@@ -47,7 +47,7 @@ TENANT_RULES = [
 
 @dataclass
 class Seen:
-    """What became of the other tenant's pods and of the probes."""
+    """The outcomes of the other tenant's pods and of the probes."""
 
     seconds: list[float] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Seen:
 
 
 class Neighbour:
-    """Creates pods by several clients, probes as kubelet does, and scrapes as Prometheus does."""
+    """Creates pods from several clients, probes as kubelet does, and scrapes as Prometheus does."""
 
     def __init__(self, cluster: Cluster, webhook: Webhook, namespace: str) -> None:
         self._cluster, self._webhook, self._namespace = cluster, webhook, namespace
@@ -71,7 +71,7 @@ class Neighbour:
 
     @contextmanager
     def at_work(self) -> Iterator[Seen]:
-        """Works within the context; what was seen is whole behind it."""
+        """Works while the context lasts; the yielded result is complete after the context."""
         self.seen, self._done = Seen(), threading.Event()
         probes = [("liveness", "/healthz", CHART["livenessProbe"]), ("readiness", "/readyz", CHART["readinessProbe"])]
         probes.append(("scrape", "/metrics", SCRAPE))
@@ -95,7 +95,7 @@ class Neighbour:
             started = time.monotonic()
             try:
                 if number % NEW_ACCOUNT_EACH == 0:
-                    # Not known yet: its pod needs a live read.
+                    # The webhook does not know this new ServiceAccount yet: its pod needs a live read.
                     name = f"app-{number}"
                     api.create(service_accounts(self._namespace), service_account(name, ROLE))
                     started = time.monotonic()
@@ -113,7 +113,7 @@ class Neighbour:
         self.seen.probe_failures[name] = 0
         while not self._done.wait(probe["periodSeconds"]):
             try:
-                # A connection of its own each time, as kubelet does.
+                # Use a new connection each time, as kubelet does.
                 url = f"http://{self._webhook.address}:9999{path}"
                 ok = httpx.get(url, timeout=probe["timeoutSeconds"], trust_env=False).status_code == 200
             except httpx.TransportError:
@@ -223,7 +223,7 @@ def _known(cluster: Cluster, namespace: str) -> bool:
 
 @contextmanager
 def attacking(settings: Settings, log: Path) -> Iterator[None]:
-    """The tenant at work, as a process of its own that ends with the context, and with this process."""
+    """Runs the tenant as a separate process, which ends with the context or with this process."""
     file = log.with_suffix(".json")
     file.write_text(json.dumps(asdict(settings)))
     process = Process(

@@ -1,4 +1,4 @@
-"""In a pod: the API server from the environment, and a token in a file that kubelet renews."""
+"""In a pod: the webhook finds the API server through the environment, and kubelet renews its token in a file."""
 
 import time
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from tests.e2e.rbac import Account, account_with
 from tests.e2e.waiting import wait_until
 from tests.e2e.webhook_process import Webhook
 
-# The API server remembers for 10 s whom a token is of.
+# The API server caches for 10 s whose token it is.
 _FORGOTTEN = 40.0
-# On a 401 the webhook reads its credentials again, but not more often than every 10 s.
+# After a 401, the webhook reads its credentials again, but at most once every 10 s.
 _RELOADS_AGAIN = 10.5
 _DENIED = 'pod_identity_webhook_watch_restarts_total{reason="denied"}'
 
 
 class _Credentials:
-    """A folder as kubelet mounts it: `token` and `ca.crt` are links through `..data`, which is swapped as a whole.
+    """A folder as kubelet mounts it: `token` and `ca.crt` are links through `..data`, which kubelet swaps atomically.
 
-    Each token is bound to a Secret, and no longer good once that is deleted.
+    Each token is bound to a Secret, and becomes invalid when that Secret is deleted.
     """
 
     def __init__(self, folder: Path, cluster: Cluster, account: Account) -> None:
@@ -37,7 +37,7 @@ class _Credentials:
             (folder / name).symlink_to(f"..data/{name}")
 
     def renew(self) -> str:
-        """Puts a new token in the place of the old one; the new one."""
+        """Replaces the token with a new one and returns the new one."""
         token = self._token(f"generation-{self._generation + 1}")
         self._generation += 1
         content = self.folder / f"..generation-{self._generation}"
@@ -50,7 +50,7 @@ class _Credentials:
         return token
 
     def revoke(self, generation: int, token: str) -> None:
-        """Ends the life of a token; returns when the API server says 401 to it."""
+        """Revokes a token; returns when the API server answers it with 401."""
         self._cluster.admin.delete(f"{self._secrets}/generation-{generation}")
         user = Api(self._cluster.url, self._cluster.ca, token)
         try:
@@ -126,7 +126,7 @@ def test_it_works_with_a_pods_credentials_and_follows_a_renewed_token(
     assert webhook_in_pod.metrics()[_DENIED] == 0
 
 
-def test_a_token_that_is_renewed_too_late_is_taken_up_all_the_same(
+def test_a_token_that_is_renewed_too_late_is_still_adopted(
     cluster: Cluster, webhook_in_pod: Webhook, credentials: _Credentials, proxy: Proxy
 ) -> None:
     first = credentials.renew()

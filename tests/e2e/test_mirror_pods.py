@@ -1,4 +1,4 @@
-"""Mirror pods of static pods: whatever the ServiceAccount `default` has, they are admitted, and get nothing."""
+"""Mirror pods of static pods: we admit them unchanged, even if the ServiceAccount `default` has a role."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def _token_volumes(created: Object) -> list[Object]:
 
 
 @pytest.mark.parametrize("values", [{}, MAPPING], ids=["annotation", "mapping with globs"])
-def test_a_mirror_pod_is_admitted_as_it_is_by_every_entry(
+def test_every_entry_admits_a_mirror_pod_unchanged(
     cluster: Cluster, release: HelmRelease, values: dict[str, Object]
 ) -> None:
     release.install(values)
@@ -37,7 +37,7 @@ def test_a_mirror_pod_is_admitted_as_it_is_by_every_entry(
     cluster.admin.patch(f"/api/v1/namespaces/{requiring}", {"metadata": {"labels": {REQUIRE: "true"}}})
     for namespace in (requiring, plain):
         _give_role(cluster, namespace)
-        # Each entry calls, and pods of `default` have the role there.
+        # Each entry calls the webhook, and pods with the ServiceAccount `default` get the role in each namespace.
         wait_until(lambda namespace=namespace: _role(cluster, namespace) == ROLE, "the role", within=15)  # type: ignore[misc]
         for labels in ({}, {REQUIRE: "true"}, {REQUIRE: "certainly"}):
             created = cluster.admin.create(pods(namespace), mirror_pod(labels), dryRun="All")

@@ -1,4 +1,4 @@
-"""The API server goes away and comes back: nothing wrong is ever injected, and the webhook catches up by itself."""
+"""The API server goes down and comes back: the webhook never injects anything wrong, and catches up by itself."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +14,13 @@ from tests.e2e.rbac import account_with
 from tests.e2e.waiting import wait_until
 from tests.e2e.webhook_process import Webhook
 
-# The webhook asks again after at most 15 s and some jitter.
+# The webhook retries after at most 15 s and some jitter.
 _CAUGHT_UP = 45.0
 _AGE = 'pod_identity_webhook_cache_age_seconds{watch="serviceaccounts"}'
 _SYNCED = 'pod_identity_webhook_cache_synced{watch="serviceaccounts"}'
 _EXPIRED = 'pod_identity_webhook_watch_restarts_total{reason="expired"}'
 _CUT = 'pod_identity_webhook_watch_restarts_total{reason="cut"}'
-# After so many refusals the next wait is four seconds at least.
+# After this many refusals, the next wait is at least four seconds.
 _REFUSALS = 4
 _AT_ONCE = 2.0
 _CUTS = 12
@@ -29,7 +29,7 @@ _MANY = 1200
 
 
 def _expire(cluster: Cluster) -> None:
-    """What was read so far is gone: etcd has forgotten it, and no watch cache knows of it."""
+    """Expires every resourceVersion so far: compacts etcd and restarts the API server with an empty watch cache."""
     cluster.compact()
     cluster.restart_api_server("--watch-cache=false")
 
@@ -53,12 +53,12 @@ class _Accounts:
         self.cluster.admin.delete(f"{self.path}/{name}")
 
     def role(self, name: str) -> str | None:
-        """The role of a pod, or why there is no answer, as `500`."""
+        """Returns the role of a pod, or an error status such as `500`."""
         answer = self.webhook.review(self.namespace, pod("app", name))
         return answer.role if answer.code == 200 else str(answer.code)
 
     def become(self, expected: dict[str, str | None]) -> None:
-        """Waits for the webhook to know all that; each must have been right or old, and never fall back."""
+        """Waits until the webhook gives these roles. It may give old roles first, but never an old one after a new."""
         wait_until(
             lambda: self.roles(expected) == expected,
             f"the roles to be {expected}",
@@ -75,7 +75,7 @@ def accounts(own_cluster: Cluster, own_webhook: Webhook) -> _Accounts:
     return _Accounts(own_cluster, own_webhook)
 
 
-def test_it_answers_from_what_it_knows_while_the_api_server_is_down_and_catches_up_after(
+def test_it_answers_from_its_cache_while_the_api_server_is_down_and_catches_up_afterwards(
     own_cluster: Cluster, own_webhook: Webhook, accounts: _Accounts
 ) -> None:
     accounts.create("kept", ROLE)
@@ -112,7 +112,7 @@ def test_it_catches_up_after_its_watch_was_cut(own_webhook: Webhook, own_proxy: 
     assert own_webhook.metrics()[_CUT] >= 1
 
 
-def test_no_cut_in_the_middle_of_many_changes_loses_one_or_brings_an_old_one_back(
+def test_a_cut_during_many_changes_loses_none_and_brings_no_old_one_back(
     own_webhook: Webhook, own_proxy: Proxy, accounts: _Accounts
 ) -> None:
     names = [f"app-{number}" for number in range(10)]
@@ -177,7 +177,7 @@ def test_it_lists_again_without_a_gap_when_its_watch_is_410_gone(
     assert own_webhook.metrics()[_EXPIRED] == 1
 
 
-def test_a_continue_token_that_expires_in_mid_list_is_no_gap_and_no_early_readiness(
+def test_a_continue_token_that_expires_during_a_list_causes_no_gap_and_no_early_readiness(
     own_cluster: Cluster, own_webhook: Webhook, own_proxy: Proxy, accounts: _Accounts
 ) -> None:
     names = [f"app-{number}" for number in range(_MANY)]
@@ -203,7 +203,9 @@ def test_a_continue_token_that_expires_in_mid_list_is_no_gap_and_no_early_readin
     assert [name for name in names if accounts.role(name) != ROLE] == []
 
 
-def test_role_mappings_serve_on_and_catch_up_too(own_cluster: Cluster, own_proxy: Proxy, tmp_path: Path) -> None:
+def test_role_mappings_stay_in_force_during_an_outage_and_catch_up_afterwards(
+    own_cluster: Cluster, own_proxy: Proxy, tmp_path: Path
+) -> None:
     account = account_with(own_cluster, own_cluster.namespace("webhook"))
     own = Webhook(own_cluster, tmp_path, account, "--watch-config-map", api_url=own_proxy.url)
     accounts = _Accounts(own_cluster, own)
@@ -220,7 +222,7 @@ def test_role_mappings_serve_on_and_catch_up_too(own_cluster: Cluster, own_proxy
         own_proxy.refuse()
         own_cluster.admin.patch(f"{path}/pod-identity-webhook", data(OTHER_ROLE))
         _expire(own_cluster)
-        # For some seconds after it was created without a role it may have one by now: it is looked up.
+        # For some seconds after the creation of a ServiceAccount without a role, the webhook uses live reads.
         wait_until(lambda: accounts.role("mapped") == ROLE, "the last mappings to serve on", within=20)
         assert own.probe("/readyz") == 200
         own_proxy.accept()

@@ -1,4 +1,4 @@
-"""A namespace that enforces the restricted Pod Security Standard, by the API server itself, takes what we make."""
+"""The API server enforces the restricted Pod Security Standard in a namespace: it still admits our patched pods."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def _restricted(made: Object) -> Object:
     return made
 
 
-def test_a_pod_that_was_restricted_before_the_webhook_is_admitted_after_it(cluster: Cluster, injected: str) -> None:
+def test_a_restricted_pod_stays_restricted_after_injection(cluster: Cluster, injected: str) -> None:
     cluster.admin.patch(f"/api/v1/namespaces/{injected}", _ENFORCED)
     cluster.admin.create(service_accounts(injected), service_account("app", ROLE))
 

@@ -1,4 +1,4 @@
-"""The webhook needs just the rules that the chart grants, and says which one is missing."""
+"""The webhook needs exactly the chart's RBAC rules, and names a missing one."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.e2e.webhook_process import Webhook
 
 
 def test_the_webhook_of_these_tests_has_the_rules_of_the_chart_and_no_more(cluster: Cluster, webhook: Webhook) -> None:
-    # What Kubernetes grants to every ServiceAccount, which is more in each version.
+    # An account with only the rules that Kubernetes grants to every ServiceAccount: their number grows with versions.
     bystander = account_with(cluster, webhook.namespace, "bystander", cluster_rules=[], namespace_rules=[])
     verbs = ("get", "list", "watch")
     assert _granted(cluster, webhook.account) - _granted(cluster, bystander) == {
@@ -19,7 +19,9 @@ def test_the_webhook_of_these_tests_has_the_rules_of_the_chart_and_no_more(clust
     } | {("configmaps", verb, "pod-identity-webhook") for verb in verbs}
 
 
-def test_the_webhook_is_refused_nothing_under_those_rules(cluster: Cluster, webhook: Webhook, injected: str) -> None:
+def test_with_those_rules_the_api_server_refuses_the_webhook_nothing(
+    cluster: Cluster, webhook: Webhook, injected: str
+) -> None:
     cluster.admin.create(service_accounts(injected), service_account("app", ROLE))
     assert role_of(cluster.admin.create(pods(injected), pod("app", "app"))) == ROLE
     assert "403" not in webhook.process.log_text(), webhook.process.last_lines()
@@ -63,7 +65,7 @@ def test_without_the_rule_for_the_config_map_it_is_not_ready_and_names_the_rule(
 
 
 def _granted(cluster: Cluster, account: Account) -> set[tuple[str, ...]]:
-    """Resource, verb and names of each rule that an account has in its namespace."""
+    """Returns the resource, verb and names of each rule that an account has in its namespace."""
     user = Api(cluster.url, cluster.ca, account.token)
     body: Object = {"spec": {"namespace": account.namespace}}
     rules = user.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", body)["status"]["resourceRules"]

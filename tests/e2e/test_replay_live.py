@@ -1,4 +1,4 @@
-"""`replay --live`: ServiceAccounts and role mappings as the cluster has them, seen from a desk."""
+"""`replay --live`: reads ServiceAccounts and role mappings from the cluster, on an admin's computer."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ _ROOT = Path(__file__).parents[2]
 
 @dataclass
 class _Desk:
-    """Somebody with a kubeconfig of one cluster and a folder of manifests."""
+    """An admin's computer with a kubeconfig of one cluster and a folder of manifests."""
 
     cluster: Cluster
     namespace: str
@@ -27,7 +27,7 @@ class _Desk:
     kubeconfig: Path
 
     def manifest(self, *objects: Object) -> None:
-        """Writes the manifests to replay, in the namespace unless they say otherwise."""
+        """Writes the manifests to replay; their default namespace is the test's."""
         texts = [json.dumps({"apiVersion": "v1", **each}) for each in objects]
         (self.folder / "manifests.yaml").write_text("\n---\n".join(texts))
 
@@ -44,7 +44,7 @@ class _Desk:
         )
 
     def roles(self, *flags: str, said: str = "") -> list[str | None]:
-        """The roles of the manifests' pods, in their order; nothing else may be `said` on standard error."""
+        """Replays the manifests and returns the roles of their pods, in order. Standard error must equal `said`."""
         done = self.replay(*flags)
         assert (done.returncode, done.stderr) == (0, said)
         return [_role(json.loads(line)) for line in done.stdout.splitlines()]
@@ -72,7 +72,7 @@ def desk(cluster: Cluster, namespace: str, tmp_path: Path) -> _Desk:
     return _Desk(cluster, namespace, tmp_path, cluster.kubeconfig)
 
 
-def test_the_cluster_knows_the_service_account_and_manifests_those_that_are_not_there_yet(desk: _Desk) -> None:
+def test_accounts_come_from_the_cluster_and_missing_ones_from_the_manifests(desk: _Desk) -> None:
     accounts = service_accounts(desk.namespace)
     desk.cluster.admin.create(accounts, service_account("both", ROLE))
     desk.cluster.admin.create(accounts, service_account("in-cluster", ROLE))
@@ -84,7 +84,7 @@ def test_the_cluster_knows_the_service_account_and_manifests_those_that_are_not_
     assert desk.roles() == [ROLE, ROLE, None, OTHER_ROLE, None]
 
 
-def test_replay_says_of_a_pod_what_the_running_webhook_does(
+def test_replay_gives_a_pod_the_same_answer_as_the_running_webhook(
     desk: _Desk, webhook: Webhook, injected: str, cluster: Cluster
 ) -> None:
     cluster.admin.create(service_accounts(injected), service_account("app", ROLE))
@@ -120,7 +120,8 @@ def test_role_mappings_come_from_the_config_map_in_the_webhooks_namespace(desk: 
     desk.cluster.admin.create(service_accounts(desk.namespace), service_account("annotated", ROLE))
     mapping = {f"{desk.namespace}/{name}": {"RoleARN": OTHER_ROLE} for name in ("mapped", "absent")}
     desk.manifest(*(_pod(name, name) for name in ("mapped", "annotated", "absent")))
-    missing = f"pod-identity-webhook replay: there is no ConfigMap {webhooks}/pod-identity-webhook: no role mappings\n"
+    problem = f"ConfigMap {webhooks}/pod-identity-webhook does not exist: no role mappings"
+    missing = f"pod-identity-webhook replay: {problem}\n"
     flags = ("--watch-config-map", f"--config-map-namespace={webhooks}")
     assert desk.roles(*flags, said=missing) == [None, ROLE, None]
     desk.cluster.admin.create(
@@ -132,7 +133,7 @@ def test_role_mappings_come_from_the_config_map_in_the_webhooks_namespace(desk: 
 
 
 @pytest.mark.parametrize("refused", ["serviceaccounts", "configmaps"])
-def test_where_rbac_refuses_a_line_names_the_rule_that_is_missing(desk: _Desk, refused: str) -> None:
+def test_if_rbac_refuses_a_line_names_the_missing_rule(desk: _Desk, refused: str) -> None:
     rules: list[Object] = [{"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get"]}]
     account = account_with(
         desk.cluster,
@@ -154,7 +155,7 @@ def test_where_rbac_refuses_a_line_names_the_rule_that_is_missing(desk: _Desk, r
     assert place[refused] in done.stderr
 
 
-def test_a_token_that_the_cluster_does_not_know_is_said_in_a_line(desk: _Desk) -> None:
+def test_a_token_that_the_cluster_does_not_know_is_reported_in_one_line(desk: _Desk) -> None:
     desk.kubeconfig = desk.cluster.write_kubeconfig(f"{desk.namespace}-nobody", "not-a-token")
     desk.manifest(_pod("app", "app"))
     done = desk.replay()
@@ -163,7 +164,7 @@ def test_a_token_that_the_cluster_does_not_know_is_said_in_a_line(desk: _Desk) -
     assert "credentials" in done.stderr
 
 
-def test_an_api_server_that_is_away_is_said_in_a_line(desk: _Desk, own_cluster: Cluster) -> None:
+def test_an_unreachable_api_server_is_reported_in_one_line(desk: _Desk, own_cluster: Cluster) -> None:
     desk.kubeconfig = own_cluster.kubeconfig
     desk.manifest(_pod("app", "app"))
     own_cluster.stop_api_server()

@@ -1,4 +1,4 @@
-"""A namespace with the label that requires: none of its pods is without its role, whether a webhook answers or not."""
+"""A namespace with the label that requires a role: no pod runs without its role, whether the webhook answers or not."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def release(cluster: Cluster, tmp_path: Path) -> Iterator[HelmRelease]:
     own.close()
 
 
-def test_a_namespace_that_requires_identity_keeps_its_promise(cluster: Cluster, release: HelmRelease) -> None:
+def test_in_a_namespace_that_requires_identity_no_pod_lacks_its_role(cluster: Cluster, release: HelmRelease) -> None:
     release.install({})
     release.deployment.wait_rolled_out()
     namespace = cluster.namespace("requiring")
@@ -68,7 +68,7 @@ def test_a_namespace_that_requires_identity_keeps_its_promise(cluster: Cluster, 
 
 
 def _ensure(cluster: Cluster, namespace: str, account: Object) -> None:
-    """Creates the ServiceAccount, but for the one that the cluster itself makes."""
+    """Creates the ServiceAccount, unless the cluster itself has already created it."""
     try:
         cluster.admin.create(service_accounts(namespace), account)
     except ApiError as error:

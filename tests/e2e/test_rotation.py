@@ -1,4 +1,4 @@
-"""No pod is refused or missed while leaf and CA are rotated, though every kind of change meets new connections."""
+"""No pod is refused or missed during rotations of leaf and CA, although each change coincides with new connections."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,15 +16,15 @@ from tests.e2e.waiting import wait_until
 
 _ROUNDS = 10
 _RESTARTED_IN = {3: 0, 7: 1}
-# For all that the API server needs to hear of a caBundle on a busy machine.
+# Time enough for the API server to learn of a caBundle on a busy machine.
 _SETTLE = "2s"
-# As many pods at least meet each state, whatever the machine can do, and half of them by new connections.
+# At least this many pods are created in each state, even on a slow machine, half of them over new connections.
 _PODS = 8
 
 
 @dataclass
 class _Seen:
-    """What clients could meet."""
+    """The bundles, leaves and CAs that clients could see."""
 
     bundles: set[frozenset[bytes]] = field(default_factory=set)
     leaves: set[bytes] = field(default_factory=set)
@@ -39,7 +39,7 @@ class _Seen:
 
 
 class _Rotation:
-    """A release under load, and what was seen of its certificates."""
+    """A release under load, and the certificates that it has used."""
 
     def __init__(self, release: Replicas, load: PodLoad) -> None:
         self.release = release
@@ -47,7 +47,7 @@ class _Rotation:
         self.seen = _Seen()
 
     def look(self) -> State:
-        """Notes what there is once all agree, and has pods created by new connections then, in any case."""
+        """Waits until all replicas agree, records the state, and waits for more pods over new connections."""
         state = self.release.wait_until_right()
         self.seen.add(self.release, state)
         before = self.release.balancer.connections
@@ -64,7 +64,7 @@ class _Rotation:
         return after
 
     def rotate_ca(self, state: State) -> State:
-        """Another CA: first it is trusted, then it signs."""
+        """Rotates the CA: clients first trust the new one, then it signs."""
         assert state.ca is not None
         self._ask(ROTATE_CA_AFTER, state.ca)
         announced = self.until(lambda now: now.next_ca is not None or now.ca != state.ca, "another CA")
@@ -79,7 +79,7 @@ class _Rotation:
         return after
 
     def until(self, holds: Callable[[State], bool], what: str) -> State:
-        """What the Secret holds as soon as something is true of it."""
+        """Waits until `holds` is true of the Secret's state, and returns that state."""
 
         def reached() -> State | None:
             state = self.release.state()
@@ -95,11 +95,11 @@ class _Rotation:
         )
 
     def _ask(self, annotation: str, pair: Pair) -> None:
-        """As `certs rotate` does: what was issued in an earlier second than the one named is due."""
+        """Requests a renewal as `certs rotate` does: certificates issued before the named second are due."""
         self.release.annotate_secret(**{annotation: format_time(issued_at(pair) + timedelta(seconds=1))})
 
 
-def test_ten_rotations_of_leaf_and_ca_that_were_asked_for_fail_no_pod(
+def test_ten_requested_rotations_of_leaf_and_ca_fail_no_pod(
     cluster: Cluster, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     release = Replicas(
@@ -148,7 +148,7 @@ def test_certificates_that_live_for_seconds_are_renewed_by_themselves_and_fail_n
 
 
 def _assert_nothing_went_wrong(release: Replicas) -> None:
-    """But for replicas that were slower than others."""
+    """Checks that there were no failures except conflicts, which replicas have if another was faster."""
     for what in ("secret", "bundle", "issue", "serve", "unexpected"):
         assert release.sum_of(f'certificate_failures_total{{what="{what}"}}') == 0, release.last_lines()
     assert release.sum_of("certificate_write_contention") == 0, release.last_lines()

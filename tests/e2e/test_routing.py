@@ -1,4 +1,4 @@
-"""Pods reach the webhook by its Service, and carry exactly what the contract says when they are read back."""
+"""Pods reach the webhook through its Service, and when read back have exactly what the contract says."""
 
 import json
 from typing import Any
@@ -49,12 +49,12 @@ def _pod_of_everything(account: str) -> Object:
 
 
 def _of_its_author(read: Object) -> Object:
-    """What of a pod depends on what was asked for."""
+    """Returns the parts of a pod that depend on its author's manifest."""
     metadata = {key: read["metadata"].get(key) for key in ("labels", "annotations")}
     return {"metadata": metadata, "spec": read["spec"]}
 
 
-def test_a_pod_has_exactly_the_fields_of_the_contract_more_than_its_twin_without_the_webhook(
+def test_an_injected_pod_differs_from_its_twin_exactly_by_the_fields_of_the_contract(
     cluster: Cluster, injected: str, namespace: str
 ) -> None:
     for each in (injected, namespace):
@@ -142,7 +142,7 @@ def test_a_pod_that_requires_an_identity_and_gets_none_is_refused(cluster: Clust
     assert "denied the request" in refused.value.message
 
 
-def test_a_role_comes_from_the_config_map_as_it_is_now(cluster: Cluster, webhook: Webhook, injected: str) -> None:
+def test_a_role_comes_from_the_current_config_map(cluster: Cluster, webhook: Webhook, injected: str) -> None:
     cluster.admin.create(service_accounts(injected), service_account("app"))
 
     def role() -> str | None:

@@ -1,4 +1,4 @@
-"""What is wrong with a ServiceAccount is said when it is applied, and is what admission would say of its pods."""
+"""The policy reports a faulty ServiceAccount when it is applied, and agrees with admission about its pods."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -94,7 +94,7 @@ TABLE: Final = [
     *((TOKEN_EXPIRATION, value) for value in INTEGERS),
     *((ROLE_SESSION_NAME, value) for value in SESSION_NAMES),
 ]
-# Near what is right: each differs in one place or none.
+# Almost valid values: each differs from a valid one in at most one place.
 GENERATED: Final = st.one_of(
     st.tuples(
         st.just(ROLE_ARN), st.from_regex(r"\A/?(arn:aws[a-z-]{0,4}:iam::[0-9]{11,13}:role/)?[\w+=,.@/ -]{0,20}\Z")
@@ -106,7 +106,7 @@ GENERATED: Final = st.one_of(
 
 
 class Denying:
-    """A release whose policy denies; `message` says why a ServiceAccount would be refused."""
+    """A release whose policy denies; `message` returns why it would refuse a ServiceAccount."""
 
     def __init__(self, cluster: Cluster, namespace: str, *, composes: bool) -> None:
         self._cluster = cluster
@@ -127,11 +127,11 @@ class Denying:
 @pytest.fixture(scope="module", params=[False, True], ids=["whole ARNs", "composed ARNs"])
 def denying(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Denying | None]:
     if cluster.version < Feature.ADMISSION_POLICIES.since:
-        # Module-wide, this comes before the tests are left out.
+        # A module fixture runs before its tests are skipped.
         yield None
         return
     namespace = cluster.namespace("denied-accounts")
-    # Of this namespace alone: other releases' policies are for others.
+    # Limit the policy to this namespace: other tests' ServiceAccounts must not meet it.
     values = merged(DENY, COMPOSE if request.param else {}, _only_in(namespace))
     with applied(cluster, namespace, values):
         release = Denying(cluster, namespace, composes=request.param)
@@ -166,7 +166,7 @@ def _assert_agree(denying: Denying, key: str, value: str) -> None:
 
 
 def _is_taken(key: str, value: str, settings: Settings) -> bool:
-    """Whether a pod of such a ServiceAccount gets an identity, and no warning."""
+    """Whether a pod of such a ServiceAccount gets an identity without a warning."""
     annotations = {ROLE_ARN: ROLE, key: value}
     account = ServiceAccount("shop", "app", annotations)
     identity, warnings = resolve(account, ("shop", "app"), {}, OtherSources(), settings)
@@ -197,7 +197,7 @@ def test_an_audience_that_no_provider_can_have_is_refused(denying: Denying, valu
 
 
 @NEEDS_POLICIES
-def test_annotations_of_others_are_let_through(cluster: Cluster, denying: Denying) -> None:
+def test_foreign_annotations_are_allowed(cluster: Cluster, denying: Denying) -> None:
     annotations = {"example.com/role-arn": "x", "eks.amazonaws.com/unknown": "x"}
     body: Object = {"metadata": {"name": "app", "annotations": annotations}}
 
@@ -206,7 +206,7 @@ def test_annotations_of_others_are_let_through(cluster: Cluster, denying: Denyin
 
 
 @NEEDS_POLICIES
-def test_what_is_there_stays_writable_where_the_policy_denies(cluster: Cluster, namespace: str) -> None:
+def test_existing_accounts_stay_writable_if_the_policy_denies(cluster: Cluster, namespace: str) -> None:
     path = f"{service_accounts(namespace)}/app"
     cluster.admin.create(service_accounts(namespace), service_account("app", "no role"))
     with applied(cluster, namespace, merged(DENY, _only_in(namespace))):
@@ -224,7 +224,7 @@ def test_what_is_there_stays_writable_where_the_policy_denies(cluster: Cluster, 
 
 
 @NEEDS_POLICIES
-def test_only_accounts_that_a_namespaces_labels_allow(cluster: Cluster, namespace: str) -> None:
+def test_a_namespace_may_use_only_the_aws_accounts_that_its_labels_allow(cluster: Cluster, namespace: str) -> None:
     allowed = [
         {"accounts": ["111122223333"]},
         {
@@ -244,7 +244,7 @@ def test_only_accounts_that_a_namespaces_labels_allow(cluster: Cluster, namespac
             " allowed: 111122223333"
         )
         assert release.message(**{ROLE_ARN: ROLE}) == ""
-        # That of the cluster itself.
+        # The ServiceAccount that the cluster itself creates.
         assert release.message(**{ROLE_ARN: "reader"}) == ""
         assert release.message() == ""
         for labels, expected in (
@@ -290,9 +290,7 @@ def test_the_api_servers_type_check_finds_nothing(cluster: Cluster, namespace: s
             assert cluster.admin.get(path)["status"]["typeChecking"] == {}
 
 
-def test_helm_installs_the_policies_where_the_cluster_knows_them_and_nothing_where_not(
-    cluster: Cluster, namespace: str
-) -> None:
+def test_helm_installs_the_policies_only_if_the_cluster_supports_them(cluster: Cluster, namespace: str) -> None:
     release = f"identity-{next(NAMES)}"
     with helm_python.Config(kubeconfig_path=cluster.kubeconfig, namespace=namespace) as helm:
         helm.install(CHART, release, merged(NOBODYS, _only_in(namespace)))

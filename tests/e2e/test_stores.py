@@ -1,4 +1,4 @@
-"""The Secret and the webhook configuration on a real API server, under just the rules that they need."""
+"""The stores of the Secret and the webhook configuration, on a real API server with exactly the rules they need."""
 
 import asyncio
 from base64 import b64decode, b64encode
@@ -36,7 +36,7 @@ CA = issue_ca(datetime.now(UTC), common_name="CA").certificate
 
 
 class Place:
-    """A namespace with a webhook configuration of the same name, and a user who may do there what the webhook may."""
+    """A namespace, a webhook configuration with the same name, and a user with the webhook's rights there."""
 
     def __init__(self, cluster: Cluster, purpose: str) -> None:
         self.admin = cluster.admin
@@ -71,7 +71,7 @@ class Place:
         return KubernetesClient(self._settings)
 
     def register(self) -> None:
-        """A configuration that calls nobody: none of its entries has a namespace to match."""
+        """Creates a configuration that calls no webhook: its entries match no namespace."""
 
         def entry(name: str, service: str) -> Object:
             return {
@@ -116,7 +116,7 @@ def text(value: bytes) -> str:
     return b64encode(value).decode()
 
 
-def test_a_secret_is_created_for_the_release_and_then_it_is_there(place: Place) -> None:
+def test_a_secret_is_created_for_the_release_and_can_be_read(place: Place) -> None:
     async def run() -> None:
         async with secret_store(place) as store:
             assert await store.read() is None
@@ -164,7 +164,7 @@ def test_a_stale_version_a_new_secret_of_that_name_and_a_deleted_one_are_conflic
             with pytest.raises(Conflict):
                 await store.write({"tls.key": b"new"}, over)
             over = await store.read()
-            # Whoever made it immutable has changed it.
+            # Making the Secret immutable is a change too.
             place.admin.patch(place.secret, {"immutable": True})
             with pytest.raises(Conflict):
                 await store.write({"tls.key": b"new"}, over)
@@ -179,7 +179,7 @@ def test_a_stale_version_a_new_secret_of_that_name_and_a_deleted_one_are_conflic
     assert "data" not in place.admin.get(place.secret)
 
 
-def test_an_immutable_secret_is_reported_and_made_again_once_it_is_deleted(place: Place) -> None:
+def test_an_immutable_secret_is_reported_and_created_again_once_it_is_deleted(place: Place) -> None:
     place.put_secret(immutable=True, data={"tls.key": text(b"old")})
 
     async def run() -> None:
@@ -217,7 +217,7 @@ def test_a_secret_of_another_type_is_adopted(place: Place, kind: str, data: dict
     assert set(place.data()) == {*read_state({}, {})[0].data(), *data}
 
 
-def test_a_write_that_is_refused_for_what_it_holds_quotes_nothing_of_it(place: Place) -> None:
+def test_the_error_of_a_refused_write_quotes_none_of_its_content(place: Place) -> None:
     place.put_secret()
     key = b"PRIVATE" * 10
 
@@ -263,7 +263,7 @@ def test_a_bundle_patch_touches_only_the_ca_bundle_of_our_entries_and_is_refused
     place.admin.delete(place.configuration)
 
 
-def test_a_webhook_configuration_that_is_not_there_is_an_error_that_says_what_to_do(place: Place) -> None:
+def test_the_error_for_a_missing_webhook_configuration_says_what_to_do(place: Place) -> None:
     async def run() -> None:
         async with bundle_store(place) as store:
             with pytest.raises(StoreError, match=f"no MutatingWebhookConfiguration {place.namespace}: .*applied"):
@@ -287,7 +287,7 @@ def test_a_missing_rule_is_named(cluster: Cluster, place: Place) -> None:
     asyncio.run(run())
 
 
-def test_each_change_of_the_one_object_wakes(place: Place) -> None:
+def test_each_change_of_the_watched_object_calls_back(place: Place) -> None:
     place.register()
 
     async def run() -> None:
@@ -318,7 +318,7 @@ def test_each_change_of_the_one_object_wakes(place: Place) -> None:
     asyncio.run(run())
 
 
-def test_the_authority_makes_publishes_and_puts_right_what_is_deleted(place: Place) -> None:
+def test_the_authority_creates_publishes_and_restores_deleted_objects(place: Place) -> None:
     place.register()
     names = Names.parse(service_names(place.service.name, place.namespace))
 
@@ -333,9 +333,9 @@ def test_the_authority_makes_publishes_and_puts_right_what_is_deleted(place: Pla
             await stack.enter_async_context(running(authority.run()))
 
             async def until_right() -> None:
-                # Without a wake-up it would take a minute.
+                # Without a wake-up, the next round would come only after a minute.
                 async with asyncio.timeout(30):
-                    while not is_right(place):  # noqa: ASYNC110 - the API server alone knows
+                    while not is_right(place):  # noqa: ASYNC110 - only the API server knows, and it sends no event
                         await asyncio.sleep(0.05)
 
             await until_right()

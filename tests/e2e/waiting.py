@@ -1,4 +1,4 @@
-"""Waiting for what another process does: always until a deadline, and always with a reason when it passes."""
+"""Waits for another process: always with a deadline, and always with a reason if the deadline passes."""
 
 import time
 from collections.abc import Callable
@@ -10,15 +10,15 @@ _ASKED_EVERY = 0.02
 
 
 class NeverHappened(AssertionError):
-    """What was waited for did not happen in time. The message says what, how long, and what was seen last."""
+    """The condition did not become true in time. The message says which, after how long, and the last observation."""
 
 
 def wait_until(
     condition: Callable[[], T | None], what: str, *, within: float, last_seen: Callable[[], object] = str
 ) -> T:
-    """The first true value of `condition`, asked for again and again for `within` seconds.
+    """Calls `condition` until its result is true, for at most `within` seconds; returns that result.
 
-    Raises NeverHappened, with `what` and with what `last_seen` then returns.
+    Raises NeverHappened with `what` and the result of `last_seen`.
     """
     deadline = time.monotonic() + within
     while True:

@@ -1,4 +1,4 @@
-"""The webhook as a process beside a cluster, and its registration there."""
+"""Runs the webhook as a process beside a cluster, and registers it there."""
 
 import json
 import re
@@ -36,7 +36,7 @@ _SAMPLE = re.compile(r"^([a-z_:]+(?:\{[^}]*\})?) (\S+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Answer:
-    """What the webhook answered: HTTP status, seconds taken, the role that its patch sets, and its message."""
+    """The webhook's answer: HTTP status, seconds taken, the role that its patch sets, and its message."""
 
     code: int
     took: float
@@ -45,10 +45,10 @@ class Answer:
 
 
 class Webhook:
-    """`pod-identity-webhook serve` in a namespace, on the ClusterIP of its Service, under an account's token.
+    """`pod-identity-webhook serve` in a namespace, on the ClusterIP of its Service, with an account's token.
 
-    Creates the Service at once; `start` runs the process, `register` lets the API server call it. With `in_pod`, a
-    folder of credentials as kubelet makes it, it finds the API server as in a pod, without a kubeconfig.
+    The constructor creates the Service; `start` runs the process; `register` makes the API server call it. With
+    `in_pod`, a folder of credentials as kubelet creates it, the webhook runs as in a pod, without a kubeconfig.
     """
 
     def __init__(
@@ -100,11 +100,11 @@ class Webhook:
         self._reviews = Clients(lambda: httpx.Client(verify=context, timeout=20, trust_env=False))
 
     def start(self, *, until: Callable[[], bool] | None = None, within: float = 30.0) -> None:
-        """Starts the process and waits until it is ready, or until something else. Raises StartFailed."""
+        """Starts the process and waits until it is ready, or until `until` is true. Raises StartFailed."""
         self.process.start(until or self.is_ready, within=within)
 
     def remove(self) -> None:
-        """Takes the registration back and ends the process."""
+        """Removes the registration and stops the process."""
         if self._configuration is not None and self.cluster.api_server.is_running:
             self.cluster.api_server.resume()
             self.cluster.admin.delete(f"{CONFIGURATIONS}/{self._configuration}")
@@ -116,27 +116,27 @@ class Webhook:
         return self.probe("/readyz") == 200
 
     def is_serving(self) -> bool:
-        """Whether it says that it listens, which is before it is ready."""
+        """Whether its log says that it listens; this is earlier than `is_ready`."""
         return re.search(r"serves: https port \d+, metrics port \d+", self.process.log_text()) is not None
 
     def probe(self, path: str) -> int:
-        """The status of a path of the metrics port; 0 where nobody answers."""
+        """Returns the HTTP status of a path on the metrics port; 0 if there is no answer."""
         try:
             return self._monitoring.get(path).status_code
         except httpx.TransportError:
             return 0
 
     def metrics(self) -> dict[str, float]:
-        """Every sample, by its name and labels as exposed."""
+        """Returns all samples, by name and labels as exposed."""
         page = self._monitoring.get("/metrics").raise_for_status().text
         return {name: float(value) for name, value in _SAMPLE.findall(page)}
 
     def register(
         self, *, failure_policy: Literal["Fail", "Ignore"] = "Fail", fails_closed_for: str | None = None
     ) -> None:
-        """Has the API server call the webhook for pods of its `pod_namespace`s; returns when it does.
+        """Makes the API server call the webhook for pods in its `pod_namespace`s; returns when it does.
 
-        Pods with the label `fails_closed_for` have an entry of their own, with `failurePolicy: Fail`, as in the chart.
+        Pods with the label `fails_closed_for` get a separate entry with `failurePolicy: Fail`, as in the chart.
         """
         self._configuration = f"{SERVICE}-{self.namespace}"
         entry = {
@@ -173,11 +173,11 @@ class Webhook:
         )
 
     def pod_namespace(self, purpose: str) -> str:
-        """Creates a namespace for whose pods this webhook is called."""
+        """Creates a namespace; the API server calls this webhook for its pods."""
         return self.cluster.namespace(purpose, webhook=self.namespace)
 
     def review(self, namespace: str, pod: Object) -> Answer:
-        """Asks the webhook as an API server would: that is how it is asked while there is none."""
+        """Sends the webhook a review as the API server does; works while the API server is down."""
         request = {
             "uid": str(uuid4()),
             "kind": {"group": "", "version": "v1", "kind": "Pod"},
@@ -203,7 +203,7 @@ class Webhook:
         return Answer(200, took, role, str(response.get("status", {}).get("message", "")))
 
     def _is_called_for(self, namespace: str) -> bool:
-        """Whether the API server knows of the configuration and the Service by now; it refuses under Fail till then."""
+        """Whether the API server knows the configuration and the Service. Until then, it refuses pods under Fail."""
         try:
             probe = self.cluster.admin.create(pods(namespace), pod("probe", "probe"), dryRun="All")
         except ApiError as error:
@@ -219,6 +219,6 @@ class Webhook:
 
 
 def _variables(value: Any) -> list[dict[str, str]]:
-    """The environment variables of the value of a JSON Patch operation: a list of them, or one."""
+    """Returns the environment variables in the value of a JSON Patch operation: a list, or a single one."""
     entries: list[dict[str, str]] = value if isinstance(value, list) else [value]
     return [entry for entry in entries if "value" in entry]

@@ -1,1 +1,1 @@
-"""Decides what a pod gets. Pure: bytes in, decision out; no I/O, no clock, no logging."""
+"""Decides what to inject into a pod. Pure: bytes in, decision out; no I/O, no clock, no logging."""

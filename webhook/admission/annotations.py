@@ -1,6 +1,6 @@
-"""Every annotation, label, variable and path name that admission reads or writes, once."""
+"""The single list of the annotations, labels, variables and path names that admission reads or writes."""
 
-# Below the annotation prefix, on ServiceAccounts and Pods.
+# Annotations with our prefix, on ServiceAccounts and Pods.
 ROLE_ARN = "role-arn"
 AUDIENCE = "audience"
 STS_REGIONAL_ENDPOINTS = "sts-regional-endpoints"
@@ -10,18 +10,18 @@ ONLY_CONTAINERS = "only-containers"
 ROLE_SESSION_NAME = "role-session-name"
 
 POD_ANNOTATIONS = (TOKEN_EXPIRATION, SKIP_CONTAINERS, ONLY_CONTAINERS, ROLE_SESSION_NAME)
-# On Pods they have no effect.
+# These have no effect on Pods.
 ONLY_OF_SERVICE_ACCOUNTS = (ROLE_ARN, AUDIENCE, STS_REGIONAL_ENDPOINTS)
 SERVICE_ACCOUNT_ANNOTATIONS = (*ONLY_OF_SERVICE_ACCOUNTS, *POD_ANNOTATIONS)
 
-# What kubelet puts on the mirror of a static pod, which runs whether it is admitted or not.
+# Kubelet sets it on the mirror pod of a static pod. Kubelet runs the static pod even if we refuse its mirror.
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 
-# Below the annotation prefix, Pod labels; the second is one of Namespaces too.
+# Pod labels with our prefix. REQUIRE_LABEL is also a Namespace label.
 SKIP_LABEL = "skip-pod-identity-webhook"
 REQUIRE_LABEL = "require-pod-identity"
 
-# Not below the prefix: the agent that serves container credentials looks for this one.
+# --annotation-prefix does not change it: the agent that serves container credentials looks for this exact label.
 CONTAINER_CREDENTIALS_LABEL = "eks.amazonaws.com/pod-identity"
 CONTAINER_CREDENTIALS_LABEL_VALUE = "enabled"
 
@@ -35,12 +35,11 @@ ENV_ROLE_SESSION_NAME = "AWS_ROLE_SESSION_NAME"
 ENV_CONTAINER_CREDENTIALS_URI = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 ENV_CONTAINER_CREDENTIALS_RELATIVE_URI = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 ENV_CONTAINER_CREDENTIALS_TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
-# The second is one of the SDK for Go alone.
+# Only the SDK for Go reads AWS_ACCESS_KEY.
 ENV_STATIC_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")
 ENV_PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 ENV_SHARED_FILES = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 
-# What we set.
 OUR_VARIABLES = frozenset(
     {
         ENV_STS_REGIONAL_ENDPOINTS,
@@ -54,7 +53,7 @@ OUR_VARIABLES = frozenset(
     }
 )
 
-# All that decides which credentials an SDK uses, and what we set beside it.
+# The variables that decide which credentials an SDK uses, and all that we set.
 READ_VARIABLES = OUR_VARIABLES.union(
     ENV_STATIC_KEYS, ENV_PROFILES, ENV_SHARED_FILES, {ENV_CONTAINER_CREDENTIALS_RELATIVE_URI}
 )

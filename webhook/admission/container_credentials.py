@@ -7,7 +7,7 @@ import msgspec
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.errors import CredentialsConfigError
 
-# (namespace, name) of each.
+# A set of (namespace, name).
 ContainerCredentials: TypeAlias = frozenset[tuple[str, str]]
 
 
@@ -21,11 +21,11 @@ class _Document(msgspec.Struct):
 
 
 def parse_container_credentials(document: bytes) -> tuple[ContainerCredentials, list[str]]:
-    """The identities in `document`, the JSON of --watch-container-credentials-config; none where it is empty.
+    """Parses `document`, the JSON of --watch-container-credentials-config, into identities; none if it is empty.
 
-    With them comes a line for each entry that names no ServiceAccount that there can be: no pod will ever have it.
+    Also returns a line for each entry that cannot name a ServiceAccount: such an entry has no effect.
 
-    Raises CredentialsConfigError, naming the place, where it is malformed.
+    Raises CredentialsConfigError, which names the place, if the document is malformed.
     """
     if not document.strip():
         return frozenset(), []
@@ -33,7 +33,7 @@ def parse_container_credentials(document: bytes) -> tuple[ContainerCredentials, 
         config = msgspec.json.decode(document, type=_Document | None)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise CredentialsConfigError(str(error)) from error
-    # A Go program writes an empty list as null.
+    # A Go program may write an empty list as null.
     entries = (config.identities if config is not None else None) or ()
     listed = {(entry.namespace, entry.serviceAccount) for entry in entries}
     problems = {identity: problem for identity in sorted(listed) if (problem := _problem(*identity))}

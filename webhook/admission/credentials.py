@@ -1,11 +1,11 @@
-"""Which credentials an AWS SDK would use in a container: from its variables and its mounts, in the order of the SDKs.
+"""Finds the credentials that an AWS SDK would use in a container, from its variables and mounts, in the SDKs' order.
 
-Static keys in the environment come first, then a role that a profile assumes, web identity, container credentials
+The order: static keys in the environment, a role that a profile assumes, web identity, container credentials
 (botocore 1.44, `create_credential_resolver`; AWS SDKs and Tools Reference Guide, "Standardized credential providers").
-Some SDKs take any profile before web identity (JavaScript's `fromNodeProviderChain`), and botocore uses none at all
-where the profile is not there that it was told of. So a profile counts as what goes first.
+Some SDKs use any profile before web identity (JavaScript's `fromNodeProviderChain`), and botocore uses no credentials
+at all if the named profile does not exist. So this module ranks every profile before web identity.
 
-What a container gets by `envFrom`, or has in its image, is not known here.
+The module does not know variables from `envFrom` or from the image.
 """
 
 import re
@@ -26,19 +26,19 @@ from webhook.admission.annotations import (
 )
 from webhook.admission.pod import EnvVar
 
-# What the runtime will set; None where that is not known here, but taken to be something.
+# The variables that the runtime will set. None: the value is unknown here, but we assume that it is not empty.
 Environment: TypeAlias = Mapping[str, str | None]
 
-# Of a container's variables, what references make of them: they can grow without end.
+# The limit in characters for all resolved variables of a container: nested references can grow exponentially.
 _MAX_RESOLVED: Final = 64 * 1024
 _REFERENCE: Final = re.compile(r"\$(?:\$|\((?P<name>[^)]*)\))")
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
-    """Whose credentials an SDK finds: ours, the container's own for a pod's identity, others, or none.
+    """Whose credentials an SDK finds: ours, the container's own pod identity, other credentials, or none.
 
-    `why` names the variable of others that goes first, or the container's own; or it says why there are none.
-    `is_certain`: every SDK does so.
+    `why` names the variables of the container's own or other credentials, or says why the SDK finds none.
+    `is_certain`: every SDK behaves like this.
     """
 
     whose: Literal["ours", "own", "others", "none"]
@@ -47,9 +47,10 @@ class Found(msgspec.Struct, frozen=True, gc=False):
 
 
 def environment(variables: Iterable[EnvVar]) -> dict[str, str | None]:
-    """What the runtime sets of a container's `env`: of two of a name the last, with references to others resolved.
+    """Returns the variables that the runtime sets from a container's `env` (kubelet's `makeEnvironmentVariables`).
 
-    Kubelet's `makeEnvironmentVariables`. A reference to what is not in the list may be one into `envFrom`.
+    The last of several variables with one name wins, and references to other variables are resolved. The value is
+    None if it has a reference to a variable that is not in the list, which may come from `envFrom`.
     """
     found: dict[str, str | None] = {}
     room = _MAX_RESOLVED
@@ -65,7 +66,7 @@ def environment(variables: Iterable[EnvVar]) -> dict[str, str | None]:
 
 
 def _resolved(value: str, before: Environment, room: int) -> str | None:
-    """`value` with its references resolved, in at most `room` characters; None where that cannot be."""
+    """Resolves the references in `value`. Returns None if one is unknown or if they exceed `room` characters."""
     parts = []
     end = 0
     for match in _REFERENCE.finditer(value):
@@ -82,9 +83,9 @@ def _resolved(value: str, before: Environment, room: int) -> str | None:
 
 
 def found(env: Environment, ours: Mapping[str, str], is_mounted: Callable[[str], bool]) -> Found:
-    """What an SDK finds in a container with these variables.
+    """Returns the credentials that an SDK finds in a container with these variables.
 
-    `ours` are the two variables that name our credentials; `is_mounted` says of a path whether it lies below a mount.
+    `ours` holds the two variables that point to our credentials; `is_mounted` tells whether a path lies in a mount.
     """
     before = _before_pod_identity(env, is_mounted) or _web_identity(env, ours, is_mounted)
     return before or _container(env, ours, is_mounted)
@@ -95,7 +96,7 @@ def _before_pod_identity(env: Environment, is_mounted: Callable[[str], bool]) ->
         if env.get(name, "") != "":
             return Found("others", name)
     for name in ENV_PROFILES:
-        # Even an empty one is the name of a profile, to botocore.
+        # Botocore takes even an empty value as the name of a profile.
         if name in env:
             return Found("others", name, is_certain=False)
     for name in ENV_SHARED_FILES:

@@ -1,4 +1,4 @@
-"""The whole decision: from a review and what is known of its ServiceAccount to the answer, and the reason for it."""
+"""The whole decision: takes a review and its ServiceAccount, and returns the answer with its reason."""
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -30,18 +30,18 @@ from webhook.admission.shape import Shape, pod_of, shape_of
 from webhook.admission.warning import bounded, quoted, short
 
 _JITTERED_FROM: Final = 79200
-# Characters of annotations and mappings: those of nearly all ServiceAccounts have a hundred or two.
+# The limit in characters for the annotations and mapping of a cached decision. Most ServiceAccounts have 100 to 200.
 _MAX_CACHED: Final = 1024
-# Of a namespace that requires identity, pods without a role are admitted.
+# A namespace that requires identity still admits pods without a role, which have one of these reasons.
 _ROLELESS: Final = ("no_role", "service_account_not_found")
-# So many containers that lack credentials are named in a refusal.
+# A refusal names at most this many containers that lack credentials.
 _NAMED: Final = 3
 _INJECTED: Final = {"decision": "injected"}
 
-# Etcd takes objects of 1.5 MiB by default.
+# By default, etcd stores at most 1.5 MiB for an object.
 MAX_PATCH: Final = 3 * 1024 * 1024
 
-# Every reason that a decision can have; the metric counts them apart.
+# All reasons of decisions; the metric counts each separately.
 REASONS: Final = (
     "injected",
     "already_injected",
@@ -63,9 +63,10 @@ REASONS: Final = (
 class Decision(msgspec.Struct, gc=False, frozen=True):
     """What to answer, and why.
 
-    `operations` are encoded, some with commas between; `why` says in a sentence what `reason` says in a word, if there
-    is more to say. `denied` is the text of a refusal, with `code` its status; `method` is set if an identity was found.
-    `encoded` is the answer behind its uid, if pods alike share the decision.
+    `operations` holds encoded JSON Patch operations; one item may hold several, separated by commas. `reason` is one
+    word; `why` explains it in a sentence, or is empty. `denied` is the text of a refusal, `code` its HTTP status.
+    `method` is set if the pod has an identity. If pods of one shape share the decision, `encoded` is the answer after
+    its uid.
     """
 
     reason: str
@@ -80,17 +81,17 @@ class Decision(msgspec.Struct, gc=False, frozen=True):
 
     @property
     def operation_count(self) -> int:
-        """How many operations there are."""
+        """The number of JSON Patch operations."""
         return sum(operations.count(jsonpatch.BEGINNING) for operations in self.operations)
 
     @property
     def allowed(self) -> bool:
-        """Whether the pod is admitted."""
+        """Whether we admit the pod."""
         return not self.denied
 
 
 def needs_account(review: Review, settings: Settings, *, namespace_requires: bool = False) -> bool:
-    """Whether deciding on `review` takes its ServiceAccount."""
+    """Whether a decision on `review` needs its ServiceAccount."""
     pod = review.pod
     if pod is None or not review.service_account:
         return False
@@ -105,9 +106,9 @@ def decide(
     *,
     namespace_requires: bool = False,
 ) -> Decision:
-    """The decision on `review`, whose ServiceAccount is `account` (None: there is none).
+    """Decides on `review`. `account` is its ServiceAccount, or None if it does not exist.
 
-    `namespace_requires`: the pod's namespace is labelled as one whose pods do not run without their role.
+    `namespace_requires`: a label of the pod's namespace requires that its pods get the credentials of their role.
     """
     pod = review.pod
     if pod is None:
@@ -134,7 +135,7 @@ def decide(
     else:
         outcome = _on_pod(pod, account, key, others, settings, uid=review.uid, raw_volumes=review.raw_volumes)
     decision, missing = outcome.decision, outcome.missing_credentials_reason
-    # A namespace promises nothing to a pod without a role.
+    # A namespace's label does not concern pods without a role.
     if missing and (requirement == "pod" or (requirement == "namespace" and decision.reason not in _ROLELESS)):
         return _refused(decision, _lacks(requirement, missing, settings))
     return _skipped(settings) if is_skipped and decision.method is None and not decision.denied else decision
@@ -151,14 +152,14 @@ def _without_account(pod: Pod, requirement: "_Requirement", settings: Settings) 
 
 
 class _Outcome(msgspec.Struct, frozen=True, gc=False):
-    """A decision, and why the pod would run without credentials; empty if it has them."""
+    """A decision, and why the pod would run without credentials (empty if it has them)."""
 
     decision: Decision
     missing_credentials_reason: str = ""
 
 
-# The one cache of the room: most pods are of few shapes, and run as few ServiceAccounts. What depends on more of a pod
-# is decided anew each time. An entry takes 30 kB at most, so that all take 30 MB if a tenant does his worst.
+# The cache of decisions: most pods have one of a few shapes and one of a few ServiceAccounts. A decision that depends
+# on more of a pod is not cached. An entry takes at most 30 kB, so a hostile tenant can make the cache grow to 30 MB.
 @lru_cache(maxsize=1024)
 def _on_shape(
     account: ServiceAccount | None, key: tuple[str, str], others: OtherSources, settings: Settings, shape: Shape
@@ -169,7 +170,7 @@ def _on_shape(
 
 
 def _may_be_kept(account: ServiceAccount | None, others: OtherSources) -> bool:
-    """Whether a decision with these may be kept: it goes by no names of containers, and is not as large as any text."""
+    """Whether to cache: container names must not matter, and annotation authors must not be able to exhaust memory."""
     size = 0
     if account is not None:
         annotations = account.annotations
@@ -212,17 +213,17 @@ def _on_pod(
     is_skipped = _skipping(of_pod, of_account)
     mutation = mutate(pod, injection, _jittered(identity, uid), is_skipped=is_skipped, raw_volumes=raw_volumes)
     if mutation.injected:
-        # Said of what the pod has in the end, not of this patch: a reinvocation must not say otherwise.
+        # This describes the pod after the patch, not the patch: a reinvocation must report the same.
         audit |= _INJECTED
     warnings += _without_effect(pod.meta.annotations or {}, of_pod, settings)
-    # Where all containers are skipped, nothing is done that a warning could be about.
+    # If all containers are skipped, we inject nothing, so warnings about the identity do not apply.
     said = bounded([*(warnings if mutation.considered else ()), *mutation.warnings])
     decision = Decision(mutation.reason, mutation.operations, said, audit, method=identity.method)
     return _Outcome(decision, _missing_credentials_reason(mutation))
 
 
 def _without_effect(annotations: Mapping[str, str], ours: Mapping[str, str], settings: Settings) -> list[str]:
-    """What is to be said of a pod's annotations that look as if they did something."""
+    """Returns warnings about a pod's annotations that have no effect but look as if they had."""
     prefix = settings.own_prefix
     said = [
         f"without effect: Pod annotation {prefix}{name}, which belongs on the ServiceAccount"
@@ -236,7 +237,7 @@ def _without_effect(annotations: Mapping[str, str], ours: Mapping[str, str], set
 
 
 def _skipping(of_pod: Mapping[str, str], of_account: Mapping[str, str]) -> Callable[[str], bool] | None:
-    """What says of a container's name whether the container is left alone; None where none is."""
+    """Returns a predicate that tells, by name, whether to skip a container; None if no container is skipped."""
     skipped, only = _names(SKIP_CONTAINERS, of_pod, of_account), _names(ONLY_CONTAINERS, of_pod, of_account)
     if not skipped and not only:
         return None
@@ -244,7 +245,7 @@ def _skipping(of_pod: Mapping[str, str], of_account: Mapping[str, str]) -> Calla
 
 
 def answer(review: Review, decision: Decision) -> bytes:
-    """The HTTP body that carries `decision`: an AdmissionReview with the review's own uid and apiVersion."""
+    """Returns the HTTP body for `decision`: an AdmissionReview with the uid and apiVersion of `review`."""
     if decision.encoded:
         return encode_shared(review, decision.encoded)
     return encode(review, _response(review.uid, decision))
@@ -266,15 +267,19 @@ def _response(uid: str, decision: Decision) -> Response:
 
 
 def _jittered(identity: Identity, uid: str) -> int:
-    """The token's lifetime in seconds; the uid spreads it where all of a cluster's would be renewed at one time."""
+    """Returns the token's lifetime in seconds.
+
+    Varies the default lifetime of container credentials by `uid`: otherwise all pods of a cluster could renew their
+    tokens at the same time.
+    """
     if identity.method != "container_credentials" or identity.expiration != DEFAULT_TOKEN_EXPIRATION:
         return identity.expiration
-    # Not at random: a review that is replayed gets the same answer.
+    # Deterministic, not random: a replayed review gets the same answer.
     return _JITTERED_FROM + zlib.crc32(uid.encode()) % (DEFAULT_TOKEN_EXPIRATION - _JITTERED_FROM + 1)
 
 
 def _names(annotation: str, pod: Mapping[str, str], account: Mapping[str, str]) -> frozenset[str]:
-    """The container names in a list, the Pod's where it has one (even an empty one, which lifts the other)."""
+    """Returns the container names in an annotation. A Pod's list, even an empty one, overrides the ServiceAccount's."""
     text = pod.get(annotation)
     if text is None:
         text = account.get(annotation)
@@ -282,13 +287,13 @@ def _names(annotation: str, pod: Mapping[str, str], account: Mapping[str, str]) 
 
 
 def _has_skip_label(pod: Pod, settings: Settings) -> bool:
-    # Asked twice of every pod: without a call.
+    # Hot path: `Pod.meta` is inlined.
     labels = pod.metadata.labels if pod.metadata is not None else None
     return labels is not None and settings.skip_label in labels
 
 
 def _missing_credentials_reason(mutation: Mutation) -> str:
-    """Why the pod would run without credentials; empty where it has them."""
+    """Returns why the pod would run without credentials, or an empty string if it has them."""
     if not mutation.considered:
         return "all its containers are skipped"
     if mutation.without_credentials:
@@ -297,12 +302,12 @@ def _missing_credentials_reason(mutation: Mutation) -> str:
     return ""
 
 
-# Who says that a pod must not run without its role; `unclear`: its own label says neither true nor false.
+# Whose label says that a pod must not run without its role. "unclear": the pod's label is neither true nor false.
 _Requirement: TypeAlias = Literal["none", "pod", "namespace", "unclear"]
 
 
 def _requirement(pod: Pod, settings: Settings, namespace_requires: bool) -> _Requirement:
-    # Hot path: most pods end here.
+    # Hot path: for most pods, the first check is enough.
     metadata = pod.metadata
     labels = metadata.labels if metadata is not None else None
     value = labels.get(settings.require_label) if labels is not None else None
@@ -325,7 +330,7 @@ def _lacks(requirement: _Requirement, reason: str, settings: Settings) -> str:
 
 
 def _refused(decision: Decision, why: str) -> Decision:
-    """The refusal of a pod that must not run without its role, in place of `decision`."""
+    """Returns the decision that replaces `decision`: it refuses a pod that must not run without its role."""
     return Decision(
         "identity_required",
         warnings=decision.warnings,

@@ -1,4 +1,4 @@
-"""Booleans and integers as Go's strconv reads them, so that an annotation means the same to both webhooks."""
+"""Parses values as Go does, so that an annotation means the same here and in the Go webhook."""
 
 import re
 from typing import Final
@@ -11,7 +11,7 @@ _INT64_MIN: Final = -(2**63)
 
 
 def parse_bool(text: str) -> bool | None:
-    """Go's strconv.ParseBool; None where that returns an error."""
+    """Go's strconv.ParseBool; None if that returns an error."""
     if text in _TRUE:
         return True
     if text in _FALSE:
@@ -20,7 +20,7 @@ def parse_bool(text: str) -> bool | None:
 
 
 def parse_int(text: str) -> int | None:
-    """Go's strconv.ParseInt(text, 10, 64); None where that returns an error, out of range included."""
+    """Go's strconv.ParseInt(text, 10, 64); None if that returns an error, for example for a value out of range."""
     if not _INTEGER.fullmatch(text):
         return None
     value = int(text)
@@ -32,7 +32,7 @@ _SECONDS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3,
 
 
 def parse_duration(text: str) -> float | None:
-    """Go's time.ParseDuration (`100ms`, `1m30s`, `0`), in seconds; None where that returns an error."""
+    """Go's time.ParseDuration (`100ms`, `1m30s`, `0`), in seconds; None if that returns an error."""
     sign, rest = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
     if rest == "0":
         return 0.0

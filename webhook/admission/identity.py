@@ -1,4 +1,4 @@
-"""Who a pod is: from its ServiceAccount and the mappings to the identity that its containers get."""
+"""Resolves a pod's identity from its ServiceAccount, the mapping and the container credentials config."""
 
 import re
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ _MAX_ROLE_ARN: Final = 2048
 
 
 class ServiceAccount(msgspec.Struct, frozen=True, gc=False):
-    """What admission knows of a ServiceAccount: its annotations below our prefix, the prefix taken off.
+    """The part of a ServiceAccount that admission needs: its annotations with our prefix; their keys omit the prefix.
 
-    `meant`: the key of an annotation that was probably meant to be one of ours, and the name of that.
+    `meant`: the key of an annotation that was probably meant to be one of ours, and the name of ours.
     """
 
     namespace: str
@@ -32,44 +32,47 @@ class ServiceAccount(msgspec.Struct, frozen=True, gc=False):
     meant: tuple[str, str] | None = None
 
     def __hash__(self) -> int:
-        """Of the values too: an account whose annotations change all the time must not fill one bucket of a cache."""
+        """Includes the values: an account whose annotations change often must not fill one bucket of a cache."""
         return hash((self.namespace, self.name, frozenset(self.annotations.values())))
 
 
 def own_annotations(annotations: Mapping[str, str] | None, settings: Settings) -> dict[str, str]:
-    """The annotations below our prefix, the prefix taken off."""
+    """Returns the annotations with our prefix, without the prefix."""
     prefix = settings.own_prefix
     return {key.removeprefix(prefix): value for key, value in (annotations or {}).items() if key.startswith(prefix)}
 
 
 def known_account(namespace: str, name: str, annotations: Mapping[str, str], settings: Settings) -> ServiceAccount:
-    """What admission knows of the ServiceAccount of that name that has these annotations."""
+    """Returns the ServiceAccount with this name and these annotations, as admission needs it."""
     return ServiceAccount(namespace, name, own_annotations(annotations, settings), settings.own_keys.meant(annotations))
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """Where a role may come from beside the ServiceAccount's annotation."""
+    """The sources of an identity other than the ServiceAccount's annotation."""
 
     mapping: RoleMapping = NO_MAPPING
     container_credentials: ContainerCredentials = frozenset()
 
     def beside(self, account: "ServiceAccount | None", key: tuple[str, str]) -> "OtherSources":
-        """What they have for the ServiceAccount `key` (namespace, name): a mapping only where it has no annotation."""
+        """Returns what these sources have for the ServiceAccount `key` (namespace, name).
+
+        Looks for a mapping only if the ServiceAccount has no role annotation.
+        """
         is_annotated = account is not None and account.annotations.get(ROLE_ARN)
         return OtherSources(None if is_annotated else self.mapping.find(*key), key in self.container_credentials)
 
 
 class OtherSources(msgspec.Struct, frozen=True, gc=False):
-    """What the sources beside the annotation have for one ServiceAccount."""
+    """What the sources other than the annotation have for one ServiceAccount."""
 
     mapped: MappedRole | None = None
     container_credentials: bool = False
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False):
-    """What a pod's containers get.
+    """The identity that a pod's containers get.
 
-    `role_arn` is empty with container credentials; `expiration` is in seconds, already within Kubernetes' bounds.
+    `role_arn` is empty for container credentials; `expiration` is in seconds, already within Kubernetes' limits.
     """
 
     method: Method
@@ -80,7 +83,7 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
 
 
 class NoIdentity(msgspec.Struct, frozen=True, gc=False):
-    """Why a pod has no identity."""
+    """The reason why a pod has no identity."""
 
     reason: Literal["no_role", "service_account_not_found", "invalid_role_arn"]
     message: str
@@ -93,11 +96,11 @@ def resolve(
     others: OtherSources,
     settings: Settings,
 ) -> tuple[Identity | NoIdentity, list[str]]:
-    """The identity of a pod that runs as the ServiceAccount `key` (namespace, name), and warnings.
+    """Returns the identity of a pod that runs as the ServiceAccount `key` (namespace, name), and warnings.
 
-    `account` is None where there is no such ServiceAccount; `pod_annotations` are the pod's below our prefix; `others`
-    is what other sources have for it. First match wins: container credentials, the ServiceAccount's annotation, an
-    exact mapping, a mapping with globs.
+    `account` is None if the ServiceAccount does not exist. `pod_annotations` holds the pod's annotations with our
+    prefix, without the prefix. `others` holds what the other sources have for the ServiceAccount. The first match wins:
+    container credentials, the ServiceAccount's annotation, an exact mapping, a mapping with globs.
     """
     annotations = account.annotations if account is not None else {}
     annotated, mapped = annotations.get(ROLE_ARN), others.mapped
@@ -140,7 +143,7 @@ def resolve(
 
 
 def unlike(kind: str, key: str, meant: str, settings: Settings) -> str:
-    """The warning about an annotation `key` of an object of `kind` that is not ours, but nearly is one that is."""
+    """Returns the warning about an annotation `key` on an object of `kind`: it resembles our annotation `meant`."""
     return f"without effect: {kind} annotation {short(key)}; {settings.own_prefix}{meant} may be meant"
 
 

@@ -1,4 +1,4 @@
-"""What an identity adds to a pod: variables, mount, volume and label. The same for each of its containers."""
+"""The variables, mount, volume and label that an identity adds to a pod. Each container gets the same."""
 
 import posixpath
 import re
@@ -36,10 +36,11 @@ _POD_NAME: Final = "pod-name"
 
 
 class Injection(msgspec.Struct, frozen=True):
-    """What to add. `credentials` are the two variables that name the credentials; `env` all variables, in their order.
+    """What to add to a pod.
 
-    `mount` is a core/v1 VolumeMount. `token_path` is relative to `mount_path`, which is at `place`; `label` is for the
-    pod.
+    `credentials` holds the two variables that point to the credentials; `env` holds all variables, in order. `mount`
+    is a core/v1 VolumeMount. `token_path` is relative to `mount_path`; `place` is the place of `mount_path`. `label`
+    is a label for the pod.
     """
 
     credentials: dict[str, str]
@@ -54,9 +55,10 @@ class Injection(msgspec.Struct, frozen=True):
     label: tuple[str, str] | None = None
 
     def env_beside(self, preset: Container[str]) -> list[dict[str, Any]]:
-        """The variables for a container that sets those in `preset` itself.
+        """Returns the variables to add to a container that itself sets those in `preset`.
 
-        One of a pair (credentials, regions) that is preset keeps both of the pair out.
+        The two credentials variables form a pair, and so do the two region variables. If a container sets one of a
+        pair, it gets neither.
         """
         pairs = (_REGIONS, tuple(self.credentials))
         kept_out = {name for pair in pairs if any(one in preset for one in pair) for name in pair}
@@ -64,17 +66,17 @@ class Injection(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """How many bytes of JSON each container gets, at least."""
+        """The minimum number of JSON bytes that each container gets."""
         return len(msgspec.json.encode([*self.env, self.mount]))
 
     def volume(self, expiration: int) -> dict[str, Any]:
-        """The projected volume (core/v1 Volume) with a token that lives for so many seconds."""
+        """Returns the projected volume (core/v1 Volume) with a token that lasts `expiration` seconds."""
         token = {"audience": self.audience, "expirationSeconds": expiration, "path": self.token_path}
         return {"name": self.volume_name, "projected": {"sources": [{"serviceAccountToken": token}]}}
 
 
 def injection_of(identity: Identity, settings: Settings, *, windows: bool, session_name: str | None) -> Injection:
-    """What `identity` adds to a pod; `session_name` is what `session_name_of` says."""
+    """Returns what `identity` adds to a pod; `session_name` is the result of `session_name_of`."""
     if identity.method == "container_credentials":
         volume_name, path = settings.container_credentials_token_volume_name, settings.container_credentials_token_path
         mount_path = settings.container_credentials_token_mount_path
@@ -115,9 +117,10 @@ def session_name_of(
     settings: Settings,
     warnings: list[str],
 ) -> str | None:
-    """The session's name as the annotations ask for it, the Pod's first; None without, and a warning where it is bad.
+    """Returns the session name from the annotations; the Pod's goes before the ServiceAccount's.
 
-    `pod-name` stands for the name that the pod gets; where that is known to be too long for STS, it is cut.
+    Returns None if there is no such annotation, or if its value is invalid, in which case it adds a warning. The value
+    `pod-name` means the name of the pod; if the review shows that this name is too long for STS, it is cut.
     """
     kind, value = "Pod", pod_annotations.get(ROLE_SESSION_NAME)
     if value is None:

@@ -1,4 +1,4 @@
-"""JSON Patch operations (RFC 6902), encoded, and JSON Pointer escaping (RFC 6901). We only ever add."""
+"""Encodes JSON Patch operations (RFC 6902), of which we use only `add`; escapes JSON Pointers (RFC 6901)."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -11,29 +11,29 @@ class _Add(msgspec.Struct, gc=False, tag_field="op", tag="add"):
     value: Any
 
 
-# What an encoded operation begins with, and nothing else has in it: in a text the quotes would be escaped.
+# Every encoded operation begins with this text. It cannot occur elsewhere: within a string the quotes are escaped.
 BEGINNING: Final = b'{"op":"add","path":"'
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def add(pointer: str, value: Any) -> bytes:
-    """The operation that adds `value` at a JSON Pointer, encoded as it stands in a patch."""
+    """Encodes the operation that adds `value` at a JSON Pointer."""
     return _encode(_Add(pointer, value))
 
 
 def append(pointer: str, items: Sequence[Any], *, exists: bool) -> bytes:
-    """The operations, with commas between, that append to the list at a JSON Pointer, or add it where it is not."""
+    """Encodes the operations, separated by commas, that append to the list at a JSON Pointer, or create the list."""
     if not exists:
         return add(pointer, items)
     return b",".join([add(f"{pointer}/-", item) for item in items])
 
 
 def document(operations: Iterable[bytes]) -> bytes:
-    """The JSON Patch of encoded operations."""
+    """Joins encoded operations into a JSON Patch."""
     return b"[" + b",".join(operations) + b"]"
 
 
 def escape(token: str) -> str:
-    """One reference token, escaped for use in a JSON Pointer."""
+    """Escapes one reference token for a JSON Pointer."""
     return token.replace("~", "~0").replace("/", "~1")

@@ -1,4 +1,4 @@
-"""Role mappings: ServiceAccounts that get a role from the ConfigMap `pod-identity-webhook`.
+"""Role mappings: the ConfigMap `pod-identity-webhook` gives roles to ServiceAccounts.
 
 The document (`data.config`) is JSON: {"NAMESPACE/NAME": {"RoleARN", "Audience", "UseRegionalSTS", "TokenExpiration"}}.
 """
@@ -20,7 +20,7 @@ _KEY: Final = re.compile(r"[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?/[a-z0-9*]([-.a-z0-9*
 
 @dataclass(frozen=True, slots=True)
 class MappedRole:
-    """What one entry says; None where it is silent, and the defaults hold. `key` is the entry's own."""
+    """One entry of the mapping, with its `key`. A member is None if the entry does not set it: the default applies."""
 
     key: str
     role_arn: str
@@ -31,13 +31,13 @@ class MappedRole:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RoleMapping:
-    """All entries: exact ones, and those with globs, most specific first. Compares by identity."""
+    """All entries: exact ones, and ones with globs, the most specific first. Compares by identity."""
 
     exact: dict[str, MappedRole] = field(default_factory=dict)
     globs: tuple[tuple[re.Pattern[str], MappedRole], ...] = ()
 
     def find(self, namespace: str, name: str) -> MappedRole | None:
-        """The entry for a ServiceAccount: the exact one, else the glob with the longest literal part."""
+        """Returns the entry for a ServiceAccount: the exact one, else the glob with the most literal characters."""
         key = f"{namespace}/{name}"
         found = self.exact.get(key)
         if found is None:
@@ -54,9 +54,9 @@ NO_MAPPING: Final = RoleMapping()
 
 
 def parse_mapping(document: str | bytes) -> tuple[RoleMapping, list[str]]:
-    """The mapping that `document` holds, and a line for each entry that was skipped, naming it and why.
+    """Parses a mapping. Also returns a line for each invalid entry that it skipped, with its key and the reason.
 
-    Raises MappingError where the document as a whole makes no sense.
+    Raises MappingError if the document as a whole is invalid.
     """
     try:
         entries = msgspec.json.decode(document or b"{}", type=dict[str, Any] | None)
@@ -80,7 +80,7 @@ def parse_mapping(document: str | bytes) -> tuple[RoleMapping, list[str]]:
 
 
 def _compiled(key: str) -> re.Pattern[str]:
-    """The pattern of a key with globs; a `*` stays on its side of the slash."""
+    """Compiles a key with globs; a `*` does not match a slash."""
     return re.compile("/".join(_part_pattern(part) for part in key.split("/")))
 
 
@@ -89,7 +89,7 @@ def _part_pattern(part: str) -> str:
     if not rest:
         return re.escape(head)
     *middle, tail = rest
-    # Atomic groups: each literal is taken at its first place for good, so that many stars stay linear.
+    # Atomic groups match each literal at its first occurrence without backtracking: many stars stay linear.
     inner = "".join(f"(?>[^/]*?{re.escape(literal)})" for literal in middle if literal)
     return f"{re.escape(head)}{inner}[^/]*{re.escape(tail)}"
 

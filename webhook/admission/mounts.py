@@ -1,4 +1,4 @@
-"""Where mounts are in a container, whatever their paths are spelled like, and what they have to do with ours."""
+"""Compares a container's mounts with ours by the place in its file system, however a path is spelled."""
 
 import posixpath
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 from webhook.admission.pod import VolumeMount
 
-# Few images have a /run that is another folder than /var/run.
+# In nearly all images, /run and /var/run are the same folder: treat them so.
 _RUN: Final = "/run"
 _VAR_RUN: Final = "/var/run"
 
@@ -18,10 +18,10 @@ Relation: TypeAlias = Literal["", "same", "above", "below"]
 
 
 class Place:
-    """The place of our mount.
+    """The place of our mount in a container.
 
-    `beginnings`: what the paths of mounts that have to do with it start with, two characters, unless they have `..` in
-    them; None where every path needs a closer look.
+    `beginnings`: the first two characters of every path that may be at, above or below our place. It does not cover
+    paths with `..`. None: compare every path in full.
     """
 
     __slots__ = ("_folder", "_is_windows", "_relations", "_spelled_folder", "beginnings", "path")
@@ -35,11 +35,11 @@ class Place:
         relative = [start.lstrip("/") for start in starts]
         odd = ("", "/", "//", "/.", "./", ".")
         self.beginnings = None if windows else frozenset({*odd, *(start[:2] for start in starts + relative)})
-        # Of the paths that come with pod after pod.
+        # Caches the result for each path: most pods have the same few paths.
         self._relations: dict[str, Relation] = {}
 
     def clean(self, path: str) -> str:
-        """A path in a container as the runtime takes it: a relative one starts at the root."""
+        """Returns a path as the container runtime resolves it: a relative path starts at the root."""
         if self._is_windows:
             path = path.replace("\\", "/")
             return posixpath.normpath("/" + (path[2:] if path[:2].lower() == "c:" else path).lstrip("/")).lower()
@@ -47,10 +47,11 @@ class Place:
         return _VAR_RUN + clean[len(_RUN) :] if clean == _RUN or clean.startswith(_RUN + "/") else clean
 
     def relation(self, mount_path: str) -> Relation:
-        """Whether a mount is at our place, above it (ours would lie in it), below it, or elsewhere.
+        """Returns whether a mount is at our place, above it (ours would lie in it), below it, or elsewhere ("").
 
-        Below counts only what kubelet does not see to be below: it makes the folders of others in our volume, if their
-        paths begin alike (Kubernetes' `getNestedMountpoints`).
+        "below" means only a mount that kubelet does not recognise as below ours. If both paths are spelled with the
+        same beginning, kubelet creates the mount's folder in our volume (Kubernetes' `getNestedMountpoints`), and
+        both mounts work.
         """
         known = self._relations.get(mount_path)
         if known is not None:
@@ -69,26 +70,26 @@ class Place:
         return "below" if is_below and not _cleaned_by_kubelet(mount_path).startswith(self._spelled_folder) else ""
 
     def is_below(self, path: str, mount_path: str) -> bool:
-        """Whether the file `path` lies in the mount at `mount_path`, or is itself what is mounted there."""
+        """Whether the file `path` lies in the mount at `mount_path`, or is itself the mount point."""
         file, mounted = self.clean(path), self.clean(mount_path)
         return file == mounted or file.startswith(mounted if mounted == "/" else mounted + "/")
 
 
 def _cleaned_by_kubelet(mount_path: str) -> str:
-    """Go's `filepath.Clean`, which unlike Python's leaves no two slashes at the start."""
+    """Go's `filepath.Clean`. Unlike Python's normpath, it never keeps two leading slashes."""
     clean = posixpath.normpath(mount_path)
     return clean[1:] if clean.startswith("//") else clean
 
 
 class Mounts:
-    """What the mounts of one container have to do with ours."""
+    """The mounts of one container, sorted by their relation to ours."""
 
     def __init__(self, mounts: Sequence[VolumeMount], volume_name: str, place: Place) -> None:
         self._all = mounts
         self._place = place
-        # Where the container mounts our volume.
+        # Whether and where the container mounts our volume.
         self.ours: Literal["", "elsewhere", "here"] = ""
-        # Mounts of other volumes: at our place, in it, and the innermost around it.
+        # Mounts of other volumes: the first at our place, the first below it, and the innermost above it.
         self.same: VolumeMount | None = None
         self.below: VolumeMount | None = None
         self.above: VolumeMount | None = None
@@ -108,7 +109,7 @@ class Mounts:
                 self.above = mount
 
     def have(self, path: str) -> bool:
-        """Whether a path lies in one of them, or in ours, which is added where there is room for it."""
+        """Whether a path lies in one of these mounts, or in our mount if the container gets it."""
         return any(self._place.is_below(path, mount.mountPath) for mount in self._all) or (
             self.ours == "here" and self._place.is_below(path, self._place.path)
         )

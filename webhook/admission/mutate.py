@@ -1,7 +1,7 @@
-"""What a pod lacks: the operations that add an injection to it, and nothing else.
+"""Builds the operations that add an injection to a pod.
 
-Only ever adds, by JSON Pointer, what is missing: no member that exists is replaced, unless it is null. A second run on
-the patched pod adds nothing.
+The operations only add missing members; they replace a member only if it is null. A second run on the patched pod adds
+nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,17 +18,18 @@ from webhook.admission.shape import has_nothing
 from webhook.admission.volume_source import UNKNOWN, VolumeSource, source_of
 from webhook.admission.warning import quoted, short
 
-# Stands for a container's JSON Pointer; no JSON text has it.
+# Placeholder for a container's JSON Pointer: the text of an injection is taken not to contain this character.
 _POINTER: Final = "\0"
 _ENCODED_POINTER: Final = b"\\u0000"
 
 
 class Mutation(msgspec.Struct, eq=False):
-    """The operations that a pod needs, encoded, some with commas between; and warnings.
+    """The operations that a pod needs, and warnings.
 
-    `considered` counts the containers that were not skipped. `without_credentials` names those of them that would not
-    use the credentials of a pod's identity once patched, ours or their own, each with the reason. `injected`:
-    one uses what we inject, now or from an earlier invocation.
+    `operations` holds encoded operations; one item may hold several, separated by commas. `considered` counts the
+    containers that are not skipped. `without_credentials` names those that would use no pod identity after the patch,
+    neither ours nor their own, each with the reason. `injected`: at least one container uses the credentials that we
+    inject, now or in an earlier invocation.
     """
 
     operations: list[bytes] = []
@@ -39,7 +40,7 @@ class Mutation(msgspec.Struct, eq=False):
 
     @property
     def reason(self) -> Literal["injected", "already_injected", "containers_left_alone", "all_containers_skipped"]:
-        """Why the patch is what it is."""
+        """The reason for the decision."""
         if self.operations:
             return "injected"
         if not self.considered:
@@ -55,10 +56,10 @@ def mutate(
     is_skipped: Callable[[str], bool] | None,
     raw_volumes: Callable[[], Sequence[msgspec.Raw]],
 ) -> Mutation:
-    """The mutation that gives `pod` what `injection` says, with a token that lives for `expiration` seconds.
+    """Returns the mutation that adds `injection` to `pod`, with a token that lasts `expiration` seconds.
 
-    `is_skipped` says of a container's name whether it is left alone (None: none is); `raw_volumes` has the JSON of the
-    pod's volumes, asked only where their kind matters.
+    `is_skipped` tells, by name, whether to skip a container; None skips none. `raw_volumes` returns the JSON of the
+    pod's volumes; it is called only if the kind of a volume matters.
     """
     result = Mutation()
     run = _Run(pod, injection, result, raw_volumes)
@@ -83,7 +84,7 @@ def mutate(
 
 
 class _Run:
-    """One run over one pod: what the containers' parts share."""
+    """One run over one pod: the state that its containers share."""
 
     def __init__(
         self,
@@ -98,16 +99,16 @@ class _Run:
         self._volumes = {volume.name: index for index, volume in enumerate(pod.spec.volumes or ())}
         self._raw_volumes = raw_volumes
         self._raw: Sequence[msgspec.Raw] | None = None
-        # What was found out of the volumes that were asked about: each is looked at once, however many mount it.
+        # Caches by volume name: each volume is examined once, however many containers mount it.
         self._tokens: dict[str, str | None] = {}
-        # For containers that get everything, of each kind of lists, in the parts between their pointers.
+        # Caches the operations of `everything`, split at the container's pointer, by which lists the container has.
         self._everything: dict[tuple[bool, bool], list[bytes]] = {}
         self._sources: dict[str, VolumeSource] = {}
         self.unsuitable = self._unsuitable_volume() if injection.volume_name in self._volumes else None
         self.volume_used = False
 
     def everything(self, pointer: str, container: Container) -> None:
-        """Adds everything to a container that has nothing of ours: its mount, and all variables."""
+        """Adds the mount and all variables to a container that has nothing of ours."""
         lists = (container.env is not None, container.volumeMounts is not None)
         parts = self._everything.get(lists)
         if parts is None:
@@ -119,7 +120,7 @@ class _Run:
         self._result.injected = self.volume_used = True
 
     def container(self, pointer: str, container: Container) -> str | None:
-        """Adds what one container lacks; why it then has no credentials of a pod's identity, None where it has."""
+        """Adds what one container lacks. Returns why it still has no pod identity, or None if it has one."""
         injection = self._injection
         who = f"container {short(container.name)}"
         env = credentials.environment(container.env or ())
@@ -127,7 +128,7 @@ class _Run:
         is_preset = any(name in env for name in injection.credentials)
         is_left_alone = False
         if is_preset and ENV_STS_REGIONAL_ENDPOINTS in env and (ENV_REGION in env or ENV_DEFAULT_REGION in env):
-            # It has all that we could set: nothing is added, the mount included.
+            # The container sets all that we would set: add nothing, not even the mount.
             fault = self._token_fault(mounts)
         elif (obstacle := self._obstacle(mounts)) is not None:
             is_left_alone = True
@@ -159,7 +160,7 @@ class _Run:
         return found.why
 
     def volume(self, expiration: int) -> None:
-        """Adds the volume, unless the pod has one of that name."""
+        """Adds the volume, unless the pod has a volume of that name."""
         if self._injection.volume_name in self._volumes:
             if self.unsuitable is not None:
                 self._result.warnings.append(f"no credentials: {self.unsuitable}")
@@ -167,7 +168,7 @@ class _Run:
         self._append("/spec/volumes", self._pod.spec.volumes, [self._injection.volume(expiration)])
 
     def label(self, name: str, value: str) -> None:
-        """Adds a label to the pod, unless it is there; a foreign value stays."""
+        """Adds a label to the pod if it is missing. Keeps an existing value."""
         metadata = self._pod.metadata
         labels = metadata.labels if metadata is not None else None
         if metadata is None:
@@ -180,7 +181,7 @@ class _Run:
             self._result.warnings.append(f"label not set: {name} stays {quoted(labels[name])}, not {quoted(value)}")
 
     def _obstacle(self, mounts: Mounts) -> str | None:
-        """Why a container cannot have our mount, and has no token in its place; None where it can, or has."""
+        """Returns why a container cannot get our mount; None if it can, or has our volume or a token there already."""
         path = self._injection.mount_path
         if mounts.same is not None:
             if self._token_in(mounts.same.name) is None:
@@ -189,7 +190,7 @@ class _Run:
         if mounts.ours:
             return None
         if mounts.below is not None:
-            # Kubelet does not see that it is below ours, and one of the two would hide the other.
+            # Kubelet does not recognise that this mount is below ours, so one of the two would hide the other.
             return f"mounts volume {short(mounts.below.name)} below {path}, spelled {short(mounts.below.mountPath)}"
         above = mounts.above
         if above is not None and (above.readOnly or self._source(above.name).is_read_only):
@@ -198,9 +199,9 @@ class _Run:
         return None
 
     def _mount(self, pointer: str, container: Container, mounts: Mounts, who: str) -> str | None:
-        """Adds the mount, unless one of our volume or of a token is there; what is wrong with the token, if anything.
+        """Adds the mount, unless the container mounts our volume or another token. Returns the token's fault, if any.
 
-        There must be no obstacle.
+        Call it only if `_obstacle` returns None.
         """
         injection, warnings = self._injection, self._result.warnings
         if mounts.same is not None:
@@ -220,7 +221,7 @@ class _Run:
         return self._token_fault(mounts)
 
     def _token_fault(self, mounts: Mounts) -> str | None:
-        """Why our token is not where its variable points; None where it is."""
+        """Returns why our token is not where its variable points, or None if it is there."""
         injection = self._injection
         if mounts.same is not None:
             audience = self._token_in(mounts.same.name)
@@ -249,7 +250,7 @@ class _Run:
         self._result.operations.append(jsonpatch.add(pointer, value))
 
     def _token_in(self, volume_name: str) -> str | None:
-        """The audience of the token that a volume projects to our token path; None where it does not."""
+        """Returns the audience of the token that a volume projects to our token path, or None if it projects none."""
         if volume_name not in self._tokens:
             volume = self._volume_named(volume_name)
             token = volume.token_at(self._injection.token_path) if volume is not None else None
@@ -265,7 +266,7 @@ class _Run:
         return self._sources[volume_name]
 
     def _unsuitable_volume(self) -> str | None:
-        """What is wrong with the pod's own volume of our name; None where there is none or it will do."""
+        """Returns what is wrong with the pod's own volume of our name; None if it has none, or a suitable one."""
         ours = self._injection
         volume = self._volume_named(ours.volume_name)
         if volume is None:

@@ -1,4 +1,4 @@
-"""Kubernetes object names: checked before they are looked up or go into any URL."""
+"""Validates Kubernetes object names, before any lookup and before any use in a URL."""
 
 import re
 from functools import lru_cache
@@ -19,7 +19,7 @@ def is_dns_subdomain(name: str) -> bool:
     return len(name) <= 253 and _matches(_DNS_SUBDOMAIN, name)
 
 
-# The same few names come with pod after pod.
+# Most pods use the same few names.
 @lru_cache(maxsize=4096)
 def _matches(pattern: re.Pattern[str], name: str) -> bool:
     return pattern.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""Our annotation keys, and those of others that were probably meant to be ours."""
+"""Recognises our annotation keys, and misspelled keys that were probably meant to be ours."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -7,32 +7,32 @@ from typing import Final
 
 from webhook.admission.annotations import ROLE_ARN, SERVICE_ACCOUNT_ANNOTATIONS
 
-# Of so many keys of one object it is asked: people have a handful, and to ask takes longer than to decide on a pod.
+# Check at most this many keys of an object: people use a handful, and the check is slower than a decision on a pod.
 _LOOKED_AT: Final = 64
 _MAX_REMEMBERED: Final = 4096
-# Of a qualified name, with the prefix and the slash.
+# The longest qualified name: prefix, slash and name.
 _MAX_KEY: Final = 253 + 1 + 63
 
 
 class OwnKeys:
-    """The annotations below one prefix."""
+    """The annotation keys with one prefix."""
 
     def __init__(self, own_prefix: str) -> None:
         self._prefix = own_prefix
         self._known = frozenset(own_prefix + name for name in SERVICE_ACCOUNT_ANNOTATIONS)
         self._by_letters = {_letters(name): name for name in SERVICE_ACCOUNT_ANNOTATIONS}
-        # Keys that were found to be neither ours nor meant to be: the same few come with pod after pod.
+        # Caches keys that are neither ours nor meant to be: most pods have the same few.
         self._others: set[str] = set()
 
     def concern_none(self, keys: Collection[str]) -> bool:
         """Whether no key is ours, and none was meant to be."""
-        # Hot path: one call says it of nearly all pods.
+        # Hot path: for nearly all pods, this one call is enough.
         if self._others.issuperset(keys):
             return True
         return len(keys) <= _LOOKED_AT and all(self._is_other(key) for key in keys)
 
     def meant(self, keys: Iterable[str]) -> tuple[str, str] | None:
-        """The first key that is nearly one of ours (`role_arn`, another prefix), and the name of that; None without."""
+        """Returns the first key that resembles one of ours (`role_arn`, another prefix), and our name; else None."""
         for key in islice(keys, _LOOKED_AT):
             if key in self._others or key in self._known:
                 continue
@@ -59,7 +59,7 @@ class OwnKeys:
             if name is None:
                 name = next(iter(difflib.get_close_matches(ending.lower(), SERVICE_ACCOUNT_ANNOTATIONS, 1, 0.8)), None)
             return name
-        # Others may well have an audience, or a token's expiration, of their own.
+        # Under another prefix, names such as `audience` and `token-expiration` may belong to other software.
         return name if name == ROLE_ARN else None
 
 

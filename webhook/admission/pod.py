@@ -1,6 +1,6 @@
-"""The part of a Pod that admission reads (core/v1 names). What is not here passes through unseen.
+"""The part of a Pod that admission reads, with the names of core/v1. Admission ignores all other members.
 
-msgspec skips unknown members without building them: most of a pod is never turned into Python objects.
+msgspec skips unknown members without building them: most of a pod never becomes Python objects.
 """
 
 import msgspec
@@ -9,15 +9,15 @@ from webhook.admission.annotations import MIRROR_ANNOTATION, WINDOWS_NODE_SELECT
 
 
 class _Wire(msgspec.Struct, gc=False, frozen=True):
-    """Wire types hold no cycles, so the collector need not track them."""
+    """The base of the wire types. They have no reference cycles, so the garbage collector need not track them."""
 
 
 class Something(_Wire, frozen=True, gc=False):
-    """A member of which nothing is read but that it is there."""
+    """A member whose presence matters, but not its content."""
 
 
 class EnvVar(_Wire, frozen=True, gc=False):
-    """An environment variable. The API server leaves an empty `value` out."""
+    """An environment variable. The API server omits an empty `value`."""
 
     name: str
     value: str | None = None
@@ -33,13 +33,13 @@ class VolumeMount(_Wire, frozen=True, gc=False):
 
 
 class WindowsOptions(_Wire, frozen=True, gc=False):
-    """`windowsOptions` of a pod's or a container's security context."""
+    """`windowsOptions` in the security context of a pod or container."""
 
     hostProcess: bool | None = None
 
 
 class SecurityContext(_Wire, frozen=True, gc=False):
-    """A security context, of a pod or of a container."""
+    """A security context of a pod or container."""
 
     windowsOptions: WindowsOptions | None = None
 
@@ -73,13 +73,13 @@ class ProjectedVolumeSource(_Wire, frozen=True, gc=False):
 
 
 class Volume(_Wire, frozen=True, gc=False):
-    """A volume; kinds other than `projected` are not read."""
+    """A volume. Of the kinds, we read only `projected`."""
 
     name: str
     projected: ProjectedVolumeSource | None = None
 
     def token_at(self, path: str) -> ServiceAccountTokenProjection | None:
-        """The service account token that this volume projects to `path`, if it does."""
+        """Returns the service account token that this volume projects to `path`, or None."""
         for source in (self.projected.sources or ()) if self.projected else ():
             if source.serviceAccountToken is not None and source.serviceAccountToken.path == path:
                 return source.serviceAccountToken
@@ -93,7 +93,7 @@ class PodOS(_Wire, frozen=True, gc=False):
 
 
 class NodeSelectorRequirement(_Wire, frozen=True, gc=False):
-    """What a node's label must be like."""
+    """A requirement on a node's label."""
 
     key: str = ""
     operator: str = ""
@@ -101,7 +101,7 @@ class NodeSelectorRequirement(_Wire, frozen=True, gc=False):
 
     @property
     def says_windows(self) -> bool:
-        """Whether only nodes of Windows are like that: nodes are of Linux or of Windows."""
+        """Whether only Windows nodes meet this requirement. A node runs either Linux or Windows."""
         if self.key not in WINDOWS_NODE_SELECTORS or not self.values:
             return False
         if self.operator == "In":
@@ -110,20 +110,20 @@ class NodeSelectorRequirement(_Wire, frozen=True, gc=False):
 
 
 class NodeSelectorTerm(_Wire, frozen=True, gc=False):
-    """Requirements that all hold for a node; without any it matches none."""
+    """A set of requirements, all of which a node must meet. A term without requirements matches no node."""
 
     matchExpressions: list[NodeSelectorRequirement] | None = None
     matchFields: list[Something] | None = None
 
 
 class NodeSelector(_Wire, frozen=True, gc=False):
-    """Terms, of which one is enough."""
+    """A list of terms; a node must match at least one."""
 
     nodeSelectorTerms: list[NodeSelectorTerm] | None = None
 
     @property
     def says_windows(self) -> bool:
-        """Whether every term that matches a node at all says Windows."""
+        """Whether every term that can match a node requires Windows."""
         terms = [term for term in self.nodeSelectorTerms or () if term.matchExpressions or term.matchFields]
         return bool(terms) and all(
             any(requirement.says_windows for requirement in term.matchExpressions or ()) for term in terms
@@ -131,13 +131,13 @@ class NodeSelector(_Wire, frozen=True, gc=False):
 
 
 class NodeAffinity(_Wire, frozen=True, gc=False):
-    """On which nodes a pod may run; preferences are not read."""
+    """The nodes on which a pod may run. We do not read preferences."""
 
     requiredDuringSchedulingIgnoredDuringExecution: NodeSelector | None = None
 
 
 class Affinity(_Wire, frozen=True, gc=False):
-    """`spec.affinity`, of which only the nodes' is read."""
+    """`spec.affinity`. We read only the node affinity."""
 
     nodeAffinity: NodeAffinity | None = None
 
@@ -158,7 +158,7 @@ class PodSpec(_Wire, frozen=True, gc=False):
 
 
 class ObjectMeta(_Wire, frozen=True, gc=False):
-    """The pod's metadata; the name is absent where the API server will generate it."""
+    """The pod's metadata. The name is absent if the API server will generate it."""
 
     name: str | None = None
     generateName: str | None = None
@@ -179,26 +179,26 @@ class Pod(_Wire, frozen=True, gc=False):
 
     @property
     def meta(self) -> ObjectMeta:
-        """The metadata, or an empty one where the object has none."""
+        """The metadata; empty if the object has none."""
         return self.metadata or NO_METADATA
 
     @property
     def service_account_name(self) -> str:
-        """The ServiceAccount that the pod runs as: the deprecated field counts where the new one is empty.
+        """The ServiceAccount that the pod runs as. If the field is empty, the deprecated field counts.
 
-        Empty where it has none. The API server's ServiceAccount plugin has filled in `default` everywhere but in
+        Empty if both are. The API server's ServiceAccount plugin has already set `default` on all pods except the
         mirror pods of static pods.
         """
         return self.spec.serviceAccountName or self.spec.serviceAccount or ""
 
     @property
     def is_mirror(self) -> bool:
-        """Whether it stands for a static pod, which its kubelet runs whether it is admitted or not."""
+        """Whether the pod mirrors a static pod. Kubelet runs the static pod even if we refuse its mirror."""
         return MIRROR_ANNOTATION in (self.meta.annotations or ())
 
     @property
     def is_windows(self) -> bool:
-        """Whether the pod runs on Windows, and nowhere else."""
+        """Whether the pod can run on Windows only."""
         spec = self.spec
         if spec.os is not None and spec.os.name == "windows":
             return True
@@ -207,7 +207,7 @@ class Pod(_Wire, frozen=True, gc=False):
             return True
         if spec.affinity is not None and _requires_windows(spec.affinity):
             return True
-        # Without it the API server takes no container that is a process of a Windows host.
+        # Without hostNetwork, the API server refuses HostProcess containers.
         if not spec.hostNetwork:
             return False
         if spec.securityContext is not None and _is_host_process(spec.securityContext):

@@ -1,4 +1,4 @@
-"""AdmissionReview (admission.k8s.io v1 and v1beta1): from the body to what is asked, and from there to the answer."""
+"""AdmissionReview (admission.k8s.io v1 and v1beta1): parses the request body and encodes the answer."""
 
 import re
 from typing import Final
@@ -11,18 +11,18 @@ from webhook.admission.pod import Pod
 from webhook.admission.warning import quoted
 from webhook.errors import ReviewError
 
-# Of all annotations of an object together: apimachinery's TotalAnnotationSizeLimitB, in bytes.
+# The limit in bytes for all annotations of an object together: apimachinery's TotalAnnotationSizeLimitB.
 MAX_ANNOTATIONS: Final = 256 * 1024
-# Stored by etcd, which takes 1.5 MiB for an object by default, a member of it takes five bytes at least.
+# By default, etcd stores at most 1.5 MiB for an object, and each member takes at least five bytes.
 MAX_MEMBERS: Final = 400_000
-# An empty one takes two bytes.
+# An empty object takes two bytes.
 MAX_OBJECTS: Final = 800_000
-# Smaller bodies cannot have so many.
+# A smaller body cannot have more members or objects than the limits.
 _LARGE: Final = 4 * MAX_MEMBERS
-# A map with the wrong member in it: beyond this its key is not looked for.
+# If a map with an invalid value is larger than this (bytes), the error message does not name the key.
 _LARGEST_SEARCHED: Final = 64 * 1024
 
-# The API server's have 36. It is repeated in the answer.
+# The API server's uids have 36 characters. The limit matters because the answer repeats the uid.
 _MAX_UID: Final = 253
 
 _API_VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
@@ -99,9 +99,9 @@ _decode_volumes: Final = msgspec.json.Decoder(_ReviewWithVolumes).decode
 class Review(msgspec.Struct, gc=False, frozen=True):
     """A review that we can answer.
 
-    `pod` is None where the object is none of our business or makes no sense: `not_ours` then says which rule let it
-    pass, or `invalid` what is wrong and where. `namespace` and `service_account` are checked names; the latter is empty
-    where the pod has none, as mirror pods may not.
+    `pod` is None if the request is not for us or the object is invalid. In the first case, `not_ours` names the rule
+    that admits the object unchanged; in the second, `invalid` says what is wrong and where. `namespace` and
+    `service_account` are valid names. `service_account` is empty if the pod has none, and for every mirror pod.
     """
 
     uid: str
@@ -115,17 +115,17 @@ class Review(msgspec.Struct, gc=False, frozen=True):
     invalid: str = ""
 
     def raw_volumes(self) -> list[msgspec.Raw]:
-        """The JSON of each of the pod's volumes: reads the body again. Empty where it is nested too deeply for that."""
+        """Decodes the body again for the JSON of each of the pod's volumes; returns none if it is nested too deeply."""
         try:
             return _decode_volumes(self.body).request.object.spec.volumes or []
-        except RecursionError:  # a member that the pod's decoder skips has to be kept here
+        except RecursionError:  # unlike the pod's decoder, this one must read the members of each volume
             return []
 
 
 def parse(body: bytes) -> Review:
-    """The review in `body`.
+    """Parses the review in `body`.
 
-    Raises ReviewError where it is not JSON, not an AdmissionReview, or has no uid to answer to.
+    Raises ReviewError if `body` is not JSON, is not an AdmissionReview, or has no uid for the answer.
     """
     try:
         if not body.isascii():
@@ -175,9 +175,9 @@ def _has_too_many_members(body: bytes) -> bool:
 
 
 def _parse_without_pod(body: bytes, cause: msgspec.ValidationError | str) -> Review:
-    """The review in a body whose object is no Pod that makes sense: it may be another kind, which is none of ours.
+    """Parses a review whose object is not a valid Pod. The object may be of another kind, which is not for us.
 
-    `cause` is what is wrong with the pod.
+    `cause` is the error in the pod.
     """
     try:
         review = _decode_raw_review(body)
@@ -215,7 +215,7 @@ def _checked_type(api_version: str | None, kind: str | None, uid: str) -> str:
 
 
 def _not_ours(request: _Request, object_kind: str | None) -> str:
-    """Why a request is none of our business; empty where it is the creation of a Pod."""
+    """Returns why a request is not for us, or an empty string if it creates a Pod."""
     if request.kind is not None:
         is_pod = request.kind.kind == "Pod" and not request.kind.group
     elif request.resource is not None:
@@ -245,7 +245,7 @@ _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]*)`"
 
 
 def _located(error: msgspec.ValidationError, prefix: str) -> tuple[str, str]:
-    """An error's message and path, in our words: ("expected str, got int", "spec.containers[0].name")."""
+    """Returns a msgspec error's message and path in our form: ("expected str, got int", "spec.containers[0].name")."""
     match = _LOCATION.fullmatch(str(error))
     message, path = (match["message"], match["path"] or "") if match else (str(error), "")
     path = path.removeprefix(prefix).removeprefix("$")
@@ -256,7 +256,7 @@ def _located(error: msgspec.ValidationError, prefix: str) -> tuple[str, str]:
 
 
 def _exact_path(raw: msgspec.Raw, path: str) -> str:
-    """`path` with the map's key in the place of msgspec's `[...]`: the first whose value is not a string."""
+    """Replaces msgspec's `[...]` in `path` with the map's key: the first key whose value is not a string."""
     before, _, after = path.partition("[...]")
     try:
         members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
@@ -267,7 +267,7 @@ def _exact_path(raw: msgspec.Raw, path: str) -> str:
             return path
         found = msgspec.json.decode(members[last], type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, LookupError):
-        # The member at fault is one of a duplicate key's, and another came last.
+        # The JSON has a duplicate key: msgspec rejected one of its values, but decoding kept another.
         return path
     key = next((key for key, item in found.items() if not bytes(item).startswith(b'"')), "...")
     return f"{before}[{quoted(key)[1:-1]}]{after}"
@@ -308,7 +308,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def encode(review: Review, response: Response) -> bytes:
-    """The AdmissionReview that answers `review`, in its own apiVersion."""
+    """Encodes the AdmissionReview that answers `review`, in the apiVersion of `review`."""
     return _encode(_Answer(review.api_version, _KIND, response))
 
 
@@ -319,10 +319,10 @@ _BEFORE_UID: Final = {
 
 
 def encode_response(response: Response) -> bytes:
-    """What stands behind the uid in the answers that share `response`, for `encode_shared`."""
+    """Encodes the part of the answer after the uid, for `encode_shared`. Reviews that share `response` share it."""
     return _encode(response).removeprefix(b'{"uid":%b' % _encode(response.uid)) + b"}"
 
 
 def encode_shared(review: Review, encoded: bytes) -> bytes:
-    """The AdmissionReview that answers `review` with what `encode_response` made, its own uid in it."""
+    """Encodes the AdmissionReview that answers `review`: its uid, then `encoded` from `encode_response`."""
     return b"%b%b%b" % (_BEFORE_UID[review.api_version], _encode(review.uid), encoded)

@@ -1,4 +1,4 @@
-"""What admission decides by: one frozen object, checked as a whole."""
+"""The admission settings: one frozen object, validated as a whole."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from webhook.flag_field import flag
 
 DEFAULT_TOKEN_EXPIRATION: Final = 86400
 MIN_TOKEN_EXPIRATION: Final = 600
-# The API server refuses a pod whose projected token asks for more.
+# The API server refuses a pod that requests a projected token with a longer lifetime.
 MAX_TOKEN_EXPIRATION: Final = 2**32
 
 _PODS: Final = "What pods get"
@@ -38,7 +38,7 @@ _PARTITION_OF_REGION: Final = (
 
 
 def partition_of(region: str) -> str:
-    """The AWS partition that `region` lies in, by its prefix."""
+    """Returns the AWS partition of `region`, by the prefix of its name."""
     return next((partition for prefix, partition in _PARTITION_OF_REGION if region.startswith(prefix)), "aws")
 
 
@@ -46,8 +46,8 @@ def partition_of(region: str) -> str:
 class Settings:
     """The admission settings, each with its flag; durations in seconds.
 
-    Raises SettingsError, naming every flag at fault, when constructed from values that make no sense. Compares by
-    identity, so that what is derived from one can be cached cheaply by it.
+    If values are invalid, the constructor raises SettingsError, which names every flag at fault. Objects compare by
+    identity, so that they are cheap cache keys.
     """
 
     annotation_prefix: str = flag("eks.amazonaws.com", "prefix of our annotations and labels", _PODS)
@@ -92,16 +92,16 @@ class Settings:
     )
 
     own_prefix: str = field(init=False)
-    """What our annotations and labels start with, the slash included."""
+    """The prefix of our annotations and labels, including the slash."""
 
     skip_label: str = field(init=False)
-    """The label of pods that the API server does not call us for."""
+    """The label on a pod that keeps the API server from calling us for it."""
 
     require_label: str = field(init=False)
-    """The label of pods that are refused where they would lack their credentials."""
+    """The label on a pod or namespace that makes us refuse a pod without credentials."""
 
     token_place: Place = field(init=False)
-    """Where the token is mounted, but on Windows."""
+    """The place of the token's mount, except on Windows."""
 
     own_keys: OwnKeys = field(init=False)
     """The keys of our annotations."""

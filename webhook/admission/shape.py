@@ -1,4 +1,7 @@
-"""What decides what a pod gets, of pods that have nothing of ours yet: nearly all pods of a cluster have few shapes."""
+"""The shape of a pod: the few facts that decide its patch, if the pod has none of our settings yet.
+
+Nearly all pods of a cluster have one of a few shapes, so decisions can be cached by shape.
+"""
 
 from typing import Final, TypeAlias
 
@@ -7,21 +10,22 @@ from webhook.admission.mounts import Place
 from webhook.admission.pod import Container, Pod, PodSpec
 from webhook.admission.settings import Settings
 
-# Of each container: whether it has a list of variables, and one of mounts.
+# For each container: whether it has a list of variables, and whether it has a list of mounts.
 _Lists: TypeAlias = tuple[tuple[bool, bool], ...]
-# Those of the init containers and of the containers, and whether the pod has a list of volumes.
+# The init containers, the containers, and whether the pod has a list of volumes.
 Shape: TypeAlias = tuple[_Lists, _Lists, bool]
 
-# Larger pods are rare, and what is kept of a shape grows with them.
+# Pods with more containers are rare, and a cache entry grows with the number of containers.
 _MOST_CONTAINERS: Final = 8
 
 
 def shape_of(pod: Pod, settings: Settings) -> Shape | None:
-    """The shape of a pod that gets what every pod of that shape gets, of one ServiceAccount; None of any other.
+    """Returns the pod's shape if all pods of this shape and one ServiceAccount get the same patch, else None.
 
-    Others have annotations of ours, run on Windows, or have a variable, mount or volume that may matter.
+    None means: the pod has our annotations, runs on Windows, has more than 8 containers, or has a variable, mount or
+    volume that may affect the patch.
     """
-    # Hot path: every pod comes by here.
+    # Hot path: every pod passes through here.
     meta, spec = pod.meta, pod.spec
     if meta.annotations is not None and not settings.own_keys.concern_none(meta.annotations):
         return None
@@ -41,7 +45,7 @@ def shape_of(pod: Pod, settings: Settings) -> Shape | None:
 
 
 def pod_of(shape: Shape) -> Pod:
-    """A pod of a shape, with empty lists and names."""
+    """Returns a pod of this shape, with empty lists and names."""
     init_containers, containers, has_volumes = shape
     return Pod(PodSpec(_containers(containers), _containers(init_containers), [] if has_volumes else None))
 
@@ -51,7 +55,7 @@ def _containers(lists: _Lists) -> list[Container]:
 
 
 def has_nothing(container: Container, volume_name: str, place: Place) -> bool:
-    """Whether a container has no variable, and no mount, that matters for ours: nearly all have none."""
+    """Whether no variable or mount of a container affects our injection. True for nearly all containers."""
     for variable in container.env or ():
         if variable.name in READ_VARIABLES:
             return False

@@ -1,15 +1,15 @@
-"""What a volume is, of any kind: read from its JSON only where the answer depends on it."""
+"""The kind of a volume. We read it from the volume's JSON, and only if the answer depends on it."""
 
 from typing import Final
 
 import msgspec
 
-# Those that no container can write to, whatever its mount says.
+# No container can write to these kinds, whatever its mount says.
 _READ_ONLY: Final = frozenset({"configMap", "downwardAPI", "image", "projected", "secret"})
 
 
 class VolumeSource(msgspec.Struct, frozen=True, gc=False):
-    """A volume's kind as core/v1 names it (`emptyDir`), and whether nothing can be written to it."""
+    """A volume's kind by its name in core/v1 (`emptyDir`), and whether the volume is read-only."""
 
     kind: str
     is_read_only: bool = False
@@ -23,7 +23,7 @@ class _Source(msgspec.Struct, gc=False):
 
 
 def source_of(volume: msgspec.Raw) -> VolumeSource:
-    """The source of a volume (core/v1 Volume), from the JSON of it."""
+    """Returns the source of a volume from its JSON (core/v1 Volume)."""
     try:
         members = msgspec.json.decode(volume, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, RecursionError):

@@ -1,29 +1,29 @@
-"""Warnings for the person who created the pod, within what the API server passes on."""
+"""Warnings for the person who created the pod, within the API server's limits."""
 
 from collections.abc import Iterable
 from typing import Final
 
-# The API server cuts a single warning at 256 characters, and drops all of a response's beyond 4096.
+# The API server cuts each warning at 256 characters, and drops warnings beyond a total of 4096 characters.
 MAX_LENGTH: Final = 256
 MAX_TOTAL: Final = 4000
 
 _MAX_QUOTED: Final = 40
-# Of a container's or a volume's name.
+# The longest valid name of a container or volume.
 _MAX_NAME: Final = 63
 
 
 def quoted(text: str) -> str:
-    """`text` in quotes, cut to what fits in a warning, with nothing that a header could not carry."""
+    """Returns `text` in quotes, cut to fit into a warning. Escapes characters that an HTTP header cannot carry."""
     return '"' + _clipped(_printable(text[: _MAX_QUOTED + 1]), _MAX_QUOTED).replace('"', '\\"') + '"'
 
 
 def short(name: str) -> str:
-    """The name of a part of a pod, cut to the length that the API server takes."""
+    """Returns the name of a container or volume, cut to the longest length that the API server accepts."""
     return _clipped(_printable(name[: _MAX_NAME + 1]), _MAX_NAME)
 
 
 def bounded(warnings: Iterable[str]) -> list[str]:
-    """The warnings, each once and cut to its length; where they are too many, the last says how many are left out."""
+    """Drops duplicate warnings and cuts each to MAX_LENGTH. If there are too many, the last counts those left out."""
     unique = list(dict.fromkeys(_clipped(_printable(warning[: MAX_LENGTH + 1]), MAX_LENGTH) for warning in warnings))
     kept: list[str] = []
     total = 0

@@ -1,1 +1,1 @@
-"""What the cluster knows: ServiceAccounts and role mappings, from manifests or from the Kubernetes API."""
+"""Reads ServiceAccounts and role mappings from the Kubernetes API, and defines the store that serves them."""

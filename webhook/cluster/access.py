@@ -1,4 +1,4 @@
-"""Where the API server is and who we are to it, as the official client reads it from kubeconfig or from the pod."""
+"""The address of the API server and our credentials; the official client reads them from kubeconfig or from the pod."""
 
 import hashlib
 import os
@@ -13,17 +13,17 @@ from webhook.cluster.api_errors import ClusterConfigError
 
 _IN_CLUSTER: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
-# What malformed kubeconfigs make the official loader raise, beside its own error.
+# What the official loader raises for malformed kubeconfigs, besides its own error.
 _MALFORMED: Final = (yaml.YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessSettings:
-    """Which cluster to talk to, named as the flags are.
+    """The cluster to use, with the names of the flags.
 
-    A kubeconfig or a context that is given is used; else the pod's own ServiceAccount where we run in a cluster; else
-    the kubeconfig that kubectl would take; `kube_api` overrides the URL, and alone means a server that asks for no
-    credentials.
+    If `kubeconfig` or `context` is set, we use it. If not, and we run in a cluster, we use the pod's ServiceAccount.
+    Otherwise we use the same kubeconfig as kubectl. `kube_api` overrides the URL; if there is no kubeconfig either, we
+    send no credentials.
     """
 
     kubeconfig: str = ""
@@ -33,9 +33,9 @@ class AccessSettings:
 
 
 class Access:
-    """What was read at one time: the official client's configuration, and until when its credentials are good.
+    """The official client's configuration as we read it, and the time when its credentials expire.
 
-    `expires_at` is None where nothing says so. Its repr tells no secret.
+    `expires_at` is None if the time is unknown. The repr shows no secret.
     """
 
     def __init__(self, configuration: Any, host: str, expires_at: datetime | None = None) -> None:
@@ -45,7 +45,7 @@ class Access:
 
     @property
     def transport(self) -> bytes:
-        """Another value where connections have to be made otherwise: other certificates, another proxy."""
+        """A digest that changes if connections need to be made anew: for other certificates or another proxy."""
         configuration = self.configuration
         digest = hashlib.sha256(
             repr((self.host, configuration.proxy, configuration.tls_server_name, configuration.verify_ssl)).encode()
@@ -55,11 +55,11 @@ class Access:
         return digest.digest()
 
     async def authorization(self) -> str | None:
-        """The Authorization header; the pod's token is read again once a minute, for it rotates.
+        """Returns the Authorization header. The client reads the pod's token again every minute, because it rotates.
 
-        Raises ClusterConfigError where it cannot be read.
+        Raises ClusterConfigError if the token cannot be read.
         """
-        from kubernetes.aio.config import ConfigException  # noqa: PLC0415 - costs 20 MB where nobody needs it
+        from kubernetes.aio.config import ConfigException  # noqa: PLC0415 - costs 20 MB if imported without need
 
         try:
             header = await self.configuration.get_api_key_with_prefix("BearerToken")
@@ -69,14 +69,14 @@ class Access:
 
 
 async def load_access(settings: AccessSettings) -> Access:
-    """Reads configuration and credentials, running the exec plugin where kubeconfig names one.
+    """Reads the configuration and credentials. Runs the exec plugin if the kubeconfig names one.
 
     Raises ClusterConfigError.
     """
     from kubernetes.aio.client import Configuration  # noqa: PLC0415 - as above
 
     configuration = Configuration()
-    # As Go's clients: the certificates of older clusters lack extensions that Python 3.13 asks for by default.
+    # Go's clients do the same: certificates of older clusters lack extensions that Python 3.13 requires by default.
     configuration.disable_strict_ssl_verification = True
     kubeconfig = settings.kubeconfig
     if not kubeconfig and not settings.context and os.environ.get("KUBERNETES_SERVICE_HOST"):
@@ -87,13 +87,13 @@ async def load_access(settings: AccessSettings) -> Access:
         expires_at = await _load_kubeconfig(configuration, kubeconfig, settings.context)
         return Access(configuration, settings.kube_api or configuration.host, expires_at)
     if settings.kubeconfig or settings.context or not settings.kube_api:
-        hint = "" if settings.kubeconfig else ": this is no pod, so give --kubeconfig or set KUBECONFIG"
+        hint = "" if settings.kubeconfig else ": we do not run in a pod, so set --kubeconfig or KUBECONFIG"
         raise ClusterConfigError(f"{kubeconfig}: no such kubeconfig{hint}")
     return Access(configuration, settings.kube_api)
 
 
 def _is_there(kubeconfig: str) -> bool:
-    """Whether any of the files is there: KUBECONFIG may name several."""
+    """Whether at least one of the files exists: KUBECONFIG may name several."""
     return any(Path(path).expanduser().exists() for path in kubeconfig.split(os.pathsep) if path)
 
 
@@ -118,14 +118,14 @@ async def _load_kubeconfig(configuration: Any, kubeconfig: str, context: str) ->
             config_file=kubeconfig,
             context=context or None,
             client_configuration=configuration,
-            # Nothing that we do should change a user's file.
+            # We must never change a user's file.
             persist_config=False,
         )
         user = loader.current_context["context"].get("user", "")
     except ConfigException as error:
         raise ClusterConfigError(f"{kubeconfig}: {error}") from error
     except _MALFORMED as error:
-        raise ClusterConfigError(f"{kubeconfig}: not a kubeconfig that can be used: {error!r}") from error
+        raise ClusterConfigError(f"{kubeconfig}: not a usable kubeconfig: {error!r}") from error
     if _has_plugin(loader) and not (configuration.api_key or configuration.cert_file):
         raise ClusterConfigError(f"{kubeconfig}: the exec plugin of user {user!r} gave no credentials")
     expiry: datetime | None = getattr(loader, "exec_plugin_expiry", None)
@@ -133,7 +133,7 @@ async def _load_kubeconfig(configuration: Any, kubeconfig: str, context: str) ->
 
 
 def _has_plugin(loader: Any) -> bool:
-    user = loader._user  # noqa: SLF001 - it logs the plugin's failure, and tells nobody
+    user = loader._user  # noqa: SLF001 - the loader only logs a failure of the plugin, so we must check for ourselves
     return user is not None and "exec" in user
 
 

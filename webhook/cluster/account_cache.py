@@ -1,4 +1,4 @@
-"""The ServiceAccounts of a cluster in memory: names, and the annotations that we know."""
+"""A cache of a cluster's ServiceAccounts: their names and our annotations."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,23 +13,23 @@ from webhook.cluster.arrivals import Arrivals
 from webhook.cluster.collection import ObjectMeta
 from webhook.cluster.left_out import LeftOut
 
-# Characters of one ServiceAccount's annotations that we know, together. A role's ARN has 2048 at most and an audience
-# 255 (IAM), a session's name 64 (STS), a number or a bool 20: the rest is for lists of containers.
+# The limit in characters for all our annotations on one ServiceAccount. A role ARN has at most 2048 characters, an
+# audience 255 (IAM), a session name 64 (STS), a number or a bool 20; the rest is for lists of containers.
 _MAX_KEPT: Final = 4096
 
-# A watch is some milliseconds behind, seconds on a loaded API server.
+# A watch lags by some milliseconds, and by seconds if the API server is under load.
 RECENT_SECONDS: Final = 5.0
 
-# None stands for a ServiceAccount without annotations of ours: most are.
+# Namespace, then name. None stands for a ServiceAccount without our annotations; most have none.
 _Accounts: TypeAlias = dict[str, dict[str, ServiceAccount | None]]
 
 
 class AccountCache:
-    """What a watch has told of ServiceAccounts; the sink of one.
+    """The ServiceAccounts from a watch; implements Sink.
 
-    `arrivals` hears of each that was added or changed. One that is too large is not kept: it is as unknown as one that
-    was never heard of, so that its pods are answered by a live read, and `left_out` counts it. `clock` is monotonic,
-    `now` the wall clock.
+    The cache announces each ServiceAccount that was added or changed to `arrivals`. It does not store one that is too
+    large, so each of its pods needs a live read; `left_out` counts these. `clock` is monotonic, `now` is the wall
+    clock.
     """
 
     def __init__(
@@ -46,19 +46,19 @@ class AccountCache:
         self._now = now
         self.left_out = LeftOut(clock)
         self._accounts: _Accounts = {}
-        # When we were told of those without a role, oldest first.
+        # When the watch reported each ServiceAccount without a role, oldest first.
         self._recent: dict[tuple[str, str], float] = {}
 
     def __len__(self) -> int:
         return sum(len(names) for names in self._accounts.values())
 
     def __iter__(self) -> Iterator[ServiceAccount]:
-        """Those with annotations of ours, or such as were probably meant to be."""
+        """Yields the ServiceAccounts with our annotations, or with some that were probably meant to be ours."""
         for names in self._accounts.values():
             yield from (account for account in names.values() if account is not None)
 
     def get(self, namespace: str, name: str) -> ServiceAccount | None:
-        """The ServiceAccount; None where it is unknown, and where it had no role moments ago but may have one now."""
+        """Returns the ServiceAccount; None if it is unknown, or if it had no role moments ago but may have one now."""
         names = self._accounts.get(namespace)
         if names is None or name not in names:
             return None
@@ -71,33 +71,33 @@ class AccountCache:
         return account or ServiceAccount(namespace, name)
 
     def begin(self) -> "AccountListing":
-        """A list of all ServiceAccounts starts."""
+        """Starts a list of all ServiceAccounts."""
         return AccountListing(self, self._now() - timedelta(seconds=RECENT_SECONDS))
 
     def put(self, item: AccountObject) -> None:
-        """A ServiceAccount was added or changed."""
+        """Stores a ServiceAccount that was added or changed."""
         meta = item.metadata
         self._tell(meta.namespace, meta.name, self.record(item, self._accounts))
         self._arrivals.announce(meta.namespace, meta.name)
 
     def skip(self, meta: ObjectMeta, size: int) -> None:
-        """A ServiceAccount was added or changed, and is too large to be looked at."""
+        """Removes a ServiceAccount that was added or changed and is too large to decode."""
         self.left_out.note(meta.namespace, meta.name, f"{size} bytes")
         self.delete(meta)
         self._arrivals.announce(meta.namespace, meta.name)
 
     def delete(self, meta: ObjectMeta) -> None:
-        """A ServiceAccount was deleted."""
+        """Removes a ServiceAccount that was deleted."""
         self._recent.pop((meta.namespace, meta.name), None)
         _forget(self._accounts, meta.namespace, meta.name)
 
     def record(self, item: AccountObject, accounts: _Accounts) -> ServiceAccount | None:
-        """Notes a ServiceAccount in `accounts`; what was noted, None where it is too large."""
+        """Stores a ServiceAccount in `accounts` and returns it; returns None if it is too large."""
         account = service_account(item, self._settings)
         namespace, name = account.namespace, account.name
         size = sum(map(len, account.annotations.values()))
         if size > _MAX_KEPT:
-            self.left_out.note(namespace, name, f"{size} characters in annotations of ours")
+            self.left_out.note(namespace, name, f"{size} characters in our annotations")
             _forget(accounts, namespace, name)
             return None
         names = accounts.get(namespace)
@@ -107,11 +107,11 @@ class AccountCache:
         return account
 
     def known_in(self, namespace: str) -> dict[str, ServiceAccount | None] | None:
-        """What serves of a namespace, not to be changed; None where nothing is known."""
+        """Returns the current state of a namespace, which the caller must not change; None if it is unknown."""
         return self._accounts.get(namespace)
 
     def replace(self, accounts: _Accounts, recent: Sequence[tuple[str, str]]) -> None:
-        """Takes up a new state as a whole; `recent` are those without a role that have just been created."""
+        """Replaces the whole state; `recent` names the ServiceAccounts without a role that were just created."""
         self._accounts = accounts
         now = self._clock()
         self._recent = dict.fromkeys(recent, now)
@@ -130,7 +130,7 @@ class AccountCache:
 
 
 class AccountListing:
-    """The ServiceAccounts of a list that is not whole yet."""
+    """The ServiceAccounts of a list that is in progress."""
 
     def __init__(self, cache: AccountCache, recent_since: datetime) -> None:
         self._cache = cache
@@ -140,7 +140,7 @@ class AccountListing:
         self._recent: list[tuple[str, str]] = []
 
     def add(self, items: Sequence[AccountObject]) -> None:
-        """Takes one page."""
+        """Takes the objects of one page."""
         for item in items:
             meta = item.metadata
             if meta.namespace != self._namespace:
@@ -155,11 +155,11 @@ class AccountListing:
                 self._recent.append((meta.namespace, meta.name))
 
     def skip(self, meta: ObjectMeta, size: int) -> None:
-        """There is a ServiceAccount that is too large to be looked at: the new state does not know it."""
+        """Leaves a ServiceAccount out of the new state because it is too large to decode."""
         self._cache.left_out.note(meta.namespace, meta.name, f"{size} bytes")
 
     def commit(self) -> None:
-        """The list is whole."""
+        """Replaces the cache's state: the list is complete."""
         self._leave()
         self._cache.replace(self._accounts, self._recent)
 
@@ -167,11 +167,11 @@ class AccountListing:
         self._leave()
         self._namespace = namespace
         if namespace in self._accounts:
-            # Lists are in the order of namespaces; if one is not, what serves must not change.
+            # Lists are sorted by namespace. If one is not, this dict may be shared with the cache: copy it.
             self._accounts[namespace] = dict(self._accounts[namespace])
 
     def _leave(self) -> None:
-        """Takes the serving state's own dict of a namespace where nothing has changed in it: one copy, not two."""
+        """Reuses the cache's own dict for a namespace that has not changed: this saves the memory of a copy."""
         known = self._cache.known_in(self._namespace)
         if known is not None and known == self._accounts.get(self._namespace):
             self._accounts[self._namespace] = known

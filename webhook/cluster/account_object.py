@@ -1,4 +1,4 @@
-"""A ServiceAccount as the API server shows it, and what admission knows of it: the annotations that it reads."""
+"""Converts the API server's ServiceAccount to admission's, which holds only the annotations that admission reads."""
 
 from functools import cache
 from typing import Any, Final
@@ -14,31 +14,31 @@ _FIELDS: Final = {key: key.replace("-", "_") for key in SERVICE_ACCOUNT_ANNOTATI
 
 
 class AccountMeta(ObjectMeta, gc=False):
-    """A ServiceAccount's metadata; its annotations are not decoded yet."""
+    """A ServiceAccount's metadata, with annotations that are not decoded yet."""
 
     creationTimestamp: str | None = None
     annotations: msgspec.Raw = msgspec.Raw()
 
 
 class AccountObject(PartialObject, gc=False):
-    """A ServiceAccount, of which only the metadata are read."""
+    """A ServiceAccount of which we read only the metadata."""
 
     metadata: AccountMeta
 
 
 def service_account(item: AccountObject, settings: Settings) -> ServiceAccount:
-    """What admission knows of a ServiceAccount. Raises what msgspec raises for annotations that are none."""
+    """Returns the ServiceAccount as admission needs it. Raises msgspec's errors if its annotations are invalid."""
     meta = item.metadata
     if not meta.annotations:
         return ServiceAccount(meta.namespace, meta.name)
     known = _known(meta.annotations, settings.own_prefix)
-    # The values stay where they are.
+    # As Raw, the values are not decoded: we need only the keys.
     keys = msgspec.json.decode(meta.annotations, type=dict[str, msgspec.Raw] | None) or {}
     return ServiceAccount(meta.namespace, meta.name, known, settings.own_keys.meant(keys))
 
 
 def _known(annotations: msgspec.Raw, own_prefix: str) -> dict[str, str]:
-    """The annotations that we know, the prefix taken off: others cost no memory, however many there are."""
+    """Returns our annotations without their prefix. Other annotations cost no memory, however many there are."""
     found = _decoder(own_prefix).decode(annotations)
     values = ((key, getattr(found, field, None)) for key, field in _FIELDS.items())
     return {key: value for key, value in values if value is not None}

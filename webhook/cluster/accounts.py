@@ -1,4 +1,4 @@
-"""The store of a live cluster: ServiceAccounts known by a watch, and read at once where the watch may not know yet."""
+"""The ServiceAccountStore of a live cluster: a watch fills a cache; live reads answer if the cache may be outdated."""
 
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
 
 _PLURAL = "serviceaccounts"
-# Any ServiceAccount fits: etcd keeps 1.5 MiB, and JSON may show each byte as six.
+# Large enough for any ServiceAccount: etcd stores at most 1.5 MiB, and JSON may encode each byte as six.
 _MAX_ACCOUNT = 10 * 1024 * 1024
 
 
 class ClusterAccounts:
-    """A ServiceAccountStore that follows a cluster while it is entered as an async context manager.
+    """A ServiceAccountStore that follows a cluster; an async context manager.
 
-    Entering it waits for nothing: until `is_synced` every ServiceAccount is looked up. `config_map` has the role
-    mappings, None: there are none. Times are in seconds: `lookup_seconds` is the longest that a live read may take,
-    `grace_seconds` how much longer to wait for a ServiceAccount that is not there.
+    Entering it does not wait: until `is_synced` is true, a live read answers for each ServiceAccount. `config_map`
+    provides the role mappings; None means no mappings. `lookup_seconds` limits the time of a live read. If a
+    ServiceAccount does not exist, `lookup` waits up to `grace_seconds` for it.
     """
 
     def __init__(
@@ -76,31 +76,31 @@ class ClusterAccounts:
 
     @property
     def left_out(self) -> int:
-        """How often a ServiceAccount was listed, added or changed that is too large to be kept."""
+        """How many times a list or event had a ServiceAccount that is too large for the cache."""
         return self._cache.left_out.count
 
     @property
     def is_synced(self) -> bool:
-        """Whether all that decisions are made by was known once: ServiceAccounts, and the mappings where there are."""
+        """Whether the first list of ServiceAccounts, and of role mappings if used, is complete."""
         return self.watch.is_synced and (self._config_map is None or self._config_map.is_synced)
 
     @property
     def mapping(self) -> RoleMapping:
-        """The role mappings that hold now."""
+        """The role mappings in force."""
         return self._config_map.mapping if self._config_map is not None else NO_MAPPING
 
     def get(self, namespace: str, name: str) -> ServiceAccount | None:
-        """The ServiceAccount as the watch has told us; None: look it up.
+        """Returns the ServiceAccount from the cache; None means that the caller must look it up.
 
-        That is so where it is unknown or too large to be kept, and where it has no role but was created or changed in
-        the last seconds.
+        The result is None if the ServiceAccount is unknown, is too large for the cache, or has no role but was created
+        or changed in the last seconds.
         """
         return self._cache.get(namespace, name)
 
     async def lookup(self, namespace: str, name: str) -> ServiceAccount | None:
-        """The ServiceAccount as the API server has it now; None where there is none, even after the grace period.
+        """Reads the ServiceAccount from the API server; returns None if it does not exist, even after the grace period.
 
-        What it finds is not kept: the watch alone knows what is newer. Raises LookupFailed.
+        Does not cache the result: only the watch can tell which version is newer. Raises LookupFailed.
         """
         if not is_dns_label(namespace) or not is_dns_subdomain(name):
             return None
@@ -111,7 +111,7 @@ class ClusterAccounts:
         return found
 
     def accounts(self) -> list[ServiceAccount]:
-        """All ServiceAccounts known that have an annotation of ours."""
+        """Returns all cached ServiceAccounts that have our annotations, or misspelled ones."""
         return list(self._cache)
 
     async def _read(self, namespace: str, name: str) -> ServiceAccount | None:
@@ -121,7 +121,10 @@ class ClusterAccounts:
 async def read_account(
     client: "KubernetesClient", namespace: str, name: str, settings: Settings, *, seconds: float
 ) -> ServiceAccount | None:
-    """The ServiceAccount as the API server has it, within `seconds`; None where there is none. Raises ClusterError."""
+    """Reads a ServiceAccount from the API server within `seconds`; returns None if it does not exist.
+
+    Raises ClusterError.
+    """
     resource = Resource(_PLURAL, namespace, name, is_granted_everywhere=True)
     try:
         body = await client.get(resource, accept=METADATA, seconds=seconds, max_bytes=_MAX_ACCOUNT)

@@ -1,44 +1,44 @@
-"""What may go wrong between us and the API server.
+"""The errors of requests to the API server.
 
 WebhookError
 └── ClusterError
-    ├── ClusterConfigError    kubeconfig, token or certificates cannot be used
-    ├── InvalidName           not a name that Kubernetes takes: it never goes into a URL
-    ├── Unreachable           no answer
-    │   └── TimedOut          no answer in time, or a connection that fell silent
-    ├── ApiError              an answer that says no: its HTTP status and what the API server says
-    │   └── Expired           410: a resourceVersion or a continue token that is too old
-    └── MalformedAnswer       an answer that makes no sense
-        └── TooLarge          an answer of more bytes than we take
+    ├── ClusterConfigError    the kubeconfig, token or certificates cannot be used
+    ├── InvalidName           Kubernetes does not allow the name, so we never put it into a URL
+    ├── Unreachable           the API server did not answer
+    │   └── TimedOut          the API server did not answer in time, or sent nothing for too long
+    ├── ApiError              the API server answered with an error: its HTTP status and message
+    │   └── Expired           410: the resourceVersion or continue token is too old
+    └── MalformedAnswer       the answer does not follow the Kubernetes API
+        └── TooLarge          the answer has more bytes than we accept
 """
 
 from webhook.errors import WebhookError
 
 
 class ClusterError(WebhookError):
-    """Root of what may go wrong between us and the API server; its text says what an admin should do."""
+    """The root of all errors of requests to the API server. The message says what an admin should do."""
 
 
 class ClusterConfigError(ClusterError):
-    """How to reach the API server, or our credentials, cannot be read."""
+    """The kubeconfig, token or certificates cannot be used."""
 
 
 class InvalidName(ClusterError):
-    """A name that no Kubernetes object has."""
+    """Kubernetes does not allow this name."""
 
 
 class Unreachable(ClusterError):
-    """The API server gave no answer."""
+    """The API server did not answer."""
 
 
 class TimedOut(Unreachable):
-    """The API server gave no answer in time, or fell silent."""
+    """The API server did not answer in time, or sent nothing for too long."""
 
 
 class ApiError(ClusterError):
-    """The API server says no. `retry_after` is in seconds, 0 where it does not say.
+    """The API server answered with an error. `retry_after` is in seconds; 0 if the answer does not set it.
 
-    `reason` is the word of its Status (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/).
+    `reason` comes from its Status (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/).
     """
 
     def __init__(self, status: int, reason: str, message: str, retry_after: float = 0) -> None:
@@ -49,12 +49,12 @@ class ApiError(ClusterError):
 
 
 class Expired(ApiError):
-    """What we ask to go on from is too old for the API server: list again."""
+    """The resourceVersion or continue token is too old for the API server: list again."""
 
 
 class MalformedAnswer(ClusterError):
-    """An answer that is not what the Kubernetes API says."""
+    """The answer does not follow the Kubernetes API."""
 
 
 class TooLarge(MalformedAnswer):
-    """An answer of more bytes than we take: what was read of it is forgotten."""
+    """The answer has more bytes than we accept; we discarded it."""

@@ -1,4 +1,4 @@
-"""Waiting for ServiceAccounts that are not there yet."""
+"""Waits for ServiceAccounts that do not exist yet."""
 
 import asyncio
 from collections import Counter
@@ -9,7 +9,10 @@ _MAX_CALLERS_OF_ONE: Final = 256
 
 
 class Arrivals:
-    """Wakes those who wait for a ServiceAccount; more than 1024, and 256 of one namespace, do not wait at all."""
+    """Wakes callers that wait for a ServiceAccount.
+
+    At most 1024 callers wait at a time, of them at most 256 for one namespace; further callers return at once.
+    """
 
     def __init__(self) -> None:
         self._expected: dict[tuple[str, str], asyncio.Future[None]] = {}
@@ -18,7 +21,7 @@ class Arrivals:
         self.waiting = 0
 
     async def wait(self, namespace: str, name: str, seconds: float) -> None:
-        """Waits until the ServiceAccount is announced, or for so long."""
+        """Waits until `announce` names the ServiceAccount, for at most `seconds`."""
         if self.waiting >= _MAX_CALLERS or self._callers_of[namespace] >= _MAX_CALLERS_OF_ONE:
             return
         key = (namespace, name)
@@ -41,7 +44,7 @@ class Arrivals:
                 del self._callers_of[namespace]
 
     def announce(self, namespace: str, name: str) -> None:
-        """The ServiceAccount is there now."""
+        """Wakes all callers that wait for this ServiceAccount: it exists now."""
         if not self._expected:
             return
         future = self._expected.get((namespace, name))

@@ -1,6 +1,7 @@
-"""Requests to the API server, answered as bytes: the official client connects and authenticates, we decode.
+"""Sends requests to the API server and returns the answers as bytes.
 
-Its models would cost milliseconds and megabytes for fields that nobody here reads.
+The official client connects and authenticates; we decode the answers. Its models would cost milliseconds and megabytes
+for fields that we do not read.
 """
 
 import asyncio
@@ -30,20 +31,21 @@ from webhook.cluster.api_errors import (
 from webhook.cluster.resource import JSON, Resource
 from webhook.cluster.status import Status, status_error
 
-# The API server takes 3 MiB at most of a request (etcd keeps 1.5 of them), and JSON may show each byte as six.
+# Large enough for any object: the API server accepts requests of at most 3 MiB (etcd stores at most 1.5 MiB), and JSON
+# may encode each byte as six.
 MAX_BODY: Final = 20 * 1024 * 1024
-# Bodies beyond this are rare, and anybody's who may write an object: few at a time are taken into memory.
+# Larger bodies are rare, but anybody who may write an object can cause them: hold only a few in memory at a time.
 _LARGE_BODY: Final = 1024 * 1024
 _LARGE_BODIES_AT_ONCE: Final = 2
 _MAX_ERROR_BODY: Final = 64 * 1024
-# Of each connection: what is read ahead of us is memory, and time that the event loop is taken for.
+# The read buffer of each connection: a larger one costs memory and blocks the event loop for longer.
 _READ_AHEAD: Final = 64 * 1024
 
 _CONNECT_TIMEOUT: Final = 10.0
 
 Verb: TypeAlias = Literal["create", "patch"]
 
-# HTTP method and content type of the verbs that write, by RBAC's names.
+# The HTTP method and content type of each writing verb; the verbs are RBAC's.
 _METHODS: Final = {
     "create": ("POST", JSON),
     "patch": ("PATCH", "application/strategic-merge-patch+json"),
@@ -55,9 +57,9 @@ logger = logging.getLogger(__name__)
 
 
 class KubernetesClient:
-    """The API server of one cluster; used as an async context manager.
+    """The API server of one cluster; an async context manager.
 
-    Entering it raises ClusterConfigError where configuration or credentials cannot be read, and connects nowhere yet.
+    Entering it does not connect. It raises ClusterConfigError if the configuration or credentials cannot be read.
     """
 
     def __init__(self, settings: AccessSettings) -> None:
@@ -94,9 +96,9 @@ class KubernetesClient:
         seconds: float = 30.0,
         max_bytes: int = MAX_BODY,
     ) -> bytes:
-        """The object, or a list of the collection, within `seconds`.
+        """Gets the object, or lists the collection, within `seconds`.
 
-        Raises ClusterError; TooLarge where it has more than `max_bytes`.
+        Raises ClusterError; TooLarge if the answer has more than `max_bytes`.
         """
         verb = "get" if resource.name else "list"
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT)
@@ -107,9 +109,9 @@ class KubernetesClient:
             raise self._unreachable(error) from error
 
     async def write(self, verb: Verb, resource: Resource, body: Mapping[str, Any], seconds: float = 10.0) -> bytes:
-        """The object as it is after `body` was written to `resource`, within `seconds`. Raises ClusterError.
+        """Writes `body` to `resource` within `seconds` and returns the resulting object. Raises ClusterError.
 
-        `create` takes the collection, `patch` (a strategic merge) takes the object.
+        For `create`, `resource` is the collection; for `patch` (a strategic merge), it is the object.
         """
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT)
         try:
@@ -122,14 +124,17 @@ class KubernetesClient:
     async def stream(
         self, resource: Resource, params: Mapping[str, str], accept: str, *, seconds: float, silence: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """A watch, in pieces as they come. It lasts `seconds` at most; TimedOut comes after `silence` seconds of it."""
+        """Opens a watch and yields its chunks as they arrive, for at most `seconds`.
+
+        Raises TimedOut if nothing arrives for `silence` seconds.
+        """
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT, sock_read=silence)
         try:
             async with await self._request("watch", resource, params, accept, timeout) as response:
                 try:
                     yield response.content.iter_any()
                 finally:
-                    # What has not been read yet is of no use: the connection cannot be used again.
+                    # Close the connection: it cannot be reused while part of the answer is unread.
                     response.close()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
@@ -143,7 +148,7 @@ class KubernetesClient:
                 parts.append(part)
                 size += len(part)
                 if size > max_bytes:
-                    # The rest of it would have to be read before the connection could be used again.
+                    # Close the connection: reusing it would mean reading the rest of the answer first.
                     response.close()
                     raise TooLarge(f"{what}: the answer is larger than {max_bytes} bytes")
                 if size > _LARGE_BODY and not has_place:
@@ -163,13 +168,13 @@ class KubernetesClient:
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - all of aiohttp's deadlines
         body: Mapping[str, Any] | None = None,
     ) -> aiohttp.ClientResponse:
-        """The answer, of which only the head was read. Raises ApiError and what aiohttp raises."""
+        """Sends a request and returns the response with its body unread. Raises ApiError and aiohttp's errors."""
         access = await self._current_access()
         sent_at = monotonic()
         response = await self._send(verb, access, resource, params, accept, timeout, body)
         if response.status == 401 and await self._reload(sent_at):
             response.release()
-            assert self._access is not None  # noqa: S101 - it was loaded again just now
+            assert self._access is not None  # noqa: S101 - _reload has just set it
             response = await self._send(verb, self._access, resource, params, accept, timeout, body)
         if response.status < 300:
             return response
@@ -207,7 +212,10 @@ class KubernetesClient:
         return access
 
     async def _reload(self, noticed_at: float) -> bool:
-        """Reads the credentials again, unless that was done since `noticed_at` or moments ago; whether it was."""
+        """Reads the credentials again, unless another call has done so since `noticed_at` or in the last seconds.
+
+        Returns whether there are new credentials since `noticed_at`.
+        """
         async with self._lock:
             if self._loaded_at > noticed_at:
                 return True
@@ -222,7 +230,7 @@ class KubernetesClient:
             return True
 
     async def _load(self) -> None:
-        from kubernetes.aio.client.rest import RESTClientObject  # noqa: PLC0415 - costs 20 MB where nobody needs it
+        from kubernetes.aio.client.rest import RESTClientObject  # noqa: PLC0415 - costs 20 MB if imported without need
 
         access = await load_access(self._settings)
         transport = access.transport
@@ -258,7 +266,7 @@ def _api_error(
     retry_after = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0
     error = status_error(status, f"{verb} {resource}", response.status, retry_after)
     if error.status == 401:
-        advice = "the API server does not know our credentials: are they of this cluster, have they expired?"
+        advice = "the API server refuses our credentials: check that they belong to this cluster and have not expired"
     elif error.status == 403:
         name = params.get("fieldSelector", "").removeprefix("metadata.name=")
         advice = f"grant {resource.rule(verb, name)}"

@@ -1,4 +1,4 @@
-"""A collection of the Kubernetes API as we follow it, what we read of its objects, and who wants to know them."""
+"""A collection of the Kubernetes API, the part of its objects that we read, and the protocols that receive them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import msgspec
 
 from webhook.cluster.resource import Resource
 
-# Annotations have 256 KiB at most, and those of honest objects some hundred bytes.
+# The API server accepts at most 256 KiB of annotations; ordinary objects have some hundred bytes.
 _MAX_OBJECT: Final = 256 * 1024
 
 
 class ObjectMeta(msgspec.Struct, gc=False):
-    """What we read of any object's metadata."""
+    """The part of every object's metadata that we read."""
 
     name: str = ""
     namespace: str = ""
@@ -21,7 +21,7 @@ class ObjectMeta(msgspec.Struct, gc=False):
 
 
 class PartialObject(msgspec.Struct, gc=False):
-    """An object's metadata, and nothing else of it."""
+    """An object of which we read only the metadata."""
 
     metadata: ObjectMeta
 
@@ -31,39 +31,40 @@ T_contra = TypeVar("T_contra", bound=PartialObject, contravariant=True)
 
 
 class Listing(Protocol[T_contra]):
-    """A new state, made page by page while the old one serves."""
+    """A new state, built page by page while the old one stays in use."""
 
     def add(self, items: Sequence[T_contra]) -> None:
-        """Takes objects, all of a page at most."""
+        """Takes the objects of one page."""
 
     def skip(self, meta: ObjectMeta, size: int) -> None:
-        """There is an object that is not taken: it has `size` bytes of JSON, more than its collection allows."""
+        """Takes note of an object that the list skips: its JSON has `size` bytes, more than the collection allows."""
 
     def commit(self) -> None:
-        """The list is whole: the new state takes the place of the old one at once."""
+        """Replaces the old state with the new one in one step: the list is complete."""
 
 
 class Sink(Protocol[T_contra]):
-    """Who wants to know the objects of a collection."""
+    """Receives the objects of a collection."""
 
     def begin(self) -> Listing[T_contra]:
-        """A list starts. It is forgotten unless it is committed."""
+        """Starts a list. It has no effect unless its `commit` is called."""
 
     def put(self, item: T_contra) -> None:
-        """An object was added or changed."""
+        """Takes an object that was added or changed."""
 
     def skip(self, meta: ObjectMeta, size: int) -> None:
-        """An object was added or changed and is too large now: what was known of it does not hold any more."""
+        """Takes note of an object that was added or changed and is too large: its earlier state is outdated."""
 
     def delete(self, meta: ObjectMeta) -> None:
-        """An object was deleted."""
+        """Removes an object that was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collection(Generic[T]):
-    """What to follow: `item` is the type of its objects as far as they are read.
+    """The collection to follow; `item` is the type of its objects, with the members that we read.
 
-    An object of more than `max_object` bytes of JSON is skipped, so that its author cannot take our memory and time.
+    Objects with more than `max_object` bytes of JSON are skipped, so that their authors cannot use up our memory and
+    time.
     """
 
     resource: Resource

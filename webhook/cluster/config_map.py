@@ -1,4 +1,4 @@
-"""The ConfigMap with role mappings, followed in one namespace."""
+"""Reads and follows the ConfigMap with role mappings."""
 
 import logging
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
 
 _DOCUMENT: Final = "config"
-# All data of a ConfigMap have 1 MiB at most, and JSON may show each byte as six.
+# All data of a ConfigMap together have at most 1 MiB, and JSON may encode each byte as six.
 _MAX_CONFIG_MAP: Final = 8 * 1024 * 1024
 _PROBLEMS_NAMED: Final = 20
 _MAX_PROBLEM: Final = 300
@@ -33,28 +33,28 @@ class _Data(msgspec.Struct):
 
 
 class ConfigMap(PartialObject):
-    """A ConfigMap, and the one member of its data that we read."""
+    """A ConfigMap with the one member of its data that we read."""
 
     data: _Data | None = None
 
     @property
     def document(self) -> str:
-        """The role mappings; empty without any."""
+        """The document with the role mappings; empty if there is none."""
         return self.data.config if self.data is not None else ""
 
 
 async def read_mapping(
     client: "KubernetesClient", resource: Resource, *, seconds: float
 ) -> tuple[RoleMapping, list[str]]:
-    """The role mappings in the ConfigMap `resource` and a line for each problem with it, within `seconds`.
+    """Reads the role mappings from the ConfigMap `resource` within `seconds`; also returns a line for each problem.
 
-    Raises ClusterError, or MappingError where the document as a whole makes no sense.
+    Raises ClusterError, or MappingError if the document as a whole is invalid.
     """
     try:
         found = msgspec.json.decode(await client.get(resource, seconds=seconds), type=ConfigMap)
     except ApiError as error:
         if error.status == 404:
-            return NO_MAPPING, [f"there is no ConfigMap {resource.namespace}/{resource.name}: no role mappings"]
+            return NO_MAPPING, [f"ConfigMap {resource.namespace}/{resource.name} does not exist: no role mappings"]
         raise
     except msgspec.MsgspecError as error:
         raise MalformedAnswer(f"get {resource}: {error}") from error
@@ -62,11 +62,11 @@ async def read_mapping(
 
 
 class MappingConfigMap:
-    """The role mappings that hold now, followed while entered as an async context manager.
+    """Follows the role mappings; an async context manager. `mapping` holds the mappings in force.
 
-    An entry that is bad is left out; a document that is bad as a whole leaves in force what was; a ConfigMap that is
-    not there means no mappings. `bad_entries` is how many of the present document are left out, `bad_documents` counts
-    those that could not be used.
+    An invalid entry is skipped. If the document as a whole is invalid, the previous mappings stay in force. If the
+    ConfigMap does not exist, there are no mappings. `bad_entries` is the number of skipped entries in the current
+    document; `bad_documents` counts invalid documents.
     """
 
     def __init__(self, client: "KubernetesClient", namespace: str, name: str, pace: Pace | None = None) -> None:
@@ -92,15 +92,15 @@ class MappingConfigMap:
 
     @property
     def is_synced(self) -> bool:
-        """Whether we knew once what the ConfigMap says, or that there is none."""
+        """Whether we have read the ConfigMap once, or found that it does not exist."""
         return self.watch.is_synced
 
     def begin(self) -> "ConfigMapListing":
-        """A list starts: it has our ConfigMap or nothing."""
+        """Starts a list, which holds our ConfigMap or nothing."""
         return ConfigMapListing(self)
 
     def put(self, item: ConfigMap) -> None:
-        """The ConfigMap was added or changed."""
+        """Takes the ConfigMap after it was added or changed."""
         document = item.document
         if document == self._document:
             return
@@ -109,7 +109,7 @@ class MappingConfigMap:
             mapping, problems = parse_mapping(document)
         except MappingError as error:
             self.bad_documents += 1
-            logger.warning("%s: data.%s: %s; the last good mappings stay", self._place, _DOCUMENT, error)
+            logger.warning("%s: data.%s: %s; the last good mappings stay in force", self._place, _DOCUMENT, error)
             return
         self.mapping = mapping
         self.bad_entries = len(problems)
@@ -120,24 +120,26 @@ class MappingConfigMap:
             unnamed = len(problems) - _PROBLEMS_NAMED
             logger.warning("%s: data.%s: %d more entries skipped", self._place, _DOCUMENT, unnamed)
 
-    def skip(self, meta: ObjectMeta, size: int) -> None:  # noqa: ARG002 - a watch says which one
-        """The ConfigMap was added or changed, and is too large to be looked at."""
+    def skip(self, meta: ObjectMeta, size: int) -> None:  # noqa: ARG002 - Sink requires it; there is only one ConfigMap
+        """Takes note that the ConfigMap was added or changed and is too large to decode."""
         self.bad_documents += 1
-        logger.warning("%s: larger than any ConfigMap (%d bytes); the last good mappings stay", self._place, size)
+        logger.warning(
+            "%s: too large for a ConfigMap (%d bytes); the last good mappings stay in force", self._place, size
+        )
 
     def delete(self, meta: ObjectMeta | None = None) -> None:  # noqa: ARG002 - as above
-        """The ConfigMap is not there any more."""
+        """Drops all mappings, because the ConfigMap was deleted or does not exist."""
         if self._document is not None:
-            logger.warning("%s: deleted: no role mappings", self._place)
+            logger.warning("%s: it was deleted: no role mappings", self._place)
         elif not self.watch.is_synced:
-            logger.warning("%s: there is none: no role mappings until it is made", self._place)
+            logger.warning("%s: it does not exist: no role mappings until it is created", self._place)
         self._document = None
         self.mapping = NO_MAPPING
         self.bad_entries = 0
 
 
 class ConfigMapListing:
-    """What a list of our one ConfigMap has."""
+    """A list that is in progress; it holds at most our one ConfigMap."""
 
     def __init__(self, owner: MappingConfigMap) -> None:
         self._owner = owner
@@ -145,18 +147,18 @@ class ConfigMapListing:
         self._skipped_size = 0
 
     def add(self, items: Sequence[ConfigMap]) -> None:
-        """Takes one page."""
+        """Takes the objects of one page."""
         for item in items:
             if item.metadata.name == self._owner.name:
                 self._found = item
 
     def skip(self, meta: ObjectMeta, size: int) -> None:
-        """It is there, and too large to be looked at."""
+        """Takes note that the ConfigMap exists but is too large to decode."""
         if meta.name == self._owner.name:
             self._skipped_size = size
 
     def commit(self) -> None:
-        """The list is whole."""
+        """Passes the result to the owner: the list is complete."""
         if self._found is not None:
             self._owner.put(self._found)
         elif self._skipped_size:

@@ -1,4 +1,4 @@
-"""The lines of a watch. Of one that is too long only its first bytes are kept: enough to tell whose event it is."""
+"""Splits a watch into lines. Of a line that is too long, it keeps only the first bytes, which identify the object."""
 
 import re
 from collections.abc import AsyncIterator
@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 from webhook.cluster.api_errors import MalformedAnswer, Unreachable
 from webhook.cluster.collection import ObjectMeta
 
-# Type, name, namespace and resourceVersion of an event: the names have 253, 253 and 63 bytes at most.
+# Enough for the type, name, generateName, namespace and resourceVersion of an event: a name has at most 253 bytes, a
+# namespace at most 63.
 _HEAD: Final = 4096
-# Passing over a line costs time alone; no object that the API server takes makes one of a third of this.
+# Skipping a line costs only time. No object that the API server accepts makes a line of even a third of this length.
 _MAX_PASSED_OVER: Final = 64 * 1024 * 1024
 
-# The API server writes the members of an event, an object and its metadata in the order of the types in Go: what we
-# look for comes before whatever its author may write at length.
+# The API server writes the members of an event, an object and its metadata in the order of the Go types: the members
+# that we need come before those that an author can make long.
 # https://github.com/kubernetes/apimachinery/blob/v0.36.0/pkg/apis/meta/v1/types.go (ObjectMeta), watch.go (WatchEvent)
 _MEMBER: Final = rb'"([A-Za-z]+)":"([^"\\]*)",'
 _MEMBERS: Final = re.compile(_MEMBER)
@@ -23,7 +24,7 @@ _EVENT: Final = re.compile(rb'\{"type":"([A-Z]+)","object":\{%b"metadata":\{(%b)
 
 
 class EventHead(NamedTuple):
-    """What the first bytes of an event tell."""
+    """The type and metadata from the first bytes of an event."""
 
     type: str
     meta: ObjectMeta
@@ -31,13 +32,13 @@ class EventHead(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LongLine:
-    """A line of `size` bytes that was not taken: how it starts."""
+    """The first bytes of a line that is too long; the whole line has `size` bytes."""
 
     head: bytes
     size: int
 
     def event(self) -> EventHead:
-        """The event that it is. Raises MalformedAnswer where its first bytes do not tell."""
+        """Parses the event's type and metadata. Raises MalformedAnswer if the first bytes do not hold them."""
         found = _EVENT.match(self.head)
         members = dict(_MEMBERS.findall(found[2])) if found is not None else {}
         values = (members.get(key, b"") for key in (b"name", b"namespace", b"resourceVersion"))
@@ -48,9 +49,9 @@ class LongLine:
 
 
 async def lines(chunks: AsyncIterator[bytes], max_line: int) -> AsyncIterator[bytes | LongLine]:
-    """The lines that are not empty, without their ends; a last one without an end is none.
+    """Yields all lines that are not empty, without their line ends.
 
-    Raises Unreachable where it ends within a line, MalformedAnswer where a line does not end.
+    Raises Unreachable if the stream ends within a line, MalformedAnswer if a line is longer than 64 MiB.
     """
     line = _Line(max_line)
     async for chunk in chunks:
@@ -66,7 +67,7 @@ async def lines(chunks: AsyncIterator[bytes], max_line: int) -> AsyncIterator[by
 
 
 class _Line:
-    """A line that is not whole yet."""
+    """A line that is not complete yet."""
 
     def __init__(self, max_line: int) -> None:
         self._max_line = max_line

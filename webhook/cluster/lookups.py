@@ -1,7 +1,7 @@
-"""Live reads of ServiceAccounts: few at a time, one for all who ask for the same, and fair between namespaces.
+"""Live reads of ServiceAccounts: few at a time, shared by callers that need the same one, and fair between namespaces.
 
-Anyone in the cluster's network can make us look up names of their choice, so that the API server needs protection, and
-one namespace's pods need it against the flood of another's.
+Anyone in the cluster's network can make us look up arbitrary names. So we protect the API server from a flood of reads,
+and the pods of one namespace from a flood of reads for another.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from webhook.cluster.api_errors import ClusterError
 from webhook.errors import LookupFailed
 
 MAX_CONCURRENT: Final = 32
-# Of those, reads of one namespace: its ServiceAccounts may be so large that each read takes all the time that it has.
+# The limit for one namespace: its ServiceAccounts may be so large that each read takes the full time limit.
 MAX_CONCURRENT_OF_ONE: Final = 8
-# At some milliseconds a read, as many as can be read within a second.
+# The number of reads that finish within a second, if each takes some milliseconds.
 MAX_WAITING: Final = 1024
 
 
 class _Read:
-    """One read of one ServiceAccount, and how many wait for what it finds."""
+    """One read of one ServiceAccount, and the number of callers that wait for its result."""
 
     __slots__ = ("callers", "future", "has_started")
 
@@ -32,13 +32,12 @@ class _Read:
 
 
 class Lookups:
-    """Asks `read` for ServiceAccounts; `seconds` is the longest that a caller waits.
+    """Reads ServiceAccounts with `read`; a caller waits at most `seconds`.
 
-    A caller shares a read with others unless that read had started before it came: what an earlier read did not find
-    may have been created since. Of the ServiceAccounts of all namespaces at most `max_concurrent` are read at a time
-    and `max_waiting` wait, each at most once; namespaces take turns, and one has no more than `max_concurrent_of_one`
-    read at a time. Where too many wait, the one that came last in the namespace that has the most is refused. Keeps
-    nothing that it found.
+    Callers share a read that has not started yet. They never join a started read: the ServiceAccount may have been
+    created since. At most `max_concurrent` reads run at a time, at most `max_concurrent_of_one` of them for one
+    namespace, and at most `max_waiting` wait; each ServiceAccount waits at most once. Namespaces take turns. If too
+    many reads wait, the newest read of the namespace with the most waiting reads fails. Results are not cached.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Lookups:
         self._max_concurrent = max_concurrent
         self._max_concurrent_of_one = max_concurrent_of_one
         self._max_waiting = max_waiting
-        # By namespace, in the order of their turns; in it by name, in the order of arrival.
+        # By namespace, in the order of their turns; within a namespace by name, in the order of arrival.
         self._waiting: dict[str, dict[str, _Read]] = {}
         # Reads that wait for an earlier one of the same ServiceAccount.
         self._next: dict[tuple[str, str], _Read] = {}
@@ -66,18 +65,18 @@ class Lookups:
 
     @property
     def waiting(self) -> int:
-        """Reads that have not started."""
+        """The number of reads that have not started."""
         return self._waiting_count + len(self._next)
 
     @property
     def in_flight(self) -> int:
-        """Reads that have started and have no answer yet."""
+        """The number of reads that have started but have no answer yet."""
         return len(self._in_flight)
 
     async def find(self, namespace: str, name: str) -> ServiceAccount | None:
-        """The ServiceAccount as the API server has it, read after this was called; None where there is none.
+        """Reads the ServiceAccount from the API server; returns None if it does not exist.
 
-        Raises LookupFailed where that could not be found out in time.
+        The read starts after this call. Raises LookupFailed if the read fails or takes too long.
         """
         read = self._joined(namespace, name)
         read.callers += 1
@@ -96,26 +95,26 @@ class Lookups:
                 self._forget(namespace, name, read)
 
     async def close(self) -> None:
-        """Ends all reads; who still waits gets LookupFailed."""
+        """Cancels all reads; callers that still wait get LookupFailed."""
         tasks = list(self._in_flight.values())
         for task in tasks:
             task.cancel()
         for read in [read for reads in self._waiting.values() for read in reads.values()] + list(self._next.values()):
-            _fail(read, "", "the webhook stops")
+            _fail(read, "", "the webhook is stopping")
         self._waiting.clear()
         self._next.clear()
         self._waiting_count = 0
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _joined(self, namespace: str, name: str) -> _Read:
-        """A read that has not started yet."""
+        """Returns a read that has not started yet: an existing one, or a new one."""
         key = (namespace, name)
         found = self._next.get(key) or self._waiting.get(namespace, {}).get(name)
         if found is not None:
             return found
         read = _Read()
         if key in self._in_flight:
-            # It is bound by those in flight, so it counts for no one's share.
+            # Each such read belongs to a read in flight, whose number is limited, so it needs no limit of its own.
             self._next[key] = read
             return read
         self._enqueue(namespace, name, read)
@@ -134,7 +133,7 @@ class Lookups:
         read = self._waiting[namespace][name]
         self._forget(namespace, name, read)
         self.rejected += 1
-        _fail(read, f"{namespace}/{name}", f"{self._max_waiting} ServiceAccounts are being looked up already")
+        _fail(read, f"{namespace}/{name}", f"{self._max_waiting} lookups are already waiting")
 
     def _forget(self, namespace: str, name: str, read: _Read) -> None:
         if self._next.get((namespace, name)) is read:
@@ -149,7 +148,7 @@ class Lookups:
             del self._waiting[namespace]
 
     def _start(self) -> None:
-        """Starts what may be started: of each namespace in turn the one that has waited longest."""
+        """Starts reads up to the limits: namespaces take turns, and the oldest read of a namespace goes first."""
         while len(self._in_flight) < self._max_concurrent:
             namespace = self._next_namespace()
             if namespace is None:
@@ -165,7 +164,7 @@ class Lookups:
             self._in_flight[namespace, name] = asyncio.create_task(self._run(namespace, name, read))
 
     def _next_namespace(self) -> str | None:
-        """Whose turn it is. Few are passed over: not many can have all the reads that one may have."""
+        """Returns the namespace whose turn it is. The loop is short: few namespaces can be at their limit at a time."""
         for namespace in self._waiting:
             if self._in_flight_of[namespace] < self._max_concurrent_of_one:
                 return namespace
@@ -176,12 +175,12 @@ class Lookups:
             async with asyncio.timeout(self._seconds):
                 found = await self._read(namespace, name)
         except asyncio.CancelledError:
-            _fail(read, f"{namespace}/{name}", "the webhook stops")
+            _fail(read, f"{namespace}/{name}", "the webhook is stopping")
             raise
-        except Exception as error:  # noqa: BLE001 - those who wait for it judge it
+        except Exception as error:  # noqa: BLE001 - the waiting callers get it and handle it
             if not read.future.done():
                 read.future.set_exception(error)
-                # Nobody may be left to ask for it.
+                # Retrieve it, as perhaps no caller is left: otherwise asyncio logs that nobody retrieved it.
                 read.future.exception()
         else:
             if not read.future.done():

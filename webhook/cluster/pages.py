@@ -1,4 +1,4 @@
-"""A list of a collection, read in pages that are bounded in bytes, whatever its objects hold."""
+"""Lists a collection in pages; the size of a page in bytes is limited, however large its objects are."""
 
 from typing import TYPE_CHECKING, Final, Generic
 
@@ -11,10 +11,11 @@ from webhook.cluster.collection import Collection, Listing, T
 if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
 
-# A page of 250 ordinary objects takes some 20 ms. One of large ones takes the API server many seconds to write, and
-# those that ask for fewer at a time get them.
+# A page of 250 ordinary objects takes about 20 ms. The API server needs many seconds for a page of large objects; after
+# a timeout we request fewer objects per page, which succeeds.
 _SECONDS: Final = 10.0
-# Decoded at one go: some 15 ms. A page of 250 ordinary ServiceAccounts has a thirtieth of it.
+# Decoding a page blocks the event loop: this size takes about 15 ms. A page of 250 ordinary ServiceAccounts has a
+# thirtieth of it.
 _MAX_PAGE: Final = 4 * 1024 * 1024
 
 
@@ -29,10 +30,10 @@ class _Page(msgspec.Struct):
 
 
 class PageReader(Generic[T]):
-    """Reads lists of one collection.
+    """Lists one collection.
 
-    A page that is too large, or takes the API server too long, is asked for again with fewer objects; as many as before
-    are asked for once they are small again.
+    If a page is too large or takes the API server too long, the reader requests it again with fewer objects. When
+    pages are small again, it raises the number of objects step by step.
     """
 
     def __init__(self, client: "KubernetesClient", collection: Collection[T]) -> None:
@@ -42,7 +43,10 @@ class PageReader(Generic[T]):
         self._objects = msgspec.json.Decoder(collection.item)
 
     async def read_into(self, listing: Listing[T], limit: int) -> str:
-        """Tells `listing` all objects, of pages of `limit` at most; their resourceVersion. Raises ClusterError."""
+        """Passes all objects to `listing`, in pages of at most `limit` objects; returns the list's resourceVersion.
+
+        Raises ClusterError.
+        """
         token, present = "", limit
         while True:
             try:
@@ -72,7 +76,7 @@ class PageReader(Generic[T]):
             params["continue"] = token
         if self._collection.field_selector:
             params["fieldSelector"] = self._collection.field_selector
-        # A single object is taken whatever its size: there would be no way past it.
+        # Accept a single object of any size: no smaller page exists, so the list could never pass it.
         max_bytes = _MAX_PAGE if limit > 1 else MAX_BODY
         return await self._client.get(
             self._collection.resource, params, self._collection.list_accept, seconds=_SECONDS, max_bytes=max_bytes

@@ -1,4 +1,4 @@
-"""What can be asked of the Kubernetes API: paths, forms of the answer, and the RBAC rule that each use needs."""
+"""Resources of the Kubernetes API: their URL paths, the media types of answers, and the RBAC rule for each verb."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.cluster.api_errors import InvalidName
 
 JSON: Final = "application/json"
-# Only the metadata of objects. The list form gives an empty watch and is refused for a get.
+# These request only the metadata of objects. With the list form, a watch is empty, and the API server refuses a get.
 METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -18,10 +18,10 @@ _GROUP_VERSION: Final = re.compile(r"(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*", re.ASCII
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A collection, or the one object `name` in it; in all namespaces where `namespace` is empty.
+    """A collection, or the object `name` in it; an empty `namespace` means all namespaces.
 
-    `is_granted_everywhere` says that the rule by which it may be used names neither its namespace nor itself. Raises
-    InvalidName when constructed from what cannot be a name in Kubernetes: nothing else may go into a URL.
+    `is_granted_everywhere`: the RBAC rule names neither the namespace nor the object. The constructor raises
+    InvalidName if Kubernetes does not allow a name, so that only valid names go into a URL.
     """
 
     plural: str
@@ -32,7 +32,7 @@ class Resource:
 
     def __post_init__(self) -> None:
         if not _PLURAL.fullmatch(self.plural) or not _GROUP_VERSION.fullmatch(self.group_version):
-            raise InvalidName(f"{self.group_version[:80]!r} {self.plural[:80]!r} is no resource of the API")
+            raise InvalidName(f"{self.group_version[:80]!r} {self.plural[:80]!r} is not a resource of the API")
         if self.namespace and not is_dns_label(self.namespace):
             raise InvalidName(f"{self.namespace[:80]!r} is not a namespace's name (DNS-1123 label)")
         if self.name and not is_dns_subdomain(self.name):
@@ -40,7 +40,7 @@ class Resource:
 
     @property
     def path(self) -> str:
-        """The path in URLs of the API server."""
+        """The path of this resource in the API server's URLs."""
         parts = ["/apis" if "/" in self.group_version else "/api", self.group_version]
         if self.namespace:
             parts += ["namespaces", self.namespace]
@@ -50,7 +50,7 @@ class Resource:
         return "/".join(parts)
 
     def rule(self, verb: str, object_name: str = "") -> str:
-        """The RBAC rule that grants `verb` on this, for a person: of `object_name` alone where it is given."""
+        """Describes, for a person, the RBAC rule that grants `verb` on this resource, or only on `object_name`."""
         group = self.group_version.rpartition("/")[0]
         name = "" if self.is_granted_everywhere else self.name or object_name
         names = f', resourceNames: ["{name}"]' if name and verb != "create" else ""

@@ -1,4 +1,4 @@
-"""Background work that ends with its owner."""
+"""Runs background work that ends with its owner."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine

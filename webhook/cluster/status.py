@@ -1,4 +1,4 @@
-"""The Status objects by which the API server says what is wrong: in HTTP answers, and in events of a watch."""
+"""The Status objects with which the API server reports errors, in HTTP answers and in events of a watch."""
 
 import msgspec
 
@@ -10,7 +10,7 @@ class _Details(msgspec.Struct):
 
 
 class Status(msgspec.Struct):
-    """What the API server says of a failure: `meta/v1` Status, as far as we read it."""
+    """A `meta/v1` Status: the members that we read."""
 
     message: str | None = None
     reason: str | None = None
@@ -19,7 +19,10 @@ class Status(msgspec.Struct):
 
 
 def status_error(status: Status, prefix: str, code: int = 0, retry_after: float = 0) -> ApiError:
-    """The error that a Status is, its text starting with `prefix`; `code` and `retry_after` from HTTP go first."""
+    """Converts a Status to an error with a message that starts with `prefix`.
+
+    `code` and `retry_after` come from the HTTP answer and override those of the Status.
+    """
     code = code or status.code or 500
     if not retry_after and status.details is not None:
         retry_after = status.details.retryAfterSeconds or 0

@@ -1,4 +1,4 @@
-"""What admission asks the cluster: which ServiceAccount is this, and which roles are mapped."""
+"""The protocol through which the server gets ServiceAccounts and role mappings."""
 
 from typing import Protocol
 
@@ -7,17 +7,17 @@ from webhook.admission.mapping import RoleMapping
 
 
 class ServiceAccountStore(Protocol):
-    """The ServiceAccounts and role mappings that decisions are made by."""
+    """The ServiceAccounts and role mappings on which decisions depend."""
 
     @property
     def mapping(self) -> RoleMapping:
-        """The role mappings that hold now."""
+        """The role mappings in force."""
 
     def get(self, namespace: str, name: str) -> ServiceAccount | None:
-        """The ServiceAccount as far as known now, at once; None where it may still be there."""
+        """Returns the ServiceAccount if it is known, without waiting. None means unknown: it may still exist."""
 
     async def lookup(self, namespace: str, name: str) -> ServiceAccount | None:
-        """The truth about a ServiceAccount that `get` does not know; None where there is none.
+        """Finds a ServiceAccount that `get` does not know; returns None if it does not exist.
 
-        Raises LookupFailed where that could not be found out.
+        Raises LookupFailed if neither could be established.
         """

@@ -1,4 +1,4 @@
-"""A collection followed for good: listed in pages, then watched from there, as the API's concepts have it.
+"""Lists a collection in pages, then watches it until cancelled, as the Kubernetes API's concepts describe.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
@@ -24,7 +24,7 @@ from webhook.cluster.status import Status, status_error
 if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
 
-# Why a watch or a list had to be started again; `ended` is the API server's own time limit.
+# The reasons to start a watch or list again; "ended" means that the API server's own time limit ended the watch.
 REASONS: Final = ("ended", "cut", "silent", "expired", "throttled", "denied", "refused", "malformed", "bug")
 
 _MAX_RETRY_AFTER: Final = 300.0
@@ -39,9 +39,9 @@ class _Event(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How often and how long, in seconds.
+    """Page size, time limits and pauses; times are in seconds.
 
-    `silence` is longer than it takes the API server to send its next bookmark: one a minute and a quarter at most.
+    `silence` must be longer than the interval of the API server's bookmarks, which is at most 75 seconds.
     """
 
     page_size: int = 250
@@ -53,9 +53,9 @@ class Pace:
 
 
 class Watch(Generic[T]):
-    """Follows a collection until `run` is cancelled; whatever happens to the API server, it tries again.
+    """Follows a collection until `run` is cancelled; it tries again after every failure.
 
-    `restarts` counts by reason; `is_synced` says whether a list was whole once. The clock is monotonic, in seconds.
+    `restarts` counts restarts by reason. `clock` is monotonic, in seconds.
     """
 
     def __init__(
@@ -91,27 +91,27 @@ class Watch(Generic[T]):
 
     @property
     def is_synced(self) -> bool:
-        """Whether the whole collection was known once."""
+        """Whether the first list is complete."""
         return self._synced.is_set()
 
     @property
     def age(self) -> float | None:
-        """Seconds since what serves was last what the API server has, as far as it said; None before the first list."""
+        """Seconds since our state last matched the API server's, as far as we know; None before the first list."""
         return None if self._heard_at is None else self._clock() - self._heard_at
 
     async def wait_synced(self) -> None:
-        """Waits until the whole collection is known for the first time."""
+        """Waits until the first list is complete."""
         await self._synced.wait()
 
     async def run(self) -> None:
-        """Follows the collection; returns never."""
+        """Follows the collection; never returns."""
         while True:
             delay = await self._once()
             if delay:
                 await self._sleep(delay)
 
     async def _once(self) -> float:
-        """Lists if needed, then watches until that ends; the seconds to wait before the next time."""
+        """Lists if needed, then watches until the watch ends. Returns the seconds to wait before the next call."""
         self._opened_at = None
         self._has_progressed = False
         try:
@@ -121,7 +121,7 @@ class Watch(Generic[T]):
         except ClusterError as error:
             return self._failed(error)
         except Exception:
-            logger.exception("%s: a bug while following them", self._collection.resource)
+            logger.exception("%s: the watch failed because of a bug", self._collection.resource)
             self.restarts["bug"] += 1
             self._version = ""
             return self._backoff.next()
@@ -130,31 +130,31 @@ class Watch(Generic[T]):
         if self._has_progressed:
             self._start_over()
             return 0
-        # A proxy that closes each watch at once must not make us ask without end.
+        # If a proxy closes each watch at once, we must not flood it with requests.
         return self._backoff.next()
 
     def _failed(self, error: ClusterError) -> float:
         reason = _reason(error)
         self.restarts[reason] += 1
         if reason in {"expired", "malformed", "refused"}:
-            # What we ask to go on from may be the very reason.
+            # The resourceVersion itself may be the cause: list again.
             self._version = ""
         lasted = self._clock() - self._opened_at if self._opened_at is not None else 0
         if self._has_progressed or lasted > self._pace.max_delay:
             self._start_over()
         if isinstance(error, Expired) and not self._has_listed_at_once:
-            # The API server is there, and what we serve is old: however long it was away, it costs one list.
+            # The API server is available again and our state is old: list once without waiting.
             self._has_listed_at_once = True
             delay = 0.0
         else:
             delay = self._backoff.next()
         if isinstance(error, ApiError):
             delay = max(delay, min(error.retry_after, _MAX_RETRY_AFTER))
-        logger.warning("%s; again in %.1f s", error, delay)
+        logger.warning("%s; retrying in %.1f s", error, delay)
         return delay
 
     def _start_over(self) -> None:
-        """It went well: the next failure is the first."""
+        """Resets the backoff after progress."""
         self._backoff.reset()
         self._has_listed_at_once = False
 
@@ -164,11 +164,11 @@ class Watch(Generic[T]):
         try:
             version = await self._pages.read_into(listing, self._page_size)
         except Expired:
-            # The API server forgets a list's snapshot after minutes. If it is that slow, ask for more at a time.
+            # The API server discards a list's snapshot after minutes. If the list takes longer, request larger pages.
             self._page_size *= 4
             raise
         listing.commit()
-        # All pages show what was there when the first was asked for.
+        # All pages show the state at the time of the first request.
         self._heard_at = started
         self._version = version
         self._page_size = self._pace.page_size
@@ -210,7 +210,7 @@ class Watch(Generic[T]):
         self.events += 1
 
     def _apply(self, line: bytes) -> str | None:
-        """The resourceVersion to go on from; None where the event is of a type that we do not know."""
+        """Applies an event. Returns the resourceVersion to continue from; None if the event's type is unknown."""
         event = self._events.decode(line)
         if event.type == "ERROR":
             status = msgspec.json.decode(event.object, type=Status)
@@ -225,7 +225,7 @@ class Watch(Generic[T]):
         return item.metadata.resourceVersion
 
     def _pass_over(self, line: LongLine) -> str:
-        """The resourceVersion to go on from, after an event whose object is too large."""
+        """Handles an event whose object is too large. Returns the resourceVersion to continue from."""
         event = line.event()
         if event.type == "DELETED":
             self._sink.delete(event.meta)

@@ -67,7 +67,7 @@ def test_role_mappings_are_the_clusters_where_they_are_asked_for(tmp_path: Path)
 
     assert (without.out, elsewhere.out) == ("[]\n", "[]\n")
     assert "role/mapped" in mapped.out
-    assert "there is no ConfigMap other/pod-identity-webhook: no role mappings" in elsewhere.err
+    assert "ConfigMap other/pod-identity-webhook does not exist: no role mappings" in elsewhere.err
     assert [outcome.code for outcome in (without, mapped, elsewhere)] == [0, 0, 0]
 
 
