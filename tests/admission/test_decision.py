@@ -159,3 +159,13 @@ def test_a_mapping_that_is_no_longer_in_force_is_freed() -> None:
     decide(_review(), None, Sources(mapping), Settings())
 
     assert sys.getrefcount(mapping) == kept == 2
+
+
+@pytest.mark.parametrize("role_arn", ["a\0b", "a\\u0000b", '{"op":"add","path":"b', "a</spec>b"])
+def test_a_role_arn_reaches_the_pod_unchanged(role_arn: str) -> None:
+    account = ServiceAccount("shop", "app", {"role-arn": role_arn})
+
+    patch = json.loads(document(decide(_review(object=_pod_of(2)), account, Sources(), Settings()).operations))
+
+    variables = [operation["value"] for operation in patch if operation["path"].endswith("/env")]
+    assert [each["value"] for value in variables for each in value if each["name"] == "AWS_ROLE_ARN"] == [role_arn] * 2

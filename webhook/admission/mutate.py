@@ -5,7 +5,7 @@ nothing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,10 +17,6 @@ from webhook.admission.pod import Container, Pod, Volume
 from webhook.admission.shape import has_nothing
 from webhook.admission.volume_source import UNKNOWN, VolumeSource, source_of
 from webhook.admission.warning import quoted, short
-
-# Placeholder for a container's JSON Pointer: the text of an injection is taken not to contain this character.
-_POINTER: Final = "\0"
-_ENCODED_POINTER: Final = b"\\u0000"
 
 
 class Mutation(msgspec.Struct, eq=False):
@@ -101,7 +97,7 @@ class _Run:
         self._raw: Sequence[msgspec.Raw] | None = None
         # Caches by volume name: each volume is examined once, however many containers mount it.
         self._tokens: dict[str, str | None] = {}
-        # Caches the operations of `everything`, split at the container's pointer, by which lists the container has.
+        # Caches the operations of `everything` without the containers' pointers, by which lists the container has.
         self._everything: dict[tuple[bool, bool], list[bytes]] = {}
         self._sources: dict[str, VolumeSource] = {}
         self.unsuitable = self._unsuitable_volume() if injection.volume_name in self._volumes else None
@@ -113,10 +109,10 @@ class _Run:
         parts = self._everything.get(lists)
         if parts is None:
             has_env, has_mounts = lists
-            mounts = jsonpatch.append(f"{_POINTER}/volumeMounts", [self._injection.mount], exists=has_mounts)
-            variables = jsonpatch.append(f"{_POINTER}/env", self._injection.env, exists=has_env)
-            parts = self._everything[lists] = (mounts + b"," + variables).split(_ENCODED_POINTER)
-        self._result.operations.append(pointer.encode().join(parts))
+            mounts = jsonpatch.append("/volumeMounts", [self._injection.mount], exists=has_mounts)
+            variables = jsonpatch.append("/env", self._injection.env, exists=has_env)
+            parts = self._everything[lists] = (mounts + b"," + variables).split(jsonpatch.BEGINNING)
+        self._result.operations.append((jsonpatch.BEGINNING + pointer.encode()).join(parts))
         self._result.injected = self.volume_used = True
 
     def container(self, pointer: str, container: Container) -> str | None:
