@@ -1,4 +1,4 @@
-"""Measures reviews over HTTPS with wrk, compared with a floor: the same listener and TLS, without a decision (floor.py).
+"""Measures reviews over HTTPS with wrk, compared with a floor: the same listener and TLS, but no decision (floor.py).
 
 Speed is a ratio to the floor. Measurements of webhook and floor alternate, so that a noisy machine disturbs both alike.
 BENCH_SECONDS is the length of each measurement (default 5). BENCH_ROUNDS is the number of measurements of each
@@ -26,7 +26,7 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 CONNECTIONS = 16
 
-# The load cycles through pods of this many Deployments, so that the webhook cannot answer all reviews from one cached pod.
+# The load cycles through pods of this many Deployments, so that the webhook does not get the same review all the time.
 DEPLOYMENTS = 100
 
 LUA = """
@@ -167,8 +167,8 @@ def print_table(results: dict[str, Any]) -> None:
             print(f"{f'{who}, {what}':<34}{figures}{ratios if who == 'webhook' else ''}")
     print(
         "The floor: the same listener and TLS, with an application that reads the body and gives a constant answer.\n"
-        "ratio: the webhook's reviews/s divided by the floor's (1.00: the decision costs nothing; higher is better), as the\n"
-        f"median of {ROUNDS} pairs of consecutive measurements; by CPU: the same ratio for the server's CPU time per review."
+        "ratio: the webhook's reviews/s divided by the floor's (1.00: the decision costs nothing; higher is better), the\n"
+        f"median of {ROUNDS} pairs of measurements. by CPU: the same ratio for the server's CPU time for each review."
     )
     print(f"\n{'memory of the webhook':<34}{'MB':>10}")
     for name, when in (("rss_start_mb", "before the load"), ("rss_mb", "after the load"), ("rss_peak_mb", "peak")):

@@ -29,7 +29,7 @@ def main() -> int:
             print("\n$ pod-identity-webhook", *replay[3:], "examples/reviews\n", flush=True)
             code = subprocess.run([*replay, *map(str, reviews)], check=False).returncode
     if code == 0:
-        print("\nThe webhook does not change the container `proxy`, because its pod has the annotation skip-containers.")
+        print("\nThe webhook does not change the container `proxy`: its pod's annotation skip-containers names it.")
         print("Next: run .venv-demo/bin/pod-identity-webhook replay --help, and read docs/replay.md")
     return code
 
