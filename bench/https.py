@@ -167,7 +167,7 @@ def print_table(results: dict[str, Any]) -> None:
             print(f"{f'{who}, {what}':<34}{figures}{ratios if who == 'webhook' else ''}")
     print(
         "The floor: the same listener and TLS, with an application that reads the body and gives a constant answer.\n"
-        "ratio: the webhook's reviews/s divided by the floor's (1.00: the decision costs nothing; higher is better), the\n"
+        "ratio: the webhook's reviews/s divided by the floor's (1.00: deciding costs nothing; higher is better), the\n"
         f"median of {ROUNDS} pairs of measurements. by CPU: the same ratio for the server's CPU time for each review."
     )
     print(f"\n{'memory of the webhook':<34}{'MB':>10}")

@@ -1,4 +1,4 @@
-"""The chart renders each value unchanged, or refuses it and names its key. No value becomes another type, flag or number."""
+"""The chart renders each value unchanged, or refuses it and names its key. It never changes a type, flag or number."""
 
 import json
 from collections.abc import Iterator

@@ -45,7 +45,7 @@ def test_no_two_objects_have_the_same_name(values: Values) -> None:
 def test_names_are_not_too_long(values: Values) -> None:
     for one in Rendered(values).objects:
         name = one["metadata"]["name"]
-        # The name of a pod is a host name, the name of a Service is a DNS label, and pod names contain the Deployment's name.
+        # A pod's name is a host name, a Service's name is a DNS label, and a Deployment's name is part of both.
         limit = 253 if one["kind"] in {"ClusterRole", "ClusterRoleBinding", *POLICIES} else 63
         assert len(name) <= limit, one["kind"]
         assert name == name.strip("-")

@@ -1,4 +1,4 @@
-"""Values files for the popular chart for the Go webhook: templates, empty values, and its defaults in several releases."""
+"""Values files for the popular chart for the Go webhook: templates, empty values, and defaults of several releases."""
 
 import json
 import shutil

@@ -11,7 +11,7 @@ from webhook.server.metrics.gauges import _add_authority, add_client_ca, add_clu
 
 
 def assert_documented(standalone: str) -> None:
-    """Asserts that the documentation lists the metrics and labels of `standalone`, a page without a cluster, and of a cluster."""
+    """Asserts that the documentation lists all metrics and labels, of the page `standalone` and of a cluster."""
     section = (ROOT / "docs/operation.md").read_text(encoding="utf-8").partition("\n## Metrics\n")[2]
     go = [name for name in quoted(section.partition("Ours:")[0]) if name.startswith(("http_", "pod_"))]
     ours = [name for row in table("operation.md", "Metrics") for name in quoted(row[0])]
