@@ -1,13 +1,13 @@
-# The two commands: make demo, make test. Each makes its own fresh environment from locked dependencies.
+# The two main commands are make demo and make test. Each creates a fresh environment from the locked dependencies.
 PYTHON ?= python3
 DEV := .venv
 DEMO := .venv-demo
-# Our own packages come from PyPI and nowhere else that the machine may be set up for.
+# Quiet, and without a warning that pip itself is old.
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 
 .PHONY: demo test fresh check format kubernetes e2e e2e-cluster bench docs lock image wheels manifests
 
-demo: ## shows the main job on real input
+demo: ## shows on real input what the webhook does
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv --clear $(DEMO)
 	$(DEMO)/bin/python $(PIP_INSTALL) --require-hashes -r requirements.lock -r requirements-build.lock
@@ -36,32 +36,32 @@ format: $(DEV)/bin/python
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
 
-kubernetes: ## builds the newest Kubernetes that we support, once, and prints its folder for KUBEBUILDER_ASSETS
+kubernetes: ## builds the newest Kubernetes that we support, once, and prints its folder, for KUBEBUILDER_ASSETS
 	@scripts/kubernetes-from-modules.sh
 
-e2e: $(DEV)/bin/python ## tests on a real control plane; KUBEBUILDER_ASSETS names the folder of its programs
+e2e: $(DEV)/bin/python ## runs the tests on a real control plane; KUBEBUILDER_ASSETS is the folder with its programs
 	$(DEV)/bin/python -m pytest tests/e2e
 
-e2e-cluster: $(DEV)/bin/python ## tests on the cluster that KUBECONFIG names, with an IMAGE that its nodes have
+e2e-cluster: $(DEV)/bin/python ## runs the tests on the cluster of KUBECONFIG; its nodes must have the image IMAGE
 	IMAGE=$(IMAGE) $(DEV)/bin/python -m pytest tests/cluster_e2e
 
 IMAGE ?= localhost/pod-identity-webhook:dev
 BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
-# BASE, another image of Python; BUILD_FLAGS, more for the builder, such as --platform linux/arm64
-image: ## builds IMAGE with docker, podman or buildah, whichever is there
-	$(if $(BUILDER),,$(error docker, podman or buildah is needed))
+# BASE is another Python image. BUILD_FLAGS are more flags for the builder, such as --platform linux/arm64.
+image: ## builds IMAGE with the first of docker, podman and buildah that is installed
+	$(if $(BUILDER),,$(error building the image needs docker, podman or buildah))
 	$(BUILDER) build --tag $(IMAGE) $(if $(BASE),--build-arg BASE=$(BASE)) $(BUILD_FLAGS) \
 		--build-arg VERSION=$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' webhook/__init__.py) \
 		--build-arg REVISION=$(shell git rev-parse HEAD) .
 
-wheels: $(DEV)/bin/python ## the image's dependencies are locked as wheels for every platform of it
+wheels: $(DEV)/bin/python ## checks that each locked dependency has a wheel for every platform of the image
 	for machine in x86_64 aarch64; do \
 		$(DEV)/bin/python -m pip --quiet --disable-pip-version-check download --require-hashes -r requirements.lock \
 			--only-binary :all: --python-version 3.13 --platform manylinux2014_$$machine \
 			--platform manylinux_2_28_$$machine --dest .cache/wheels/$$machine || exit 1; done
 	rm -r .cache/wheels
 
-bench: $(DEV)/bin/python ## measures: reviews a second beside a floor, the pure decision, memory, a live cluster (KUBEBUILDER_ASSETS)
+bench: $(DEV)/bin/python ## measures reviews per second compared with a floor, the decision alone, memory, and a live cluster (KUBEBUILDER_ASSETS)
 	$(DEV)/bin/python bench/bench.py
 
 docs: $(DEV)/bin/python ## writes the parts of the docs that come from the code
@@ -73,7 +73,7 @@ manifests: $(DEV)/bin/python ## renders the chart for people without Helm: deplo
 
 COMPILE = $(DEV)/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
-lock: $(DEV)/bin/python ## locks the dependencies, with hashes, for every platform
+lock: $(DEV)/bin/python ## locks the dependencies for every platform, with hashes
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
 	$(subst pyproject.toml,,$(COMPILE)) --group build -o requirements-build.lock

@@ -1,6 +1,6 @@
 """Measures what a hostile client can cost: the worst reviews of 7 MiB, and the memory that connections take.
 
-The chart's limit of memory is printed beside it.
+Prints the chart's memory limit for comparison.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _ACCOUNT: Final = ServiceAccount("tenant", "app", {"role-arn": "arn:aws:iam::111
 
 
 def worst_reviews() -> dict[str, Any]:
-    """CPU time in ms and memory in MB of the costliest of the worst reviews of 7 MiB, beside a typical review."""
+    """CPU time in ms and memory in MB of the most expensive reviews of 7 MiB, and the CPU time of a typical review."""
     typical = min(_cost(reviews.typical())[0] for _ in range(50))
     costs = {name: _cost(sized(name, MAX_BODY)) for name in WORST}
     dearest = sorted(costs.items(), key=lambda item: -item[1][0])[:_SHOWN]
@@ -43,9 +43,9 @@ def worst_reviews() -> dict[str, Any]:
 
 
 def _cost(body: bytes) -> tuple[float, float]:
-    """The CPU time of one decision in ms, and how much the process grew for it in MB."""
+    """The CPU time of one decision in ms, and how much it grew the process in MB."""
     pid = os.getpid()
-    # Linux: the peak starts anew.
+    # On Linux, this resets the peak (VmHWM).
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     before, started = memory(pid, "VmRSS"), time.process_time()
@@ -55,7 +55,7 @@ def _cost(body: bytes) -> tuple[float, float]:
 
 
 def memory_under_attack() -> dict[str, float]:
-    """The webhook's resident memory in MB while connections do their worst, over real TLS, and once they are gone."""
+    """The webhook's resident memory in MB during attacks over real TLS, and after their connections have closed."""
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name, https.webhook(Path(name)) as (port, process):
         for what, count, sent in (
@@ -71,13 +71,13 @@ def memory_under_attack() -> dict[str, float]:
         deadline = time.monotonic() + 10
         while memory(process.pid, "VmRSS") > 100 and time.monotonic() < deadline:
             time.sleep(0.2)
-        found["once they are gone"] = memory(process.pid, "VmRSS")
-        found["at most"] = memory(process.pid, "VmHWM")
+        found["after all of them have closed"] = memory(process.pid, "VmRSS")
+        found["peak"] = memory(process.pid, "VmHWM")
     return found
 
 
 def _stall(stack: contextlib.ExitStack, port: int, sent: int) -> None:
-    """Opens a connection and begins a body of more than `sent` bytes. The webhook may close it for another."""
+    """Opens a connection and starts a body of more than `sent` bytes. The webhook may close it in favor of another."""
     with contextlib.suppress(OSError):
         plain = socket.create_connection(("127.0.0.1", port), timeout=5)
         conn = stack.enter_context(ssl._create_unverified_context().wrap_socket(plain))  # noqa: S323, SLF001
@@ -86,13 +86,13 @@ def _stall(stack: contextlib.ExitStack, port: int, sent: int) -> None:
 
 
 def print_tables(worst: dict[str, Any], held: dict[str, float]) -> None:
-    """Both for a person."""
+    """Prints both results for people."""
     print(f"\n{'the worst reviews of 7 MiB':<62}{'CPU ms':>8}{'MB':>8}")
     print(f"{'a typical review':<62}{worst['typical_ms']:8.3f}")
     for name, cost in worst["worst"].items():
         print(f"{name:<62}{cost['ms']:8.0f}{cost['mb']:8.0f}")
-    print(f"{'the most memory of any':<70}{worst['most_mb']:8.0f}")
+    print(f"{'peak memory of any of them':<70}{worst['most_mb']:8.0f}")
     print(f"\n{'memory under attack':<62}{'MB':>8}")
     for name, size in held.items():
         print(f"{name:<62}{size:8.0f}")
-    print(f"{'the limit that the chart sets':<62}{LIMIT_MB:8.0f}")
+    print(f"{'memory limit in the chart':<62}{LIMIT_MB:8.0f}")

@@ -1,7 +1,7 @@
 """Measures the webhook in one run on one machine: see `make bench`.
 
-The pure decision, reviews over HTTPS beside a floor (https.py), what a hostile client can cost (attack.py), and a live
-cluster (cluster.py) if there are the programs to run one.
+It measures the decision alone, reviews over HTTPS compared with a floor (https.py), what a hostile client can cost
+(attack.py), and, if the programs to run one are installed, a live cluster (cluster.py).
 """
 
 import json
@@ -25,11 +25,11 @@ _PODS: Final = {"small": "one container", "typical": "8.5 kB", "huge": "300 cont
 
 
 def main() -> int:
-    """Runs everything, prints the tables and then the JSON."""
+    """Runs all measurements; prints the tables, then the JSON."""
     if shutil.which("wrk") is None:
-        print("bench: the load generator wrk is missing: apt-get install wrk", file=sys.stderr)
+        print("bench: the load generator wrk is missing; install it: apt-get install wrk", file=sys.stderr)
         return 2
-    print("measures for a minute or two ...", flush=True)
+    print("Measuring takes a minute or two ...", flush=True)
     results: dict[str, Any] = {"decision_us": pure_decisions()}
     results |= https.over_https()
     https.print_table(results)
@@ -40,12 +40,12 @@ def main() -> int:
     cluster.print_table(live)
     if not isinstance(live, str):
         results["cluster"] = live
-    print(f"\nThe same for programs:\n{json.dumps(results)}")
+    print(f"\nThe same results as JSON:\n{json.dumps(results)}")
     return 0
 
 
 def pure_decisions() -> dict[str, float]:
-    """The whole pure decision, from the request's bytes to the answer's, in microseconds."""
+    """The time of the whole decision in microseconds, from the request's bytes to the answer's bytes."""
     account = ServiceAccount(reviews.NAMESPACE, reviews.SERVICE_ACCOUNT, {"role-arn": reviews.ROLE_ARN})
     settings, sources = Settings(), Sources()
 
@@ -65,7 +65,7 @@ def pure_decisions() -> dict[str, float]:
 
 
 def print_decisions(results: dict[str, float]) -> None:
-    """The time of the pure decision for a person."""
+    """Prints the time of the decision alone for people."""
     print(f"\n{'decision alone, without HTTPS':<34}{'µs':>10}")
     for name, microseconds in results.items():
         print(f"{_PODS[name]:<34}{microseconds:10.1f}")

@@ -1,7 +1,7 @@
-"""Measures the webhook on a real kube-apiserver with many ServiceAccounts, a tenth of them with roles.
+"""Measures the webhook on a real kube-apiserver with many ServiceAccounts, a tenth of which have roles.
 
-They are copies of two that the API server has made, put into etcd byte for byte but for their names: 50,000 take
-seconds so, and minutes when each is created. BENCH_ACCOUNTS is their number.
+The API server creates two of them. This module writes copies of those directly into etcd, with other names and UIDs:
+50,000 copies take seconds, but the API server would take minutes. BENCH_ACCOUNTS is their number.
 """
 
 import base64
@@ -21,7 +21,7 @@ from typing import Any
 from processes import cpu_seconds, memory
 
 ROOT = Path(__file__).parents[1]
-# The harness of the end-to-end tests.
+# To import the harness of the end-to-end tests.
 sys.path.append(str(ROOT))
 
 from tests.e2e.cluster import Cluster  # noqa: E402 - after the path
@@ -38,13 +38,13 @@ RELISTS = 2
 PATCHES = 3000
 PATCHED_AT_ONCE = 8
 READS = 500
-# etcd takes 128 operations in a transaction.
+# etcd accepts at most 128 operations in a transaction.
 TRANSACTION = 128
 WRITERS = 4
 
 
 def in_a_cluster() -> dict[str, Any] | str:
-    """What was measured, or what is missing to do so."""
+    """The measurements, or, if a program is missing, which one."""
     try:
         control_plane("etcd"), control_plane("kube-apiserver")
     except MissingProgram as error:
@@ -63,14 +63,14 @@ def in_a_cluster() -> dict[str, Any] | str:
 
 
 def measure(cluster: Cluster, webhook: Webhook, namespaces: list[str]) -> dict[str, Any]:
-    """Everything of one webhook, in the order of its life."""
+    """Measures one webhook from its start to its end."""
     started = time.monotonic()
     webhook.start(within=300)
     results: dict[str, Any] = {"ready_s": time.monotonic() - started}
     pid = webhook.process.pid
     known = webhook.metrics()["pod_identity_webhook_cache_service_accounts"]
     if known < ACCOUNTS:
-        raise SystemExit(f"bench: the webhook says that it is ready and knows {known:g} ServiceAccounts")
+        raise SystemExit(f"bench: the webhook is ready but knows only {known:g} ServiceAccounts")
     results |= {"ready_rss_mb": memory(pid, "VmRSS"), "ready_peak_mb": memory(pid, "VmHWM")}
     results["list_s"] = listed(webhook)[-1]
     results["relist_s"] = [relist(cluster, webhook) for _ in range(RELISTS)]
@@ -81,7 +81,7 @@ def measure(cluster: Cluster, webhook: Webhook, namespaces: list[str]) -> dict[s
 
 
 def fill(cluster: Cluster) -> list[str]:
-    """Makes the ServiceAccounts; their namespaces."""
+    """Creates the ServiceAccounts; returns their namespaces."""
     namespaces = [f"team-{number:04}" for number in range(-(-ACCOUNTS // IN_A_NAMESPACE))]
     for name in (MODELS, *namespaces):
         cluster.admin.create("/api/v1/namespaces", {"metadata": {"name": name}})
@@ -102,7 +102,7 @@ def fill(cluster: Cluster) -> list[str]:
 
 
 def model(cluster: Cluster, number: int, role: str | None) -> Callable[[str, str], bytes]:
-    """What the API server keeps of a ServiceAccount, for a namespace and a name as long as those it was made with."""
+    """Returns a function that makes a copy, as etcd stores it. Namespace and name must be as long as the originals."""
     name = account_name(number)
     made = cluster.admin.create(service_accounts(MODELS), service_account(name, role))
     answer = cluster.etcd_call("/v3/kv/range", {"key": encoded(key_of(MODELS, name))})
@@ -113,7 +113,7 @@ def model(cluster: Cluster, number: int, role: str | None) -> Callable[[str, str
         value = kept
         changes = ((MODELS, to_namespace), (name, to_name), (made["metadata"]["uid"], str(uuid.uuid4())))
         for old, new in changes:
-            # Protocol buffers say how long each text is.
+            # Protocol buffers store the length of each text, so the lengths must not change.
             if len(old) != len(new) or value.count(old.encode()) != 1:
                 raise SystemExit(f"bench: {old!r} cannot become {new!r} in {value!r}")
             value = value.replace(old.encode(), new.encode())
@@ -123,27 +123,27 @@ def model(cluster: Cluster, number: int, role: str | None) -> Callable[[str, str
 
 
 def account_name(number: int) -> str:
-    """The name of the ServiceAccount of that number."""
+    """The name of the ServiceAccount with this number."""
     return f"app-{number:06}"
 
 
 def has_role(number: int) -> bool:
-    """Whether that ServiceAccount has a role: every tenth."""
+    """Whether the ServiceAccount with this number has a role: every tenth has."""
     return number % 10 == 0
 
 
 def key_of(namespace: str, name: str) -> bytes:
-    """Where the API server keeps a ServiceAccount."""
+    """The etcd key under which the API server stores a ServiceAccount."""
     return f"/registry/serviceaccounts/{namespace}/{name}".encode()
 
 
 def encoded(value: bytes) -> str:
-    """As etcd's gateway takes bytes."""
+    """Bytes in base64, as etcd's gateway expects them."""
     return base64.b64encode(value).decode()
 
 
 def relist(cluster: Cluster, webhook: Webhook) -> float:
-    """Has what the webhook goes on from forgotten, so that it lists all again; the seconds that its list took."""
+    """Makes the webhook's resourceVersion expire, so that it lists again; returns how many seconds that list took."""
     before = len(listed(webhook))
     cluster.compact()
     cluster.restart_api_server()
@@ -152,12 +152,12 @@ def relist(cluster: Cluster, webhook: Webhook) -> float:
 
 
 def listed(webhook: Webhook) -> list[float]:
-    """The seconds that each list of the ServiceAccounts took."""
+    """How many seconds each list of the ServiceAccounts took."""
     return [float(text) for text in re.findall(r"serviceaccounts: listed in ([\d.]+) s", webhook.process.log_text())]
 
 
 def events(cluster: Cluster, webhook: Webhook, namespaces: list[str]) -> dict[str, float]:
-    """The webhook's CPU time for each event of its watch, in µs."""
+    """The webhook's CPU time for each watch event in µs, and the events per second."""
     numbers = [number for number in range(ACCOUNTS) if has_role(number)]
 
     def patch(number: int, role: str) -> None:
@@ -175,7 +175,7 @@ def events(cluster: Cluster, webhook: Webhook, namespaces: list[str]) -> dict[st
 
 
 def reviews(webhook: Webhook, namespace: str) -> dict[str, dict[str, float]]:
-    """Time to answer one review after the other in ms, with a live read and without."""
+    """Response time in ms of reviews, one after the other, with a live read and without."""
 
     def took(name: str) -> float:
         answer = webhook.review(namespace, pod("app", name))
@@ -188,7 +188,7 @@ def reviews(webhook: Webhook, namespace: str) -> dict[str, dict[str, float]]:
     cached = [took(account_name(0)) for _ in range(READS)]
     live = [took(f"unknown-{number}") for number in range(READS)]
     if webhook.metrics()[lookups] - before != READS:
-        raise SystemExit("bench: not each unknown ServiceAccount was read live, or a known one was")
+        raise SystemExit("bench: the number of live reads differs from the number of unknown ServiceAccounts")
     return {"cached_ms": percentiles(cached), "live_read_ms": percentiles(live)}
 
 
@@ -199,19 +199,19 @@ def percentiles(values: list[float]) -> dict[str, float]:
 
 
 def print_table(results: dict[str, Any] | str) -> None:
-    """The results for a person, or what is missing."""
+    """Prints the results for people, or what is missing."""
     if isinstance(results, str):
-        print(f"\na live cluster is not measured: {results}")
+        print(f"\nSkipped the live cluster: {results}")
         return
     relists = " and ".join(f"{seconds:.1f}" for seconds in results["relist_s"])
     print(f"\n{'a live cluster':<34}{results['service_accounts']:10} ServiceAccounts")
-    print(f"{'from start to ready':<34}{results['ready_s']:10.1f} s, of which its list {results['list_s']:.1f} s")
-    print(f"{'full lists again':<34}{relists:>10} s")
-    for name, when in (("ready", "ready"), ("relisted", "listed again"), ("end", "at the end")):
+    print(f"{'from start to ready':<34}{results['ready_s']:10.1f} s, including {results['list_s']:.1f} s for its list")
+    print(f"{'further full lists':<34}{relists:>10} s")
+    for name, when in (("ready", "ready"), ("relisted", "after listing again"), ("end", "at the end")):
         rss, peak = results[f"{name}_rss_mb"], results[f"{name}_peak_mb"]
         print(f"{f'memory, {when}':<34}{rss:10.1f} MB, peak {peak:.1f} MB")
     print(
-        f"{'a watch event':<34}{results['event_cpu_us']:10.0f} µs of CPU, {results['events_per_second']:.0f} a second"
+        f"{'a watch event':<34}{results['event_cpu_us']:10.0f} µs of CPU, {results['events_per_second']:.0f} per second"
     )
     for name, what in (("cached_ms", "known account"), ("live_read_ms", "live read")):
         row = results[name]

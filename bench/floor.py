@@ -1,4 +1,4 @@
-"""The floor to measure against: the same listener and TLS around an application that reads the body and says ok.
+"""The floor to compare with: the same listener and TLS, with an application that reads the body and allows the pod.
 
 Usage: floor.py CERTIFICATE KEY. Prints its port.
 """
@@ -26,7 +26,7 @@ BODY = {"type": "http.response.body", "body": ANSWER}
 
 
 async def application(_scope: dict[str, Any], receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
-    """Reads the body, says that the pod is allowed."""
+    """Reads the body; answers that the pod is allowed."""
     while (await receive()).get("more_body"):
         pass
     await send(START)
@@ -34,7 +34,7 @@ async def application(_scope: dict[str, Any], receive: Callable[[], Any], send: 
 
 
 async def main(certificate: Path, key: Path) -> None:
-    """Serves until it is killed."""
+    """Serves until somebody kills the process."""
     files = CertificateFiles(certificate, key, ServingContext(TlsSettings()))
     listener = Listener(application, address="127.0.0.1", port=0, tls=files.serving.outer)  # type: ignore[arg-type]
     print(await listener.start(), flush=True)

@@ -1,7 +1,8 @@
-"""Measures reviews over HTTPS with wrk, beside a floor: the same listener and TLS around no decision (floor.py).
+"""Measures reviews over HTTPS with wrk, compared with a floor: the same listener and TLS, but no decision (floor.py).
 
-Speed is a ratio to the floor, the two taken in turns, so that a noisy machine disturbs both alike. BENCH_SECONDS is the
-length of each measurement (default 5), BENCH_ROUNDS how many of each are taken (default 3): the median counts.
+Speed is a ratio to the floor. Measurements of webhook and floor alternate, so that a noisy machine disturbs both alike.
+BENCH_SECONDS is the length of each measurement (default 5). BENCH_ROUNDS is the number of measurements of each
+(default 3); the result is the median.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 CONNECTIONS = 16
 
-# Pods of so many Deployments in turns: what the webhook knows of one review must not be all that it is asked.
+# The load cycles through pods of this many Deployments, so that the webhook does not get the same review all the time.
 DEPLOYMENTS = 100
 
 LUA = """
@@ -47,10 +48,10 @@ end
 
 @dataclass(frozen=True)
 class Load:
-    """What was seen in one measurement.
+    """The results of one measurement.
 
-    Answers a second, latencies in ms, answers that were no 200, and the server's CPU time for each answer in µs, which
-    what else runs on the machine disturbs less.
+    Answers per second, the server's CPU time for each answer in µs, latencies in ms, and the number of failures. Other
+    processes on the machine disturb the CPU time less than the rest.
     """
 
     per_second: float
@@ -61,7 +62,7 @@ class Load:
 
 
 def over_https() -> dict[str, Any]:
-    """Webhook and floor over HTTPS in turns, kept-alive and with a new connection for each review; memory."""
+    """Measures webhook and floor alternately, with keep-alive and with a new connection for each review; and memory."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bodies = folder / "bodies.jsonl"
@@ -90,7 +91,7 @@ def over_https() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def webhook(folder: Path) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
-    """The webhook as an admin runs it, on core 0."""
+    """Runs the webhook as an admin would, on core 0."""
     manifest = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -114,14 +115,14 @@ def webhook(folder: Path) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
 
 @contextlib.contextmanager
 def floor(folder: Path) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
-    """The floor, on core 0 too, with the webhook's certificate."""
+    """Runs the floor, also on core 0, with the webhook's certificate."""
     command = [sys.executable, str(HERE / "floor.py"), str(folder / "tls.crt"), str(folder / "tls.key")]
     with running(command, stdout=subprocess.PIPE) as process:
         yield int(process.stdout.readline() if process.stdout else 0), process
 
 
 def load(port: int, pid: int, script: Path) -> Load:
-    """One measurement of the server `pid` with wrk, from core 1."""
+    """Measures the server `pid` once, with wrk on core 1."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS:g}s", "--latency", "-s", str(script)]
     command.append(f"https://127.0.0.1:{port}/mutate?timeout=10s")
     before = cpu_seconds(pid)
@@ -129,7 +130,7 @@ def load(port: int, pid: int, script: Path) -> Load:
     used = cpu_seconds(pid) - before
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
     errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
-    # With `Connection: close` wrk counts the end of each connection as a read error: not a failure then.
+    # With `Connection: close`, wrk counts the end of each connection as a read error. This is not a failure.
     socket_errors = sum(map(int, errors.groups())) if errors and "close" not in script.name else 0
     return Load(
         per_second=float(found(r"Requests/sec:\s+([\d.]+)", out)),
@@ -141,7 +142,7 @@ def load(port: int, pid: int, script: Path) -> Load:
 
 
 def median(loads: list[Load]) -> Load:
-    """Each figure's median; the failures of all."""
+    """The median of each figure; the sum of the failures."""
     return Load(
         statistics.median(load.per_second for load in loads),
         statistics.median(load.cpu_us for load in loads),
@@ -152,7 +153,7 @@ def median(loads: list[Load]) -> Load:
 
 
 def print_table(results: dict[str, Any]) -> None:
-    """The results for a person."""
+    """Prints the results for people."""
     head = f"{'reviews/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'CPU µs':>8}{'failed':>8}{'ratio':>7}{'by CPU':>8}"
     print(f"\n{'over HTTPS, typical review':<34}{head}")
     for connection in ("keep-alive", "close"):
@@ -165,12 +166,12 @@ def print_table(results: dict[str, Any]) -> None:
             )
             print(f"{f'{who}, {what}':<34}{figures}{ratios if who == 'webhook' else ''}")
     print(
-        "The floor: the same listener and TLS around an application that reads the body and answers a constant.\n"
-        "ratio: the webhook's reviews/s to the floor's (1.00: deciding costs nothing; more is better), the median of\n"
-        f"{ROUNDS} pairs taken one right after the other; by CPU: the same of the server's CPU time for each review."
+        "The floor: the same listener and TLS, with an application that reads the body and gives a constant answer.\n"
+        "ratio: the webhook's reviews/s divided by the floor's (1.00: deciding costs nothing; higher is better), the\n"
+        f"median of {ROUNDS} pairs of measurements. by CPU: the same ratio for the server's CPU time for each review."
     )
     print(f"\n{'memory of the webhook':<34}{'MB':>10}")
-    for name, when in (("rss_start_mb", "before the load"), ("rss_mb", "after it"), ("rss_peak_mb", "at most")):
+    for name, when in (("rss_start_mb", "before the load"), ("rss_mb", "after the load"), ("rss_peak_mb", "peak")):
         print(f"{when:<34}{results[name]:10.1f}")
 
 

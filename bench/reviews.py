@@ -1,4 +1,4 @@
-"""Reviews to measure with: a small pod, a typical one (8.5 kB, as the API server sends it) and a huge one."""
+"""Reviews for the measurements: of a small pod, a typical one (8.5 kB, as the API server sends it) and a huge one."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ ROLE_ARN = "arn:aws:iam::111122223333:role/checkout"
 
 
 def review(pod: dict[str, Any], number: int = 0) -> bytes:
-    """An AdmissionReview as the API server posts it for the creation of `pod`; `number` makes its uid."""
+    """An AdmissionReview as the API server sends it for the creation of `pod`. Its uid contains `number`."""
     request = {
         "uid": f"705ab4f5-6393-11e8-b7cc-{number:012x}",
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
@@ -40,7 +40,7 @@ def small() -> bytes:
 def typical(number: int = 0) -> bytes:
     """A Deployment's pod with a sidecar and an init container, as the API server sends it: 8.5 kB.
 
-    One of many: by `number`, the uid of the review and the length of the Deployment's name are others.
+    `number` changes the uid of the review and the length of the Deployment's name.
     """
     containers = [_container("app", 8), _container("proxy", 2)]
     replica_set = f"checkout{'s' * (number % 50)}-7d4b9c6f5d"
@@ -92,7 +92,7 @@ def _managed(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    """Every member by its name, list entries by their key."""
+    """The field set: members by name, list entries by their key."""
     if isinstance(value, dict):
         return {f"f:{name}": _fields(member) for name, member in value.items() if member is not None}
     keyed = isinstance(value, list) and value and isinstance(value[0], dict)

@@ -1,4 +1,4 @@
-"""Renders the chart for people without Helm: deploy/pod-identity-webhook.yaml, and deploy/policies.yaml beside it."""
+"""Renders the chart for people without Helm: deploy/pod-identity-webhook.yaml and deploy/policies.yaml."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,32 +14,34 @@ MANIFESTS = ROOT / "deploy/pod-identity-webhook.yaml"
 POLICIES = ROOT / "deploy/policies.yaml"
 NAME = "pod-identity-webhook"
 _HEADER = f"""\
-# {NAME} with the chart's default values, for Kubernetes 1.21 or newer (policy/v1). Made by `make manifests`.
+# {NAME} with the chart's default values, for Kubernetes 1.21 or newer (policy/v1).
+# `make manifests` writes this file.
 #
-# No image is published: build and push one (README.md), edit `image:` below to its name, then
-# kubectl apply --server-side -f this file. On Kubernetes 1.30 or newer, apply policies.yaml too.
+# There is no published image: build and push one (README.md), set `image:` below to its name, then apply this file with
+# `kubectl apply --server-side -f`. On Kubernetes 1.30 or newer, also apply policies.yaml.
 """
 _POLICIES_HEADER = f"""\
-# The ValidatingAdmissionPolicies of {NAME}, for Kubernetes 1.30 or newer. Made by `make manifests`.
+# The ValidatingAdmissionPolicies of {NAME}, for Kubernetes 1.30 or newer.
+# `make manifests` writes this file.
 """
 _NAMESPACE = {
     "apiVersion": "v1",
     "kind": "Namespace",
     "metadata": {"name": NAME, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
 }
-# The first with policy/v1, which the newest still have.
+# The oldest version with policy/v1, which the newest versions have too.
 _OLDEST = "1.21.0"
 _OLDEST_WITH_POLICIES = "1.30.0"
 _POLICY_KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 _OF_HELM = ("helm.sh/chart", "app.kubernetes.io/managed-by")
-# A pod finds its ServiceAccount and rights there already; the webhook is called only once it can be there.
+# Pods need their ServiceAccount and rights first. The API server must not call the webhook before its pods can exist.
 _FIRST = ("Namespace", "ServiceAccount", "Secret", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 _LAST = "MutatingWebhookConfiguration"
 
 
 def objects(version: str) -> Iterator[dict[str, Any]]:
-    """What the chart renders for a version of Kubernetes, without hooks and without what says that it is Helm's."""
-    # The values' own defaults but for the tests: nobody would run them.
+    """The objects that the chart renders for a version of Kubernetes, without hooks and without Helm's labels."""
+    # The default values, but without the tests: without Helm, nobody would run them.
     values = {"tests": {"enabled": False}, "kubeVersionOverride": version}
     with helm_python.Chart.load(CHART) as chart:
         rendered = chart.render(values, name=NAME, namespace=NAME)
@@ -54,12 +56,12 @@ def objects(version: str) -> Iterator[dict[str, Any]]:
 
 
 def manifests() -> str:
-    """All that any version since the oldest takes."""
+    """The objects that every version since the oldest accepts."""
     return _HEADER + _written(sorted([_NAMESPACE, *objects(_OLDEST)], key=_place))
 
 
 def policies() -> str:
-    """What older versions do not know."""
+    """The policies, which older versions do not support."""
     return _POLICIES_HEADER + _written(one for one in objects(_OLDEST_WITH_POLICIES) if one["kind"] in _POLICY_KINDS)
 
 

@@ -29,7 +29,7 @@ def values(text: str) -> Iterator[Value]:
     """All values of a values.yaml, in the order of the file."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     if not isinstance(root, yaml.MappingNode):
-        raise TypeError("values.yaml is no map")
+        raise TypeError("values.yaml is not a map")
     yield from _values(root, "", text.splitlines())
 
 
@@ -51,7 +51,7 @@ def _has_comments(node: yaml.MappingNode, lines: list[str]) -> bool:
 
 
 def _comment(line: int, lines: list[str]) -> str:
-    """The comment right above a line."""
+    """The comment directly above a line."""
     found: list[str] = []
     while line > 0 and (above := lines[line - 1].strip()).startswith("#"):
         found.insert(0, above.lstrip("#").strip())

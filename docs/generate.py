@@ -24,20 +24,21 @@ def flags_page() -> str:
 
 <!-- Written by `make docs` from the tables in webhook/commands. -->
 
-Spelling follows the webhook that AWS publishes: `--flag value` or `--flag=value`, a bool with or without `=value`,
-dashes or underscores. A flag wins over its environment variable, and that over the default. Durations are written as Go
-writes them (`100ms`, `1m30s`). Whatever is wrong with flags is said at once, with exit code 2; where a file, a port or
-a cluster that they name cannot be used, `serve` ends with 1.
+Write flags as for the webhook that AWS publishes: `--flag value` or `--flag=value`, a bool with or without `=value`,
+names with dashes or underscores. A flag overrides its environment variable, and the variable overrides the default.
+Write durations as Go does (`100ms`, `1m30s`). If any flags are wrong, the command reports all of their errors and exits
+with code 2. If `serve` cannot use a file, a port or a cluster that a flag names, it exits with code 1.
 
 ## serve
 
 {markdown_table(serve)}
 
-Accepted because the other webhook has them, without meaning here, with one notice: {ignored}.
+`serve` accepts the following flags because the other webhook has them. They have no effect, and one log line says so:
+{ignored}.
 
 ## replay
 
-All flags of `serve` that say what pods get, container credentials included, and
+`replay` has all flags of `serve` that determine what pods get, including those for container credentials, and these:
 
 {markdown_table(replay)}
 

@@ -1,4 +1,4 @@
-"""The demonstration: starts the webhook without a cluster, and sends it three reviews over verified HTTPS."""
+"""The demonstration: starts the webhook without a cluster and sends it three reviews over verified HTTPS."""
 
 import contextlib
 import re
@@ -29,14 +29,14 @@ def main() -> int:
             print("\n$ pod-identity-webhook", *replay[3:], "examples/reviews\n", flush=True)
             code = subprocess.run([*replay, *map(str, reviews)], check=False).returncode
     if code == 0:
-        print("\nThe container `proxy` is left alone: an annotation of its pod says so (skip-containers).")
-        print("Next: pod-identity-webhook replay --help, in .venv-demo/bin, and docs/replay.md")
+        print("\nThe webhook does not change the container `proxy`: its pod's annotation skip-containers names it.")
+        print("Next: run .venv-demo/bin/pod-identity-webhook replay --help, and read docs/replay.md")
     return code
 
 
 @contextlib.contextmanager
 def serving(certificate: Path) -> Iterator[int]:
-    """A webhook on a free port, stopped at the end."""
+    """Runs a webhook on a free port; stops it at the end."""
     serve = [*COMMAND, "serve", "--bind-address=127.0.0.1", "--port=0", "--metrics-port=0"]
     serve += [f"--service-accounts={HERE / 'service-accounts.yaml'}", f"--ephemeral-certificate={certificate}"]
     print("$ pod-identity-webhook", *serve[3:], flush=True)

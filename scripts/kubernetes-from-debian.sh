@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Puts a real control plane into a folder, for the end-to-end tests, and prints that folder as its last line:
+# Builds a real control plane in a folder, for the end-to-end tests, and prints that folder as its last line:
 #
 #     export KUBEBUILDER_ASSETS=$(scripts/kubernetes-from-debian.sh [--into FOLDER] [PROGRAM...])
 #
-# PROGRAM is a command of Kubernetes; without any: kube-apiserver and kube-controller-manager. etcd always comes along.
-# Kubernetes 1.20.2 is compiled from the source package of Debian 12, with Debian's own Go, and etcd 3.4 is Debian's
-# package: nothing comes from anywhere but the Debian archive. Needs root on a Debian 12, about three minutes on two
-# cores, and 2 GB of temporary space. Where the programs are there already, it does nothing.
+# PROGRAM is a command of Kubernetes; the default is kube-apiserver and kube-controller-manager. The script always adds
+# etcd. It compiles Kubernetes 1.20.2 from the source package of Debian 12, with Debian's Go, and takes etcd 3.4 from
+# Debian's package: everything comes from the Debian archive. It needs root on Debian 12, about three minutes on two
+# cores, and 2 GB of temporary space. If the programs exist already, it does nothing.
 set -euo pipefail
 
 readonly version=1.20.2
@@ -19,14 +19,14 @@ programs=("$@")
 ((${#programs[@]})) || programs=(kube-apiserver kube-controller-manager)
 for program in "${programs[@]}"; do
   if [[ ! $program =~ ^kube[a-z-]*$ ]]; then
-    echo "usage: $0 [--into FOLDER] [PROGRAM...]; $program is no program of Kubernetes" >&2
+    echo "usage: $0 [--into FOLDER] [PROGRAM...]; $program is not a Kubernetes program" >&2
     exit 2
   fi
 done
 
 step() { printf '%4d s  %s\n' "$SECONDS" "$*" >&2; }
 
-# Runs a command whose output matters only when it fails.
+# Runs a command and prints its output only if it fails.
 quietly() {
   local output
   output=$("$@" 2>&1) || {
@@ -43,7 +43,7 @@ missing_programs() {
 }
 
 install_build_tools() {
-  # Where an init runs, Debian would start etcd as a service: this file, while it is there, forbids it.
+  # On a machine with an init system, Debian would start etcd as a service. While this file exists, Debian does not.
   local policy=/usr/sbin/policy-rc.d
   if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -56,7 +56,7 @@ install_build_tools() {
 }
 
 unpack_source() {
-  # The machine's own list of sources stays as it is: ours, of source packages, lives in the work folder.
+  # Do not change the machine's package sources: our list of source packages is in the work folder.
   local apt=$work/apt
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$work/package"
   sed 's/^Types:.*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >"$apt/source.sources"
@@ -70,20 +70,20 @@ unpack_source() {
   quietly apt-get "${options[@]}" -qq update
   (cd "$work/package" && quietly apt-get "${options[@]}" -qq source --download-only kubernetes)
   if ! compgen -G "$work/package/kubernetes_*$version*.dsc" >/dev/null; then
-    echo "$0: Debian's source package is not $version any more: $(cd "$work/package" && echo ./*.dsc)" >&2
+    echo "$0: Debian's source package is no longer version $version: $(cd "$work/package" && echo ./*.dsc)" >&2
     return 1
   fi
   mkdir -p "${source_tree%/*}"
   quietly dpkg-source --extract "$work"/package/kubernetes_*.dsc "$source_tree"
 }
 
-# The vendored reflect2 1.0.1 crashes on any map under Go 1.18 and newer; Debian's own package is the fixed one.
+# The vendored reflect2 1.0.1 crashes on any map with Go 1.18 or newer. Debian's own package has the fix.
 replace_reflect2() {
   rm -r vendor/github.com/modern-go/reflect2
   cp -r /usr/share/gocode/src/github.com/modern-go/reflect2 vendor/github.com/modern-go/
 }
 
-# The source package lacks one generated file: the OpenAPI definitions of every package that is marked for them.
+# The source package lacks one generated file, the OpenAPI definitions. They cover each package with the marker below.
 generate_openapi() {
   local packages
   packages=$(
@@ -123,11 +123,11 @@ if ((${#missing[@]} == 0)); then
 fi
 step "missing in $folder: ${missing[*]}"
 if ((EUID != 0)) || ! grep -qs '^VERSION_CODENAME=bookworm$' /etc/os-release; then
-  echo "$0: building needs root on Debian 12; elsewhere set KUBEBUILDER_ASSETS, as by setup-envtest" >&2
+  echo "$0: building needs root on Debian 12; on other systems, set KUBEBUILDER_ASSETS, for example with setup-envtest" >&2
   exit 1
 fi
 
-# What is finished waits on the folder's own file system, so that a program appears there whole or not at all.
+# Build on the folder's own file system, so that moving a finished program into the folder is atomic.
 mkdir -p "$folder"
 folder=$(realpath "$folder")
 policy_is_ours=

@@ -4,8 +4,8 @@
 #
 #     export KUBEBUILDER_ASSETS=$(scripts/kubernetes-from-modules.sh)
 #
-# tests/kubernetes/go.mod says which version, and of which modules; go.sum holds their hashes. Needs Go 1.26, about 20
-# minutes on two cores, and 5 GB of space, most of it in Go's own caches. Builds only the programs that are missing.
+# tests/kubernetes/go.mod pins the version and the modules; go.sum has their hashes. The script needs Go 1.26, about 20
+# minutes on two cores, and 5 GB of space, most of it in Go's own caches. It builds only the programs that are missing.
 set -euo pipefail
 module=$(cd "$(dirname "$0")/../tests/kubernetes" && pwd)
 
@@ -22,17 +22,17 @@ missing_programs() {
   done
 }
 
-# Compiled by Go 1.27, the OpenAPI of the API server is broken, and with it kubectl's validation and server-side apply.
+# If Go 1.27 compiles the API server, its OpenAPI is broken, so kubectl's validation and server-side apply fail.
 require_go() {
   local found
   found=$(go env GOVERSION 2>/dev/null) || found='no go command'
   if [[ ! $found =~ ^go1\.26([.-]|$) ]]; then
-    echo "$0: Go 1.26 is needed to build Kubernetes $version, here is: $found" >&2
+    echo "$0: building Kubernetes $version needs Go 1.26, but found: $found" >&2
     exit 1
   fi
 }
 
-# The flags that stamp the version, as hack/lib/version.sh of Kubernetes has them. A module does not tell its commit.
+# The linker flags that set the version, as in hack/lib/version.sh of Kubernetes. A module does not contain its commit.
 version_flags() {
   local package minor=${version#*.}
   for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
@@ -54,11 +54,11 @@ if ((${#missing[@]} == 0)); then
   exit 0
 fi
 step "missing in $folder: ${missing[*]}"
-# The settings that change what is built; where modules come from stays as this machine says.
+# Fix the settings that change the result of the build. The machine's own settings decide where modules come from.
 export GOTOOLCHAIN=local GOFLAGS='' GOWORK=off CGO_ENABLED=0
 require_go
 
-# What is finished waits on the folder's own file system, so that a program appears there whole or not at all.
+# Build on the folder's own file system, so that moving a finished program into the folder is atomic.
 mkdir -p "$folder"
 folder=$(realpath "$folder")
 finished=$(mktemp -d "$folder/.unfinished.XXXXXX")

@@ -1,4 +1,4 @@
-"""The chart's tests need the Helm SDK, which is not to be had for every platform."""
+"""Skips the chart's tests on platforms for which there is no Helm SDK."""
 
 from importlib.util import find_spec
 

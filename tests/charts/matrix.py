@@ -1,4 +1,4 @@
-"""Values that switch on and off everything that the chart has."""
+"""Sets of values that together switch everything in the chart on and off."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ MONITORING: Final[Values] = {
 POD_MONITOR: Final[Values] = {
     "metrics": {"podMonitor": {"enabled": True, "relabelings": [{"action": "labeldrop", "regex": "x"}]}}
 }
-# Without a cluster Helm knows of no policies, unless it is told of the version.
+# Without a cluster, the chart renders policies only if the values set the version.
 POLICIES: Final[Values] = {
     "kubeVersionOverride": "1.30.0",
     "config": {"extraArgs": ["--compose-role-arn"]},

@@ -1,4 +1,4 @@
-"""The chart as the tests see it: rendered by the real Helm SDK, as objects."""
+"""Renders the chart with the real Helm SDK; tests read the result as objects."""
 
 import json
 import re
@@ -18,8 +18,8 @@ CHART = Path(__file__).parents[2] / "charts/pod-identity-webhook"
 RELEASE = "pod-identity-webhook"
 NAMESPACE = "eks"
 ENTRY = "pod-identity-webhook.amazonaws.com"
-# The one in C is many times faster, where PyYAML was built with it. A class of its own, for it takes for no text what
-# Kubernetes' reader of YAML takes for none, beyond what PyYAML does.
+# The loader in C is many times faster, but not every PyYAML has it. The subclass also reads as bools and numbers what
+# Kubernetes' YAML reader does and PyYAML reads as text.
 _Loader: Any = type("_Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
 _Loader.add_constructor(
@@ -33,13 +33,13 @@ _LOADED = helm_python.Chart.load(CHART)
 
 
 class Rendered:
-    """What a set of values makes."""
+    """The objects that a set of values renders."""
 
     def __init__(self, values: Values | None = None, *, release: str = RELEASE, namespace: str = NAMESPACE) -> None:
         self.notes, self.objects = deepcopy(_rendered(json.dumps(values or {}), release, namespace))
 
     def one(self, kind: str, name: str = "") -> Object:
-        """The only object of a kind, hooks left out; with a name, the only one of that."""
+        """The only object of a kind, without hooks. With a name, the only one of that kind and name."""
         found = self.all(kind)
         if name:
             found = [one for one in found if one["metadata"]["name"] == name]
@@ -47,11 +47,11 @@ class Rendered:
         return found[0]
 
     def all(self, kind: str) -> list[Object]:
-        """All objects of a kind, hooks left out."""
+        """All objects of a kind, without hooks."""
         return [one for one in self.objects if one["kind"] == kind and not is_hook(one)]
 
     def hooks(self) -> list[Object]:
-        """The objects that are only there while `helm test` runs."""
+        """The objects that exist only while `helm test` runs."""
         return [one for one in self.objects if is_hook(one)]
 
     @property
@@ -69,18 +69,18 @@ class Rendered:
 
     @property
     def entries(self) -> dict[str, Object]:
-        """The entries of the MutatingWebhookConfiguration by what their names have before ours."""
+        """The entries of the MutatingWebhookConfiguration, by the part of their name before the common suffix."""
         entries = self.one("MutatingWebhookConfiguration")["webhooks"]
         return {entry["name"].removesuffix(f".{ENTRY}"): entry for entry in entries}
 
 
 def is_hook(one: Object) -> bool:
-    """Whether an object is a hook of Helm's."""
+    """Whether an object is a Helm hook."""
     return "helm.sh/hook" in one["metadata"].get("annotations", {})
 
 
 def merged(*parts: Values) -> Values:
-    """Values joined as Helm joins several files of them."""
+    """Merges values as Helm merges several values files."""
     result: Values = {}
     for part in parts:
         _merge(result, part)

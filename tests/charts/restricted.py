@@ -1,4 +1,4 @@
-"""The restricted Pod Security Standard, as a checker.
+"""Checks pods against the restricted Pod Security Standard.
 
 https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
 """
@@ -12,7 +12,7 @@ _VOLUMES = {
 
 
 def violations(spec: dict[str, Any]) -> list[str]:
-    """What the standard forbids in a pod's spec, as short sentences."""
+    """The violations of the standard in a pod's spec, each as a short sentence."""
     return [*_of_pod(spec), *(line for container in _containers(spec) for line in _of_container(container, spec))]
 
 

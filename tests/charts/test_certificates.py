@@ -41,7 +41,7 @@ def test_files_are_served_and_their_ca_published(values: Values) -> None:
     rendered = Rendered(values)
 
     assert set(FILES) <= set(rendered.container["args"])
-    # Where cert-manager writes the caBundle, two writers would undo each other's work.
+    # If cert-manager writes the caBundle, the webhook must not: each would undo the other's changes.
     assert ("--tls-ca=/etc/webhook/certs/ca.crt" in rendered.container["args"]) is (values is not CA_INJECTOR)
     assert rendered.container["volumeMounts"] == [
         {"name": "certificate", "mountPath": "/etc/webhook/certs", "readOnly": True}
@@ -131,12 +131,12 @@ def test_the_cainjector_writes_only_where_it_is_told_to(values: Values, expected
 @pytest.mark.parametrize(
     ("pki", "reason"),
     [
-        ({"cert": PEM}, "cert, key and caBundle belong together"),
-        ({"cert": PEM, "key": PEM}, "cert, key and caBundle belong together"),
-        ({"caBundle": PEM}, "whose certificate does it verify"),
-        ({"existingSecret": "a", "certManager": {"enabled": True}}, "give one of"),
-        ({"existingSecret": "a", "cert": PEM, "key": PEM, "caBundle": PEM}, "give one of"),
-        ({"certManager": {"enabled": True, "existingIssuer": {"enabled": True}}}, "which issuer?"),
+        ({"cert": PEM}, "set all three of cert, key and caBundle"),
+        ({"cert": PEM, "key": PEM}, "set all three of cert, key and caBundle"),
+        ({"caBundle": PEM}, "there is no certificate for it to verify"),
+        ({"existingSecret": "a", "certManager": {"enabled": True}}, "set only one of"),
+        ({"existingSecret": "a", "cert": PEM, "key": PEM, "caBundle": PEM}, "set only one of"),
+        ({"certManager": {"enabled": True, "existingIssuer": {"enabled": True}}}, "set the name of the issuer"),
         ({"cert": "tls.crt", "key": PEM, "caBundle": PEM}, "pki.cert: neither PEM"),
         ({"cert": PEM, "key": "TUE9PQ==", "caBundle": PEM}, "pki.key: neither PEM"),
         ({"cert": PEM, "key": PEM, "caBundle": "c"}, "pki.caBundle: neither PEM"),

@@ -1,4 +1,4 @@
-"""What the schema lets through and cannot work is refused, by the key that is wrong."""
+"""The chart refuses values that the schema accepts but that cannot work, and names the wrong key."""
 
 import re
 
@@ -24,14 +24,14 @@ def _mappings(data: Values, *, enabled: bool = True) -> Values:
             {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}},
             "metrics.serviceMonitor.enabled, metrics.podMonitor.enabled: choose one",
         ),
-        ({"nameOverride": "Mine"}, 'nameOverride: "Mine" is no DNS label'),
-        ({"nameOverride": "a.b"}, 'nameOverride: "a.b" is no DNS label'),
-        ({"fullnameOverride": "identity-"}, 'fullnameOverride: "identity-" is no DNS label'),
-        ({"fullnameOverride": "1st"}, 'fullnameOverride: "1st" cannot be a Service\'s name'),
-        (_mappings({"shop/reports": ROLE}, enabled=False), f"{MAPPINGS}: would have no effect"),
-        (_mappings({"shop/reports": ROLE, "reports": ROLE}), f'{MAPPINGS}: "reports" is not namespace/name'),
-        (_mappings({"config": {"shop/reports": ROLE}}), f'{MAPPINGS}: "config" is not namespace/name'),
-        (_mappings({"config": '{"reports": {}}'}), f'{MAPPINGS}.config: "reports" is not namespace/name'),
+        ({"nameOverride": "Mine"}, 'nameOverride: "Mine" is not a DNS label'),
+        ({"nameOverride": "a.b"}, 'nameOverride: "a.b" is not a DNS label'),
+        ({"fullnameOverride": "identity-"}, 'fullnameOverride: "identity-" is not a DNS label'),
+        ({"fullnameOverride": "1st"}, 'fullnameOverride: "1st" cannot be the name of a Service'),
+        (_mappings({"shop/reports": ROLE}, enabled=False), f"{MAPPINGS}: has no effect"),
+        (_mappings({"shop/reports": ROLE, "reports": ROLE}), f'{MAPPINGS}: "reports" is not the namespace/name'),
+        (_mappings({"config": {"shop/reports": ROLE}}), f'{MAPPINGS}: "config" is not the namespace/name'),
+        (_mappings({"config": '{"reports": {}}'}), f'{MAPPINGS}.config: "reports" is not the namespace/name'),
         (_mappings({"config": "shop/reports: {}"}), f"{MAPPINGS}.config: not a JSON object of mappings: "),
     ],
 )
@@ -42,7 +42,7 @@ def test_what_cannot_work_is_refused_by_its_key(values: Values, reason: str) -> 
 
 @pytest.mark.parametrize("release", ["1st", "a.b"])
 def test_a_release_whose_name_no_service_can_have_needs_another_name(release: str) -> None:
-    with pytest.raises(helm_python.HelmRenderError, match=r"fullnameOverride: .* cannot be a Service's name"):
+    with pytest.raises(helm_python.HelmRenderError, match=r"fullnameOverride: .* cannot be the name of a Service"):
         Rendered(release=release)
 
     assert Rendered({"fullnameOverride": "identity"}, release=release).one("Service")

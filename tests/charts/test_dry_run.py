@@ -1,4 +1,4 @@
-"""The program that `helm test` runs, against a server that answers as an API server does."""
+"""Tests the program that `helm test` runs, against a server that answers like an API server."""
 
 import importlib.util
 import json
@@ -27,7 +27,7 @@ VOLUMES = [{"name": "aws-iam-token", "projected": {"sources": [{"serviceAccountT
 
 
 class ApiServer(ThreadingHTTPServer):
-    """Answers in turn with what it is given: additions to the pod, or a status code."""
+    """Gives one answer after the other: additions to the pod, or a status code."""
 
     daemon_threads = True
 
@@ -129,7 +129,7 @@ def test_it_waits_for_a_webhook_that_is_just_starting(
     assert capsys.readouterr().out.splitlines() == [
         'labelled pod: HTTP 500: {"message": "failed calling webhook"}',
         "labelled pod: has its role and its token",
-        "plain pod: AWS_ROLE_ARN is None",
+        "plain pod: AWS_ROLE_ARN is not set",
         "plain pod: has its role and its token",
     ]
 
@@ -137,7 +137,7 @@ def test_it_waits_for_a_webhook_that_is_just_starting(
 @pytest.mark.parametrize(
     ("container", "volumes", "reason"),
     [
-        ({}, [], "AWS_ROLE_ARN is None"),
+        ({}, [], "AWS_ROLE_ARN is not set"),
         ({"env": [{"name": "AWS_ROLE_ARN", "value": "another"}]}, VOLUMES, "AWS_ROLE_ARN is another"),
         ({"env": ENV[:1], "volumeMounts": MOUNTS}, VOLUMES, "AWS_WEB_IDENTITY_TOKEN_FILE is not set"),
         ({"env": ENV}, VOLUMES, "no token is mounted at /token-folder/token"),

@@ -196,7 +196,7 @@ def _require(value: str | None) -> dict[str, str]:
 
 
 def _called(rendered: Rendered, namespace: str, labels: dict[str, str], **namespace_labels: str) -> list[str]:
-    """The entries that the API server would call, as it reads selectors."""
+    """The entries that the API server would call, according to their selectors."""
     of_namespace = {"kubernetes.io/metadata.name": namespace, **namespace_labels}
     return [name for name, entry in rendered.entries.items() if _matches(entry, of_namespace, labels)]
 

@@ -1,4 +1,4 @@
-"""Whatever is given comes out as it is, or is refused by its key: never as another type, flag or number."""
+"""The chart renders each value unchanged, or refuses it and names its key. It never changes a type, flag or number."""
 
 import json
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from tests.charts.matrix import EXISTING_ISSUER, MATRIX, MONITORING, OWN_SECRET,
 from tests.charts.rendering import CHART, Rendered, Values, merged
 
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-# Readers of YAML take each for something else than text when it is not quoted.
+# Without quotes, YAML readers take none of these for text.
 WORDS = ["true", "on", "no", "null", "y", "123", "0x10", "1e3", "0o7", "1-1"]
-# Begin with a digit, as no Service's name does.
+# These begin with a digit, but the name of a Service must not.
 NUMBERS = {word for word in WORDS if word[0].isdigit()}
 EVERYTHING = merged(
     MATRIX["everything of a pod"],
@@ -60,7 +60,7 @@ TRICKY = [
     " x ",
     "<é>",
 ]
-# `null` takes their default away, and nothing takes its place.
+# `null` removes the default of these values, and the chart has no substitute.
 NO_NULL = [
     "image",
     "image.repository",
@@ -90,7 +90,7 @@ def _nested(path: str, value: object) -> Values:
 
 
 def _tried(values: Values) -> tuple[Rendered | None, str]:
-    """What is rendered, or why nothing is."""
+    """The rendered objects, or the reason why the chart refuses the values."""
     try:
         return Rendered(values), ""
     except helm_python.HelmError as refused:
@@ -98,7 +98,7 @@ def _tried(values: Values) -> tuple[Rendered | None, str]:
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """All values, by their keys, that the Kubernetes API has as text."""
+    """All values, by key, that are text in the Kubernetes API."""
     if isinstance(value, dict):
         for inner, child in value.items():
             is_map_of_text = key in {"labels", "matchLabels", "annotations", "nodeSelector"}

@@ -1,4 +1,4 @@
-"""Whole renders of a few sets of values, as files: `python -m tests.charts.test_golden` writes them anew."""
+"""Compares the renders of a few sets of values with files. `python -m tests.charts.test_golden` rewrites the files."""
 
 from pathlib import Path
 

@@ -11,7 +11,7 @@ from tests.charts.matrix import MATRIX
 from tests.charts.rendering import CHART, NAMESPACE, Object, Rendered, Values, is_hook
 
 NEWEST = kubernetes_validate.latest_version()
-# Of cert-manager and the Prometheus operator: no schema of Kubernetes knows them.
+# Kinds of cert-manager and the Prometheus operator. The schemas of Kubernetes do not include them.
 FOREIGN = {"Certificate", "Issuer", "ServiceMonitor", "PodMonitor", "PrometheusRule"}
 POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration", "Namespace", *POLICIES}
@@ -45,7 +45,7 @@ def test_no_two_objects_have_the_same_name(values: Values) -> None:
 def test_names_are_not_too_long(values: Values) -> None:
     for one in Rendered(values).objects:
         name = one["metadata"]["name"]
-        # A pod's name becomes a host name, a Service's a DNS label, and a Deployment's a part of both.
+        # A pod's name is a host name, a Service's name is a DNS label, and a Deployment's name is part of both.
         limit = 253 if one["kind"] in {"ClusterRole", "ClusterRoleBinding", *POLICIES} else 63
         assert len(name) <= limit, one["kind"]
         assert name == name.strip("-")
@@ -78,7 +78,7 @@ def test_common_labels_are_everywhere_and_ours_stay(values: Values) -> None:
         assert labels["app.kubernetes.io/name"] == values.get("nameOverride", "pod-identity-webhook")
 
 
-@cache  # most sets of values make most objects alike, and each look costs some milliseconds
+@cache  # most objects are the same with most sets of values, and each check takes some milliseconds
 def _validate(text: str) -> None:
     kubernetes_validate.validate(json.loads(text), NEWEST, strict=True)
 

@@ -8,7 +8,7 @@ from tests.charts.rendering import CHART, Object, Rendered, Values, merged
 
 EXPOSED = (CHART.parents[1] / "tests/server/metrics/page.txt").read_text(encoding="utf-8")
 GAUGES = (CHART.parents[1] / "webhook/server/metrics/gauges.py").read_text(encoding="utf-8")
-# By kube-state-metrics and cAdvisor.
+# Exposed by kube-state-metrics and cAdvisor.
 FOREIGN = {"kube_deployment_status_replicas_available", "container_memory_working_set_bytes"}
 HOUR = 3600
 DAY = 24 * HOUR
@@ -63,8 +63,8 @@ def test_more_rules_and_a_severity_of_ones_own() -> None:
 @pytest.mark.parametrize(
     ("policy", "summary"),
     [
-        ("Ignore", "pods start without their AWS role, and those labelled as needing one are refused."),
-        ("Fail", "pods are refused, but for those in kube-system, which start without their AWS role."),
+        ("Ignore", "pods start without their AWS role, and the API server refuses pods labelled as requiring one."),
+        ("Fail", "the API server refuses pods, except in kube-system, where they start without their AWS role."),
     ],
 )
 def test_the_alert_of_being_down_says_what_becomes_of_pods(policy: str, summary: str) -> None:
@@ -103,7 +103,7 @@ def test_a_certificate_that_is_renewed_in_time_is_no_alert(values: Values, secon
     rule = rules["PodIdentityWebhookCertificateEndsSoon"]
 
     assert rule["expr"].rpartition(" - time() < ")[2] == str(seconds)
-    assert rule["annotations"]["summary"].startswith("A certificate ends in {{ $value | humanizeDuration }} and")
+    assert rule["annotations"]["summary"].startswith("A certificate expires in {{ $value | humanizeDuration }} and")
 
 
 def test_the_dashboard_is_json_about_metrics_that_we_have() -> None:

@@ -1,4 +1,4 @@
-"""Values files for the popular chart of the Go webhook: templates, empties, and each generation of its defaults."""
+"""Values files for the popular chart for the Go webhook: templates, empty values, and defaults of several releases."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ def _affinity(key: str) -> Values:
 
 
 TEAM: Final = "{{ .Values.global.team }}"
-# A value with a template in it, where it shows, and as what.
+# Values with a template, where in the objects the result appears, and the result.
 TEMPLATED: Final[dict[str, tuple[Values, Callable[[Rendered], Any], Any]]] = {
     "region": (
         {"config": {"defaultAwsRegion": "{{ .Values.global.region }}"}},
@@ -203,11 +203,11 @@ def test_what_is_empty_may_be_of_any_type(path: str) -> None:
         Rendered(merged(monitored, _set(path, empty))).objects for empty in EMPTIES
     )
     assert with_list == with_text == with_null
-    # A map is merged with the default, where there is one.
+    # Helm merges a map with the default, if there is one.
     assert with_map in (with_null, Rendered(monitored).objects)
 
 
-# The defaults of the other chart as it is now, but for its registry, and what older generations had otherwise.
+# The current defaults of the other chart, except its registry; then the defaults that differed in older releases.
 NOW: Final[Values] = {
     "nameOverride": "",
     "namespaceOverride": "",
@@ -285,7 +285,7 @@ NOW: Final[Values] = {
     "nodeSelector": {},
     "tolerations": [],
 }
-# Of releases 2.1.1 to 2.4.0: of the wrong type.
+# Releases 2.1.1 to 2.4.0. The type is wrong.
 EMPTIES_OF_2: Final[Values] = {"mutatingWebhook": {"objectSelector": {"matchExpressions": {}, "matchLabels": []}}}
 PROBES_OF_1: Final[Values] = {
     "readinessProbe": {"httpGet": {"path": "/healthz", "port": "metrics"}},

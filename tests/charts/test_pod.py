@@ -6,7 +6,7 @@ from tests.charts.restricted import violations
 from tests.commands.outcome import run
 from webhook.commands.certs.flags import ROTATE_FLAGS, SHOW_FLAGS
 
-# Whoever takes the node's network or removes what the chart sets wants it so.
+# Users who choose the node's network or remove the chart's settings accept these violations.
 UNRESTRICTED = {"host network", "nothing optional"}
 
 
@@ -37,7 +37,7 @@ def test_serve_takes_the_arguments(values: Values) -> None:
     container = Rendered(values).container
     verb = container["command"][1]
 
-    # One mistake, so that it says all that is wrong and serves nothing.
+    # One deliberate error: serve then reports all errors in its flags, and does not start.
     environ = _environ(container) | {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
     outcome = run(verb, *container["args"], "mistake", environ=environ)
 

@@ -1,4 +1,4 @@
-"""When the chart has ValidatingAdmissionPolicies, and for whom. What they say, real API servers tell: tests/e2e."""
+"""When the chart renders ValidatingAdmissionPolicies, and for whom. tests/e2e runs the policies on real API servers."""
 
 from typing import Any
 

@@ -95,7 +95,7 @@ def test_nothing_of_the_test_stays_but_a_pod_that_failed() -> None:
         assert policy == {"before-hook-creation", "hook-succeeded"} | (
             {"hook-failed"} if one["kind"] != "Pod" else set()
         )
-    # `helm test --logs` asks for the log of a pod of each hook's name, wherever that is.
+    # `helm test --logs` asks for the log of a pod with each hook's name, in whatever namespace the hook is.
     assert {one["metadata"]["name"] for one in hooks if one["kind"] != "Namespace"} == {"pod-identity-webhook-test"}
 
 

@@ -55,7 +55,7 @@ def test_schema_and_defaults_know_the_same_keys() -> None:
 
 
 def _described(schema: dict[str, Any], path: str) -> Iterator[str]:
-    """The keys that the schema has for maps which are ours; those of Kubernetes are Kubernetes' to check."""
+    """The keys in the schema of the chart's own maps. Kubernetes itself checks the keys of its maps."""
     for key, below in schema.get("properties", {}).items():
         yield f"{path}/{key}"
         if path not in {"/mutatingWebhook/namespaceSelector", "/mutatingWebhook/objectSelector", "/strategy"}:

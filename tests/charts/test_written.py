@@ -1,4 +1,4 @@
-"""What is written from the chart is in step with it."""
+"""Files that are generated from the chart are up to date."""
 
 import importlib.util
 from pathlib import Path
@@ -98,9 +98,9 @@ def test_the_plain_manifests_say_what_to_edit_and_have_no_field_that_older_versi
     head, _, _ = text.partition("---")
 
     assert "Kubernetes 1.21 or newer" in head
-    assert "edit `image:`" in head
+    assert "set `image:`" in head
     for one in yaml.safe_load_all(text):
-        # The oldest version whose schema there is; older API servers have no field more.
+        # The oldest version that has a schema. Older API servers have no additional fields.
         kubernetes_validate.validate(one, "1.25", strict=True)
 
 

@@ -1,4 +1,4 @@
-"""The documented metrics beside those that the code exposes."""
+"""Compares the documented metrics with those that the code exposes."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from webhook.server.metrics.gauges import add_authority, add_client_ca, add_clus
 
 
 def assert_documented(standalone: str) -> None:
-    """The documentation has the metrics, and their labels, of a page without a cluster and of those of a cluster."""
+    """Asserts that the documentation lists all metrics and labels, of the page `standalone` and of a cluster."""
     section = (ROOT / "docs/operation.md").read_text(encoding="utf-8").partition("\n## Metrics\n")[2]
     go = [name for name in quoted(section.partition("Ours:")[0]) if name.startswith(("http_", "pod_"))]
     ours = [name for row in table("operation.md", "Metrics") for name in quoted(row[0])]

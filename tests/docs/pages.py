@@ -1,4 +1,4 @@
-"""The documentation as the tests read it."""
+"""Reads commands, tables and code from the documentation."""
 
 import re
 import shlex
@@ -13,14 +13,14 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def commands(page: Path) -> list[str]:
-    """The command lines that a page shows: those of its fenced blocks without a language, without their comments."""
+    """The command lines in a page's fenced blocks that have no language, without comments."""
     blocks = [text for language, text in _FENCED.findall(page.read_text(encoding="utf-8")) if not language]
     lines = [line for block in blocks for line in block.splitlines() if line.strip()]
     return [shlex.join(shlex.split(line, comments=True)).replace("'|'", "|") for line in lines]
 
 
 def table(page: str, heading: str) -> list[list[str]]:
-    """The rows of the tables under a heading, without their heads: a list of cells each."""
+    """The rows of the tables under a heading, without the header rows. Each row is a list of cells."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     _, found, section = text.partition(f"\n## {heading}\n")
     assert found, f"{page} has no section {heading!r}"
@@ -33,5 +33,5 @@ def _lines(section: str) -> list[str]:
 
 
 def quoted(text: str) -> list[str]:
-    """What stands in backticks."""
+    """The texts in backticks."""
     return _CODE.findall(text)

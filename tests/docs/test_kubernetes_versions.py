@@ -1,4 +1,4 @@
-"""The versions of Kubernetes that are promised are those that CI builds and runs everything on."""
+"""The documentation promises exactly the range of Kubernetes versions that CI builds and tests on."""
 
 import re
 import shlex
@@ -79,7 +79,7 @@ def _program(folder: Path, name: str, script: str) -> None:
 
 
 def _build(tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    """`make kubernetes` with a cache and a `go` of the test's own."""
+    """Runs `make kubernetes` with the test's own cache and its own `go`."""
     path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
     environ = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path), "PATH": path}
     return subprocess.run(
@@ -109,11 +109,11 @@ def test_another_go_than_1_26_is_refused_in_one_line(tmp_path: Path, script: str
     first, second, *_ = done.stderr.splitlines()
     assert done.returncode != 0
     assert "missing in" in first
-    assert second.endswith(f"Go 1.26 is needed to build Kubernetes {NEWEST}, here is: {found}")
+    assert second.endswith(f"building Kubernetes {NEWEST} needs Go 1.26, but found: {found}")
 
 
 def test_go_builds_what_is_pinned_with_the_flags_that_stamp_the_version(tmp_path: Path) -> None:
-    """A `go` that writes down what it is asked, in place of what it would build."""
+    """Uses a fake `go` that records its arguments and writes a placeholder program."""
     asked = tmp_path / "asked"
     _program(
         tmp_path / "bin",

@@ -117,14 +117,14 @@ P = "eks.amazonaws.com/"
 
 @dataclass(frozen=True)
 class Warned:
-    """A pod that gets a warning, what its ServiceAccount is annotated with, and flags."""
+    """A pod that gets a warning, the annotations of its ServiceAccount, and flags."""
 
     pod: Object
     annotations: dict[str, str] = field(default_factory=lambda: {P + "role-arn": f"arn:aws:iam::{'1' * 12}:role/web"})
     flags: tuple[str, ...] = ()
 
 
-# For each warning that is documented, in order, a pod that gets it.
+# A pod for each documented warning, in the order of the documentation.
 WARNED: tuple[Warned, ...] = (
     Warned(setting(AWS_ACCESS_KEY_ID="x")),
     Warned(setting(AWS_PROFILE="x")),

@@ -56,7 +56,7 @@ END
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A folder where somebody would type the commands."""
+    """A folder in which a user would run the commands."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     return tmp_path
 
@@ -111,7 +111,7 @@ def test_replaying_with_a_clusters_service_accounts_as_shown_shows_what_is_injec
 
 @pytest.mark.parametrize("command", HELM_COMMANDS)
 def test_the_chart_is_there_and_takes_the_values_shown(command: str) -> None:
-    """Run they are on a whole cluster: tests/cluster_e2e."""
+    """tests/cluster_e2e runs these commands on a whole cluster."""
     helm_python = pytest.importorskip("helm_python", reason="the Helm SDK has no wheel for this platform")
     shown = helm_command(command)
 
@@ -148,7 +148,7 @@ def test_a_webhook_served_as_shown_can_be_asked_as_shown(command: str, tree: Pat
     environ = {
         "PIW_BIND_ADDRESS": "127.0.0.1",
         "PIW_METRICS_PORT": "0",
-        # So that all metrics are there.
+        # With this setting, the webhook exposes all of its metrics.
         "PIW_WATCH_CONTAINER_CREDENTIALS_CONFIG": "identities.json",
     }
     assert "--port 8443" in command

@@ -1,6 +1,6 @@
-"""The chart's test: pods that the API server only pretends to create come back with the role of their ServiceAccount.
+"""The chart's test: creates pods as a dry run, and checks that they get the role of their ServiceAccount.
 
-Runs in a pod, with Python alone. Exit code 0: both a plain pod and one that is labelled as needing its role got it.
+Runs in a pod and needs only Python. Exit code 0: a plain pod and a pod labelled as requiring its role both got it.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-# After an installation without --wait, the webhook may just be starting.
+# Seconds. After an installation without --wait, the webhook may still be starting.
 PATIENCE = 60.0
 PAUSE = 2.0
 
@@ -36,7 +36,7 @@ def pod(labels: dict[str, str]) -> dict[str, Any]:
 
 
 def created(wanted: dict[str, Any]) -> dict[str, Any]:
-    """What the API server would store. Raises OSError."""
+    """Creates the pod as a dry run; returns it as the API server would store it. Raises OSError."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     host = f"[{host}]" if ":" in host else host
     request = urllib.request.Request(
@@ -48,7 +48,7 @@ def created(wanted: dict[str, Any]) -> dict[str, Any]:
         },
     )
     context = ssl.create_default_context(cafile=str(CREDENTIALS / "ca.crt"))
-    # Kubernetes lets CAs lack extensions that Python 3.13 insists on.
+    # CAs of Kubernetes clusters may lack extensions that Python 3.13 requires by default.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     with urllib.request.urlopen(request, timeout=30, context=context) as answer:  # noqa: S310 - as above
         result: dict[str, Any] = json.load(answer)
@@ -56,12 +56,12 @@ def created(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def missing(stored: dict[str, Any]) -> str:
-    """What the pod lacks; empty where it lacks nothing."""
+    """Says what the pod lacks; empty if it lacks nothing."""
     container = stored["spec"]["containers"][0]
     variables = {variable["name"]: variable.get("value") for variable in container.get("env", [])}
     role = variables.get("AWS_ROLE_ARN")
     if role != os.environ["TEST_ROLE_ARN"]:
-        return f"AWS_ROLE_ARN is {role}"
+        return f"AWS_ROLE_ARN is {'not set' if role is None else role}"
     path = variables.get("AWS_WEB_IDENTITY_TOKEN_FILE")
     if not path:
         return "AWS_WEB_IDENTITY_TOKEN_FILE is not set"
@@ -74,7 +74,7 @@ def missing(stored: dict[str, Any]) -> str:
 
 
 def problem(labels: dict[str, str]) -> str:
-    """What is wrong with a pod of these labels; empty where nothing is."""
+    """Says what is wrong with a pod that has these labels; empty if nothing is."""
     try:
         return missing(created(pod(labels)))
     except urllib.error.HTTPError as error:
@@ -84,9 +84,9 @@ def problem(labels: dict[str, str]) -> str:
 
 
 def main() -> int:
-    """Tries until both pods are right or patience ends."""
+    """Tries until both pods get their role, or until the time limit; returns the exit code."""
     labels = json.loads(os.environ["TEST_POD_LABELS"])
-    # The one that must not start without its role first: the API server says what is wrong with it.
+    # The labelled pod comes first: if the API server cannot reach the webhook, its refusal says why.
     for kind, more in (("labelled", {os.environ["TEST_REQUIRE_LABEL"]: "true"}), ("plain", {})):
         deadline = time.monotonic() + PATIENCE / 2
         while wrong := problem({**labels, **more}):

@@ -3,23 +3,23 @@
 {{- $pki := .Values.pki -}}
 {{- $given := or $pki.cert $pki.key -}}
 {{- if gt (add (ternary 1 0 $pki.certManager.enabled) (ternary 0 1 (empty $pki.existingSecret)) (ternary 0 1 (empty $given))) 1 -}}
-{{- fail "pki: give one of certManager.enabled, existingSecret, and cert with key" -}}
+{{- fail "pki: set only one of certManager.enabled, existingSecret, and cert with key" -}}
 {{- end -}}
 {{- if $pki.certManager.enabled -}}
 {{- if and $pki.certManager.existingIssuer.enabled (empty $pki.certManager.existingIssuer.name) -}}
-{{- fail "pki.certManager.existingIssuer.name: which issuer?" -}}
+{{- fail "pki.certManager.existingIssuer.name: set the name of the issuer" -}}
 {{- end -}}
 cert-manager
 {{- else if $pki.existingSecret -}}
 existing-secret
 {{- else if $given -}}
 {{- if not (and $pki.cert $pki.key $pki.caBundle) -}}
-{{- fail "pki: cert, key and caBundle belong together" -}}
+{{- fail "pki: set all three of cert, key and caBundle" -}}
 {{- end -}}
 values
 {{- else -}}
 {{- if $pki.caBundle -}}
-{{- fail "pki.caBundle: whose certificate does it verify? Give existingSecret, or cert with key, too" -}}
+{{- fail "pki.caBundle: there is no certificate for it to verify; also set existingSecret, or cert and key" -}}
 {{- end -}}
 self-managed
 {{- end -}}
@@ -36,7 +36,7 @@ self-managed
 {{- $text := get (index . 0).Values.pki $key -}}
 {{- $encoded := contains "-----BEGIN " $text | ternary (b64enc $text) (regexReplaceAll "\\s" $text "") -}}
 {{- if not (contains "-----BEGIN " (b64dec $encoded)) -}}
-{{- fail (printf "pki.%s: neither PEM nor PEM in base64; --set-file reads it from a file" $key) -}}
+{{- fail (printf "pki.%s: neither PEM nor PEM in base64; use --set-file to read it from a file" $key) -}}
 {{- end -}}
 {{- $encoded -}}
 {{- end -}}
