@@ -76,6 +76,7 @@ def test_the_cache_is_shown_where_the_debugging_handlers_are_on(tmp_path: Path) 
         }
 
 
+@pytest.mark.only_ours("negotiates the protocol")
 @pytest.mark.parametrize(("offered", "agreed"), [(["h2", "http/1.1"], "http/1.1"), (["h2"], None)])
 def test_the_only_protocol_to_agree_on_is_http_1_1(
     webhook: WebhookProcess, offered: list[str], agreed: str | None

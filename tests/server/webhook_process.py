@@ -16,6 +16,9 @@ import httpx
 
 WITHIN = 30.0
 ANY_PORT = ("--bind-address=127.0.0.1", "--port=0", "--metrics-port=0")
+# What runs after `python -m`.
+OURS = ("webhook", "serve")
+STOCK_UVICORN = ("tests.server.stock_uvicorn",)
 SERVES = re.compile(r"serves: https port (\d+), metrics port (\d+)\D")
 
 MANIFESTS = """\
@@ -40,7 +43,9 @@ def wait_until(condition: Callable[[], bool], what: str, within: float = WITHIN)
 class WebhookProcess:
     """`python -m webhook serve` as it runs; `folder` holds its manifests, its certificate and its log."""
 
-    def __init__(self, folder: Path, flags: tuple[str, ...], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, flags: tuple[str, ...], environ: Mapping[str, str], program: tuple[str, ...] = OURS
+    ) -> None:
         self.folder = folder
         self.manifests = folder / "manifests.yaml"
         if not self.manifests.exists():
@@ -49,7 +54,7 @@ class WebhookProcess:
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "webhook", "serve", *ANY_PORT),
+                    *(sys.executable, "-m", *program, *ANY_PORT),
                     *(f"--service-accounts={self.manifests}", f"--ephemeral-certificate={folder}"),
                     *flags,
                 ],
@@ -114,9 +119,11 @@ def clean_environ() -> dict[str, str]:
 
 
 @contextmanager
-def serving(folder: Path, *flags: str, environ: Mapping[str, str] | None = None) -> Iterator[WebhookProcess]:
+def serving(
+    folder: Path, *flags: str, environ: Mapping[str, str] | None = None, program: tuple[str, ...] = OURS
+) -> Iterator[WebhookProcess]:
     """A webhook that serves; at the end it is stopped, if it was not already."""
-    webhook = WebhookProcess(folder, flags, environ or {})
+    webhook = WebhookProcess(folder, flags, environ or {}, program)
     try:
         webhook.wait_until_serves()
         yield webhook
