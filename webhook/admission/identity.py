@@ -125,21 +125,31 @@ def resolve(
         return Identity("container_credentials", "", audience, expiration, regional), warnings
 
     where = f"mapping {mapped.key}" if mapped else f"annotation {settings.own_prefix}{ROLE_ARN}"
-    if len(role_arn) > _MAX_ROLE_ARN or not _ROLE_ARN.fullmatch(role_arn):
+    if not _is_role_arn(role_arn):
         problem = f"{where}: {quoted(role_arn)} is no role ARN"
         if settings.invalid_role_arn == "skip":
             return NoIdentity("invalid_role_arn", problem), [f"nothing injected: {problem}"]
         warnings.append(f"injected as it is: {problem}")
     elif settings.aws_default_region:
-        here, there = partition_of(settings.aws_default_region), role_arn.split(":", 2)[1]
-        if here != there:
-            region = f"the region {settings.aws_default_region} is in {here}"
-            warnings.append(f"role of another partition: {where} has one of {there}, but {region}")
+        warnings += _of_another_partition(role_arn, where, settings)
 
     if annotations.get(AUDIENCE) == "" and not (mapped and mapped.audience):
         warnings.append(_ignored("ServiceAccount", AUDIENCE, "", "", settings))
     audience = (mapped.audience if mapped else None) or annotations.get(AUDIENCE) or settings.token_audience
     return Identity("sts_web_identity", role_arn, audience, expiration, regional), warnings
+
+
+def _is_role_arn(text: str) -> bool:
+    return len(text) <= _MAX_ROLE_ARN and _ROLE_ARN.fullmatch(text) is not None
+
+
+def _of_another_partition(role_arn: str, where: str, settings: Settings) -> list[str]:
+    """Warns if the region that we set and the role are in different AWS partitions."""
+    here, there = partition_of(settings.aws_default_region), role_arn.split(":", 2)[1]
+    if here == there:
+        return []
+    region = f"the region {settings.aws_default_region} is in {here}"
+    return [f"role of another partition: {where} has one of {there}, but {region}"]
 
 
 def unlike(kind: str, key: str, meant: str, settings: Settings) -> str:

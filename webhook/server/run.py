@@ -27,7 +27,7 @@ from webhook.manifests.file_watch import watch_files
 from webhook.server.app import metrics_application, webhook_application
 from webhook.server.certificates.client_ca import ClientCaFile
 from webhook.server.certificates.files import CertificateFiles
-from webhook.server.certificates.sources import certificate_of
+from webhook.server.certificates.sources import CertificateSource, certificate_of
 from webhook.server.debug_cache import debug_cache
 from webhook.server.http.limits import Limits
 from webhook.server.http.listener import Listener
@@ -76,45 +76,22 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
     async with AsyncExitStack() as stack:
         client = await _client(settings, stack)
         certificate = certificate_of(settings, client)
-        knowledge = await _knowledge(settings, admission, client, metrics, stack)
-        store = knowledge.store
-        endpoints = [
-            MutateEndpoint(store, knowledge.container_credentials, admission, metrics, path)
-            for path in (PATH, REQUIRE_PATH)
-        ]
-        address = settings.bind_address
-        webhook = Listener(
-            webhook_application(endpoints),
-            address=address,
-            port=settings.port,
-            tls=certificate.serving.outer,
-            handlers={endpoint.path.encode(): endpoint.answer for endpoint in endpoints},
-            on_refusal=partial(_count_refusal, metrics),
-        )
+        identities = await _identity_sources(settings, admission, client, metrics, stack)
+        webhook = _webhook_listener(settings, admission, certificate, identities, metrics)
         application = metrics_application(
             metrics,
-            lambda: "stopping" if stopping.asked else certificate.not_ready_reason() or knowledge.not_ready_reason(),
-            (lambda: debug_cache(store.accounts(), admission)) if settings.enable_debugging_handlers else None,
+            lambda: "stopping" if stopping.asked else certificate.not_ready_reason() or identities.not_ready_reason(),
+            (lambda: debug_cache(identities.store.accounts(), admission))
+            if settings.enable_debugging_handlers
+            else None,
         )
         monitoring = Listener(
-            application, address=address, port=settings.metrics_port, tls=None, limits=_MONITORING_LIMITS
+            application, address=settings.bind_address, port=settings.metrics_port, tls=None, limits=_MONITORING_LIMITS
         )
         gauges.add_listeners(metrics, {"https": webhook, "metrics": monitoring})
-        pauses = LoopPauses()
-        gauges.add_loop_pauses(metrics, pauses)
-        gauges.add_certificate(metrics, certificate)
-        checks = list(knowledge.checks)
-        if isinstance(certificate, CertificateFiles):
-            checks.append(certificate.check)
-        if settings.client_ca is not None:
-            client_ca = ClientCaFile(settings.client_ca, certificate.serving)
-            gauges.add_client_ca(metrics, client_ca)
-            checks.append(client_ca.check)
+        await _start_background(settings, certificate, identities, metrics, stack)
 
-        await stack.enter_async_context(running(pauses.run()))
-        await stack.enter_async_context(running(certificate.run()))
-        await stack.enter_async_context(running(watch_files(checks)))
-        # Both before either starts: where the metrics port is taken, the other listens already.
+        # Both before either starts: if the metrics port is taken, the other listens already.
         stack.push_async_callback(monitoring.stop, 1.0)
         stack.push_async_callback(webhook.stop, 0.0)
         ports = await webhook.start(), await monitoring.start()
@@ -131,6 +108,49 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
     logger.info("stopped")
 
 
+def _webhook_listener(
+    settings: ServerSettings,
+    admission: Settings,
+    certificate: CertificateSource,
+    identities: _IdentitySources,
+    metrics: Metrics,
+) -> Listener:
+    endpoints = [
+        MutateEndpoint(identities.store, identities.container_credentials, admission, metrics, path)
+        for path in (PATH, REQUIRE_PATH)
+    ]
+    return Listener(
+        webhook_application(endpoints),
+        address=settings.bind_address,
+        port=settings.port,
+        tls=certificate.serving.outer,
+        handlers={endpoint.path.encode(): endpoint.answer for endpoint in endpoints},
+        on_refusal=partial(_count_refusal, metrics),
+    )
+
+
+async def _start_background(
+    settings: ServerSettings,
+    certificate: CertificateSource,
+    identities: _IdentitySources,
+    metrics: Metrics,
+    stack: AsyncExitStack,
+) -> None:
+    """Starts what runs beside the listeners: the certificate, the watcher of files, and the watch over the loop."""
+    pauses = LoopPauses()
+    gauges.add_loop_pauses(metrics, pauses)
+    gauges.add_certificate(metrics, certificate)
+    checks = list(identities.checks)
+    if isinstance(certificate, CertificateFiles):
+        checks.append(certificate.check)
+    if settings.client_ca is not None:
+        client_ca = ClientCaFile(settings.client_ca, certificate.serving)
+        gauges.add_client_ca(metrics, client_ca)
+        checks.append(client_ca.check)
+    for work in (pauses.run(), certificate.run(), watch_files(checks)):
+        await stack.enter_async_context(running(work))
+
+
 def _count_refusal(metrics: Metrics, refusal: Refusal) -> None:
     """Counts a review that the listener refused."""
     path = refusal.path.decode("ascii")
@@ -138,7 +158,7 @@ def _count_refusal(metrics: Metrics, refusal: Refusal) -> None:
         metrics.answered(path, refusal.method, refusal.code, 0.0)
 
 
-async def _knowledge(
+async def _identity_sources(
     settings: ServerSettings,
     admission: Settings,
     client: KubernetesClient | None,

@@ -36,7 +36,6 @@ class Metrics:
         self._requests = Family("counter", "http_request_count", "Requests to /mutate.", (*labels, "code"))
         # Observed once for each answer: the Go webhook's two metrics and ours show it.
         self._seconds = Distribution(labels, _SECONDS_BOUNDS)
-        microseconds = "Time to answer requests to /mutate, in microseconds."
         self._pods = Family(
             "counter", "pod_identity_webhook_pod_count", "Pods that were given an identity.", ("method",)
         )
@@ -54,11 +53,26 @@ class Metrics:
             ("source", "result"),
         )
         self._lookup_seconds = Distribution(bounds=_SECONDS_BOUNDS)
+        self._metrics = self._exposed()
+        self._by_reason = {reason: self._decisions.sample(reason) for reason in REASONS}
+        self._by_method = {
+            method: self._pods.sample(method) for method in ("sts_web_identity", "container_credentials")
+        }
+        self._is_used = self._used.sample()
+        self._cached = self._lookups.sample("cache", "found")
+        self._live = {result: self._lookups.sample("live", result) for result in _LOOKUP_RESULTS}
+        self._by_request: dict[tuple[str, str, int], tuple[Sample, Observations]] = {}
+        self._waited = self._lookup_seconds.sample()
+        self._request("/mutate", "POST", 200)
+
+    def _exposed(self) -> list[Metric]:
+        """The metrics in the order of the page."""
+        microseconds = "Time to answer requests to /mutate, in microseconds."
         build = Family(
             "gauge", "pod_identity_webhook_build_info", "1, with what is running.", ("version", "python_version")
         )
         build.sample(__version__, platform.python_version()).value = 1
-        self._metrics: list[Metric] = [
+        return [
             self._requests,
             HistogramView(self._seconds, "http_request_latencies", microseconds, _GO_BOUNDS, factor=_MICROSECONDS),
             HistogramView(self._seconds, "http_request_duration_microseconds", microseconds, factor=_MICROSECONDS),
@@ -82,16 +96,6 @@ class Metrics:
             ),
             build,
         ]
-        self._by_reason = {reason: self._decisions.sample(reason) for reason in REASONS}
-        self._by_method = {
-            method: self._pods.sample(method) for method in ("sts_web_identity", "container_credentials")
-        }
-        self._is_used = self._used.sample()
-        self._cached = self._lookups.sample("cache", "found")
-        self._live = {result: self._lookups.sample("live", result) for result in _LOOKUP_RESULTS}
-        self._by_request: dict[tuple[str, str, int], tuple[Sample, Observations]] = {}
-        self._waited = self._lookup_seconds.sample()
-        self._request("/mutate", "POST", 200)
 
     def add(self, metric: Metric) -> None:
         """Exposes one more metric."""
