@@ -12,6 +12,12 @@ settings.load_profile("repeatable")
 _LEFT_OUT = pytest.StashKey[list[str]]()
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """What runs the tests that are coroutine functions: asyncio alone, which the webhook uses."""
+    return "asyncio"
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LEFT_OUT] = []
     config.addinivalue_line("markers", "needs(feature): left out on a Kubernetes without it, see tests/features.py")

@@ -63,24 +63,24 @@ def test_many_invalid_lines_are_reported_once() -> None:
     ],
     ids=["CA of no version", "leaf of no version", "beginnings", "bytes"],
 )
-def test_a_new_replica_repairs_a_damaged_secret_and_serves(data: dict[str, bytes]) -> None:
+async def test_a_new_replica_repairs_a_damaged_secret_and_serves(data: dict[str, bytes]) -> None:
     setting = Setting()
     setting.secrets.put(data, {ROTATE_LEAF_AFTER: "9999-12-31T23:59:59.5Z"})
     for _ in range(3):
-        setting.check(MINUTE)
+        await setting.check(MINUTE)
     assert setting.authority.problem == ""
     assert setting.authority.serving is not None
     assert setting.authority.is_trusted
 
 
-def test_a_bundle_with_a_certificate_without_a_valid_version_is_corrected() -> None:
+async def test_a_bundle_with_a_certificate_without_a_valid_version_is_corrected() -> None:
     setting = Setting()
-    setting.check()
+    await setting.check()
     right = setting.ca_bundle()
     stored = setting.bundles._configuration
     stored["webhooks"][0]["clientConfig"]["caBundle"] = b64encode(with_bad_version(CA.certificate)).decode()
     setting.bundles.put(stored)
-    setting.check(MINUTE)
+    await setting.check(MINUTE)
     assert setting.ca_bundle() == right
     assert setting.authority.problem == ""
 

@@ -1,6 +1,5 @@
 """The log tells whether we published a new caBundle or restored one that somebody else changed."""
 
-import asyncio
 import logging
 from datetime import timedelta
 
@@ -16,27 +15,24 @@ NEXT_CA = issue_ca(START, common_name="next CA").certificate
 PUT_RIGHT = "somebody else changed the caBundle; we restored it: 1 certificates"
 
 
-def test_the_log_distinguishes_a_new_bundle_from_a_restored_one(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_distinguishes_a_new_bundle_from_a_restored_one(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bundles, now = InMemoryBundleStore(configuration()), START
     writer, reader = (Publisher(bundles, SERVICE, lambda: now) for _ in range(2))
 
-    def publish(publisher: Publisher, bundle: bytes) -> list[str]:
-        async def run() -> None:
-            await publisher.publish(await publisher.look(), bundle)
-
+    async def publish(publisher: Publisher, bundle: bytes) -> list[str]:
         caplog.clear()
-        asyncio.run(run())
+        await publisher.publish(await publisher.look(), bundle)
         return [f"{record.levelname} {record.message}" for record in caplog.records]
 
-    assert publish(writer, CA) == ["INFO published the caBundle: 1 certificates"]
-    assert publish(reader, CA) == publish(writer, CA) == []
+    assert await publish(writer, CA) == ["INFO published the caBundle: 1 certificates"]
+    assert await publish(reader, CA) == await publish(writer, CA) == []
     bundles.put(configuration())
-    assert publish(reader, CA) == [f"WARNING {PUT_RIGHT}"], "who did not write it knows it too"
+    assert await publish(reader, CA) == [f"WARNING {PUT_RIGHT}"], "who did not write it knows it too"
     now += timedelta(minutes=1)
     bundles.put(configuration())
-    assert publish(writer, CA) == [f"WARNING {PUT_RIGHT}"]
+    assert await publish(writer, CA) == [f"WARNING {PUT_RIGHT}"]
     now += timedelta(minutes=1)
     bundles.put(configuration())
-    assert publish(writer, CA) == [f"WARNING {PUT_RIGHT}; this keeps happening, so the next repair waits 4 s"]
-    assert publish(writer, CA + NEXT_CA) == ["INFO published the caBundle: 2 certificates"]
+    assert await publish(writer, CA) == [f"WARNING {PUT_RIGHT}; it keeps happening, so the next time waits for 4 s"]
+    assert await publish(writer, CA + NEXT_CA) == ["INFO published the caBundle: 2 certificates"]

@@ -1,4 +1,3 @@
-import asyncio
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import timedelta
@@ -89,26 +88,22 @@ EVENTS: list[Callable[[Cluster], None]] = [
 
 
 @pytest.mark.parametrize(("replicas", "seed"), [(1, 1), (2, 2), (5, 3)])
-def test_for_ten_years_every_client_can_verify_every_served_leaf(replicas: int, seed: int) -> None:
-    async def walk() -> Cluster:
-        cluster = Cluster(replicas, seed)
+async def test_for_ten_years_every_client_can_verify_every_served_leaf(replicas: int, seed: int) -> None:
+    cluster = Cluster(replicas, seed)
+    await cluster.settle_down()
+    while cluster.now < START + TEN_YEARS:
+        due = cluster.next_due()
+        if cluster.rng.random() < 0.25:
+            cluster.skip_to(cluster.now + (due - cluster.now) * cluster.rng.random())
+            await cluster.advance(MINUTE)
+            await disturb(cluster)
+        else:
+            cluster.skip_to(due - MINUTE)
+            await cluster.advance(2 * MINUTE)
         await cluster.settle_down()
-        while cluster.now < START + TEN_YEARS:
-            due = cluster.next_due()
-            if cluster.rng.random() < 0.25:
-                cluster.skip_to(cluster.now + (due - cluster.now) * cluster.rng.random())
-                await cluster.advance(MINUTE)
-                await disturb(cluster)
-            else:
-                cluster.skip_to(due - MINUTE)
-                await cluster.advance(2 * MINUTE)
-            await cluster.settle_down()
-            assert len(cluster.served()) == 1
-            assert cluster.served() == {cluster.replicas[0].state.leaf}
-            assert all(one.in_sync for one in cluster.replicas)
-        return cluster
-
-    cluster = asyncio.run(walk())
+        assert len(cluster.served()) == 1
+        assert cluster.served() == {cluster.replicas[0].state.leaf}
+        assert all(one.in_sync for one in cluster.replicas)
     assert cluster.largest_bundle <= MOST_PREVIOUS + 2
     assert not sum(one.failures[what] for one in cluster.replicas for what in ("unexpected", "secret", "issue"))
 
@@ -127,18 +122,15 @@ async def disturb(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("event", [ca_requested, other_ca, other_ca_and_leaf])
-def test_a_replica_may_restart_at_any_time_while_a_ca_takes_over(event: Callable[[Cluster], None]) -> None:
-    async def rotate() -> None:
-        for seconds in range(0, 420, 30):
-            cluster = Cluster(2, seed=seconds)
-            await cluster.settle_down()
-            ca = cluster.replicas[0].state.ca
-            event(cluster)
-            await cluster.advance(timedelta(seconds=seconds))
-            cluster.restart(seconds % 2)
-            await cluster.settle_down()
-            await cluster.settle_down()
-            assert cluster.replicas[0].state.ca != ca
-            assert cluster.served() == {cluster.replicas[0].state.leaf}
-
-    asyncio.run(rotate())
+async def test_a_replica_may_restart_at_any_time_while_a_ca_takes_over(event: Callable[[Cluster], None]) -> None:
+    for seconds in range(0, 420, 30):
+        cluster = Cluster(2, seed=seconds)
+        await cluster.settle_down()
+        ca = cluster.replicas[0].state.ca
+        event(cluster)
+        await cluster.advance(timedelta(seconds=seconds))
+        cluster.restart(seconds % 2)
+        await cluster.settle_down()
+        await cluster.settle_down()
+        assert cluster.replicas[0].state.ca != ca
+        assert cluster.served() == {cluster.replicas[0].state.leaf}

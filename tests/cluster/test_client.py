@@ -154,7 +154,7 @@ async def in_pod(
         yield client, files / "token"
 
 
-def test_reads_the_pods_token_again_when_it_has_rotated(
+async def test_reads_the_pods_token_again_when_it_has_rotated(
     pki: Pki, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     class Later(datetime):
@@ -162,176 +162,146 @@ def test_reads_the_pods_token_again_when_it_has_rotated(
         def now(cls, tz: tzinfo | None = None) -> Self:
             return super().now(tz) + timedelta(seconds=61)
 
-    async def run() -> None:
-        server = ApiServer(every=answers)
-        async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, token):
-            await client.get(ACCOUNTS)
-            token.write_text("second\n")
-            await client.get(ACCOUNTS)
-            monkeypatch.setattr("kubernetes.aio.config.incluster_config.datetime.datetime", Later)
-            await client.get(ACCOUNTS)
-            assert [request.headers["authorization"] for request in server.requests] == [
-                "bearer first",
-                "bearer first",
-                "bearer second",
-            ]
-
-    asyncio.run(run())
+    server = ApiServer(every=answers)
+    async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, token):
+        await client.get(ACCOUNTS)
+        token.write_text("second\n")
+        await client.get(ACCOUNTS)
+        monkeypatch.setattr("kubernetes.aio.config.incluster_config.datetime.datetime", Later)
+        await client.get(ACCOUNTS)
+        assert [request.headers["authorization"] for request in server.requests] == [
+            "bearer first",
+            "bearer first",
+            "bearer second",
+        ]
 
 
-def test_a_refused_token_is_read_again_and_the_request_sent_again(
+async def test_a_refused_token_is_read_again_and_the_request_sent_again(
     pki: Pki, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     async def by_token(request: Request, answer: Answer) -> None:
         good = request.headers["authorization"] == "bearer second"
         await (answers if good else fails(401, "Unauthorized"))(request, answer)
 
-    async def run() -> None:
-        server = ApiServer(every=by_token)
-        async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, token):
-            client._loaded_at -= 60
-            token.write_text("second")
-            await asyncio.gather(*(client.get(ACCOUNTS) for _ in range(5)))
-            token.write_text("third")
-            await client.get(ACCOUNTS)
-            assert {request.headers["authorization"] for request in server.requests} == {
-                "bearer first",
-                "bearer second",
-            }
-
-    asyncio.run(run())
+    server = ApiServer(every=by_token)
+    async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, token):
+        client._loaded_at -= 60
+        token.write_text("second")
+        await asyncio.gather(*(client.get(ACCOUNTS) for _ in range(5)))
+        token.write_text("third")
+        await client.get(ACCOUNTS)
+        assert {request.headers["authorization"] for request in server.requests} == {
+            "bearer first",
+            "bearer second",
+        }
 
 
-def test_a_token_that_stays_refused_is_not_read_at_each_request(
+async def test_a_token_that_stays_refused_is_not_read_at_each_request(
     pki: Pki, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    async def run() -> None:
-        server = ApiServer(every=fails(401, "Unauthorized"))
-        async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, _):
-            client._loaded_at -= 60
-            for _ in range(3):
-                with pytest.raises(ApiError, match="the API server refuses our credentials") as caught:
-                    await client.get(ACCOUNTS)
-                assert caught.value.status == 401
-            assert len(server.requests) == 4
-
-    asyncio.run(run())
+    server = ApiServer(every=fails(401, "Unauthorized"))
+    async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, _):
+        client._loaded_at -= 60
+        for _ in range(3):
+            with pytest.raises(ApiError, match="the API server does not know our credentials") as caught:
+                await client.get(ACCOUNTS)
+            assert caught.value.status == 401
+        assert len(server.requests) == 4
 
 
-def test_a_pod_without_its_token_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_a_pod_without_its_token_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
 
-    async def run() -> None:
-        with pytest.raises(ClusterConfigError, match=r"cannot be read: .* \(is automountServiceAccountToken false\?\)"):
-            async with KubernetesClient(AccessSettings(in_cluster_files=tmp_path)):
-                pass
-
-    asyncio.run(run())
+    with pytest.raises(ClusterConfigError, match=r"cannot be read: .* \(is automountServiceAccountToken false\?\)"):
+        async with KubernetesClient(AccessSettings(in_cluster_files=tmp_path)):
+            pass
 
 
-def test_uses_the_client_certificate_from_kubeconfig(pki: Pki, tmp_path: Path) -> None:
-    async def run() -> None:
-        server = ApiServer(every=answers)
-        async with server.running(pki.context(asks_for_certificates=True)):
-            for user in (
-                {"client-certificate": str(pki.client[0]), "client-key": str(pki.client[1])},
-                {
-                    "client-certificate-data": base64.b64encode(pki.client[0].read_bytes()).decode(),
-                    "client-key-data": base64.b64encode(pki.client[1].read_bytes()).decode(),
-                },
-            ):
-                path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
-                async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
-                    await client.get(ACCOUNTS)
-        for request in server.requests:
-            assert request.subject == ((("commonName", "client"),),)
-            assert "authorization" not in request.headers
-        assert len(server.requests) == 2
-
-    asyncio.run(run())
+async def test_uses_the_client_certificate_from_kubeconfig(pki: Pki, tmp_path: Path) -> None:
+    server = ApiServer(every=answers)
+    async with server.running(pki.context(asks_for_certificates=True)):
+        for user in (
+            {"client-certificate": str(pki.client[0]), "client-key": str(pki.client[1])},
+            {
+                "client-certificate-data": base64.b64encode(pki.client[0].read_bytes()).decode(),
+                "client-key-data": base64.b64encode(pki.client[1].read_bytes()).decode(),
+            },
+        ):
+            path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
+            async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+                await client.get(ACCOUNTS)
+    for request in server.requests:
+        assert request.subject == ((("commonName", "client"),),)
+        assert "authorization" not in request.headers
+    assert len(server.requests) == 2
 
 
-def test_uses_a_renewed_client_certificate_once_the_old_one_is_refused(pki: Pki, tmp_path: Path) -> None:
+async def test_uses_a_renewed_client_certificate_once_the_old_one_is_refused(pki: Pki, tmp_path: Path) -> None:
     async def only_server(request: Request, answer: Answer) -> None:
         renewed = request.subject == ((("commonName", "server"),),)
         await (answers if renewed else fails(401, "Unauthorized"))(request, answer)
 
-    async def run() -> None:
-        server = ApiServer(every=only_server)
-        async with server.running(pki.context(asks_for_certificates=True)):
-            user = {"client-certificate": str(pki.client[0]), "client-key": str(pki.client[1])}
-            path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
-            async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
-                client._loaded_at -= 60
-                for old, new in zip(pki.client, pki.server, strict=True):
-                    old.write_bytes(new.read_bytes())
-                await client.get(ACCOUNTS)
-        assert [request.subject[0][0][1] for request in server.requests] == ["client", "server"]
-
-    asyncio.run(run())
+    server = ApiServer(every=only_server)
+    async with server.running(pki.context(asks_for_certificates=True)):
+        user = {"client-certificate": str(pki.client[0]), "client-key": str(pki.client[1])}
+        path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
+        async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+            client._loaded_at -= 60
+            for old, new in zip(pki.client, pki.server, strict=True):
+                old.write_bytes(new.read_bytes())
+            await client.get(ACCOUNTS)
+    assert [request.subject[0][0][1] for request in server.requests] == ["client", "server"]
 
 
-def test_asks_the_exec_plugin_again_before_its_token_ends(pki: Pki, tmp_path: Path) -> None:
-    async def run() -> None:
-        server = ApiServer(every=answers)
-        ends = (datetime.now(UTC) + timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        user = plugin(tmp_path, {"token": "tCOUNT", "expirationTimestamp": ends})
-        async with server.running(pki.context()):
-            path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
-            async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
-                await client.get(ACCOUNTS)
-                client._loaded_at -= 60
-                await client.get(ACCOUNTS)
-                await client.get(ACCOUNTS)
-        tokens = [request.headers["authorization"] for request in server.requests]
-        assert tokens == ["Bearer t1", "Bearer t2", "Bearer t2"]
-
-    asyncio.run(run())
+async def test_asks_the_exec_plugin_again_before_its_token_ends(pki: Pki, tmp_path: Path) -> None:
+    server = ApiServer(every=answers)
+    ends = (datetime.now(UTC) + timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    user = plugin(tmp_path, {"token": "tCOUNT", "expirationTimestamp": ends})
+    async with server.running(pki.context()):
+        path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
+        async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+            await client.get(ACCOUNTS)
+            client._loaded_at -= 60
+            await client.get(ACCOUNTS)
+            await client.get(ACCOUNTS)
+    tokens = [request.headers["authorization"] for request in server.requests]
+    assert tokens == ["Bearer t1", "Bearer t2", "Bearer t2"]
 
 
-def test_takes_a_certificate_from_an_exec_plugin(pki: Pki, tmp_path: Path) -> None:
-    async def run() -> None:
-        server = ApiServer(every=answers)
-        user = plugin(
-            tmp_path,
-            {"clientCertificateData": pki.client[0].read_text(), "clientKeyData": pki.client[1].read_text()},
-        )
-        async with server.running(pki.context(asks_for_certificates=True)):
-            path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
-            async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
-                await client.get(ACCOUNTS)
-        assert server.requests[0].subject == ((("commonName", "client"),),)
-
-    asyncio.run(run())
+async def test_takes_a_certificate_from_an_exec_plugin(pki: Pki, tmp_path: Path) -> None:
+    server = ApiServer(every=answers)
+    user = plugin(
+        tmp_path,
+        {"clientCertificateData": pki.client[0].read_text(), "clientKeyData": pki.client[1].read_text()},
+    )
+    async with server.running(pki.context(asks_for_certificates=True)):
+        path = kubeconfig(tmp_path / "config", server.url, pki.ca, user)
+        async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+            await client.get(ACCOUNTS)
+    assert server.requests[0].subject == ((("commonName", "client"),),)
 
 
-def test_an_exec_plugin_that_fails_is_reported(pki: Pki, tmp_path: Path) -> None:
-    async def run() -> None:
-        user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/nowhere/plugin"}}
-        path = kubeconfig(tmp_path / "config", "https://127.0.0.1:1", pki.ca, user)
-        with pytest.raises(ClusterConfigError, match="the exec plugin of user 'u' gave no credentials"):
-            async with KubernetesClient(AccessSettings(kubeconfig=path)):
-                pass
-
-    asyncio.run(run())
+async def test_an_exec_plugin_that_fails_is_reported(pki: Pki, tmp_path: Path) -> None:
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/nowhere/plugin"}}
+    path = kubeconfig(tmp_path / "config", "https://127.0.0.1:1", pki.ca, user)
+    with pytest.raises(ClusterConfigError, match="the exec plugin of user 'u' gave no credentials"):
+        async with KubernetesClient(AccessSettings(kubeconfig=path)):
+            pass
 
 
-def test_uses_the_given_context_and_prefers_the_given_url(
+async def test_uses_the_given_context_and_prefers_the_given_url(
     pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def run() -> None:
-        server = ApiServer(every=answers)
-        async with server.running(pki.context()):
-            path = kubeconfig(tmp_path / "config", "https://192.0.2.1:1", pki.ca, {"token": "t"})
-            monkeypatch.setenv("KUBECONFIG", path)
-            for context in ("", "two"):
-                async with KubernetesClient(AccessSettings(context=context, kube_api=server.url)) as client:
-                    await client.get(ACCOUNTS)
-        tokens = [request.headers["authorization"] for request in server.requests]
-        assert tokens == ["Bearer t", "Bearer of-another"]
-
-    asyncio.run(run())
+    server = ApiServer(every=answers)
+    async with server.running(pki.context()):
+        path = kubeconfig(tmp_path / "config", "https://192.0.2.1:1", pki.ca, {"token": "t"})
+        monkeypatch.setenv("KUBECONFIG", path)
+        for context in ("", "two"):
+            async with KubernetesClient(AccessSettings(context=context, kube_api=server.url)) as client:
+                await client.get(ACCOUNTS)
+    tokens = [request.headers["authorization"] for request in server.requests]
+    assert tokens == ["Bearer t", "Bearer of-another"]
 
 
 @pytest.mark.parametrize(
@@ -344,141 +314,120 @@ def test_uses_the_given_context_and_prefers_the_given_url(
         ('{"current-context": "x", "contexts": [], "clusters": [], "users": []}', "nowhere", "with name nowhere"),
     ],
 )
-def test_a_kubeconfig_that_cannot_be_used_is_named(
+async def test_a_kubeconfig_that_cannot_be_used_is_named(
     tmp_path: Path, content: str | None, context: str, problem: str
 ) -> None:
     path = tmp_path / "config"
     if content is not None:
         path.write_text(content)
 
-    async def run() -> None:
-        with pytest.raises(ClusterConfigError, match=f"^{re.escape(str(path))}: .*{problem}"):
-            async with KubernetesClient(AccessSettings(kubeconfig=str(path), context=context)):
-                pass
-
-    asyncio.run(run())
+    with pytest.raises(ClusterConfigError, match=f"^{re.escape(str(path))}: .*{problem}"):
+        async with KubernetesClient(AccessSettings(kubeconfig=str(path), context=context)):
+            pass
 
 
-def test_without_any_configuration_says_what_to_set() -> None:
-    async def run() -> None:
-        with pytest.raises(ClusterConfigError, match="we do not run in a pod, so set --kubeconfig or KUBECONFIG"):
-            async with KubernetesClient(AccessSettings()):
-                pass
-
-    asyncio.run(run())
+async def test_without_any_configuration_says_what_to_set() -> None:
+    with pytest.raises(ClusterConfigError, match="this is no pod, so give --kubeconfig or set KUBECONFIG"):
+        async with KubernetesClient(AccessSettings()):
+            pass
 
 
-def test_a_server_with_another_ca_is_refused(pki: Pki, tmp_path: Path) -> None:
+async def test_a_server_with_another_ca_is_refused(pki: Pki, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Pki(tmp_path / "other")
 
-    async def run() -> None:
-        server = ApiServer(every=answers)
-        async with server.running(other.context()):
-            path = kubeconfig(tmp_path / "config", server.url, pki.ca, {"token": "secret"})
-            async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
-                with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
-                    await client.get(ACCOUNTS)
-        assert server.requests == []
-
-    asyncio.run(run())
+    server = ApiServer(every=answers)
+    async with server.running(other.context()):
+        path = kubeconfig(tmp_path / "config", server.url, pki.ca, {"token": "secret"})
+        async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+            with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+                await client.get(ACCOUNTS)
+    assert server.requests == []
 
 
-def test_an_error_gives_the_reason_of_the_server() -> None:
-    async def run() -> None:
-        server = ApiServer(
-            [
-                fails(404, "NotFound"),
-                fails(410, "Expired"),
-                fails(429, "TooManyRequests", {"Retry-After": "3"}),
-                fails(403, "Forbidden"),
-                lambda _request, answer: answer.json(502, "<html>"),
-            ]
-        )
-        async with server.running(), client_of(server) as client:
-            errors = []
-            for _ in server.steps:
-                with pytest.raises(ApiError) as caught:
-                    await client.get(Resource("secrets", "eks", "tls"))
-                errors.append(caught.value)
-        assert [(error.status, error.reason, error.retry_after) for error in errors] == [
-            (404, "NotFound", 0),
-            (410, "Expired", 0),
-            (429, "TooManyRequests", 3),
-            (403, "Forbidden", 0),
-            (502, "X", 0),
+async def test_an_error_gives_the_reason_of_the_server() -> None:
+    server = ApiServer(
+        [
+            fails(404, "NotFound"),
+            fails(410, "Expired"),
+            fails(429, "TooManyRequests", {"Retry-After": "3"}),
+            fails(403, "Forbidden"),
+            lambda _request, answer: answer.json(502, "<html>"),
         ]
-        assert isinstance(errors[1], Expired)
-        assert str(errors[0]) == "get secrets tls in namespace eks: 404: no"
-        assert str(errors[3]) == (
-            'get secrets tls in namespace eks: 403: no (grant apiGroups: [""], resources: ["secrets"], verbs: ["get"], '
-            'resourceNames: ["tls"] in a Role in namespace eks)'
-        )
+    )
+    async with server.running(), client_of(server) as client:
+        errors = []
+        for _ in server.steps:
+            with pytest.raises(ApiError) as caught:
+                await client.get(Resource("secrets", "eks", "tls"))
+            errors.append(caught.value)
+    assert [(error.status, error.reason, error.retry_after) for error in errors] == [
+        (404, "NotFound", 0),
+        (410, "Expired", 0),
+        (429, "TooManyRequests", 3),
+        (403, "Forbidden", 0),
+        (502, "X", 0),
+    ]
+    assert isinstance(errors[1], Expired)
+    assert str(errors[0]) == "get secrets tls in namespace eks: 404: no"
+    assert str(errors[3]) == (
+        'get secrets tls in namespace eks: 403: no (grant apiGroups: [""], resources: ["secrets"], verbs: ["get"], '
+        'resourceNames: ["tls"] in a Role in namespace eks)'
+    )
 
-    asyncio.run(run())
 
-
-def test_an_answer_that_is_too_large_is_refused_and_the_client_keeps_working() -> None:
+async def test_an_answer_that_is_too_large_is_refused_and_the_client_keeps_working() -> None:
     async def floods(_request: Request, answer: Answer) -> None:
         await answer.watch()
         while True:
             await answer.raw(b"x" * 65536)
 
-    async def run() -> None:
-        server = ApiServer([floods, answers, floods])
-        async with server.running(), client_of(server) as client:
-            with pytest.raises(TooLarge, match=r"^list serviceaccounts: the answer is larger than 100000 bytes$"):
-                await client.get(ACCOUNTS, max_bytes=100_000)
-            assert await client.get(ACCOUNTS)
-            with pytest.raises(TooLarge, match=r"^create serviceaccounts: the answer is larger than 20971520 bytes$"):
-                await client.write("create", ACCOUNTS, {})
-
-    asyncio.run(run())
+    server = ApiServer([floods, answers, floods])
+    async with server.running(), client_of(server) as client:
+        with pytest.raises(TooLarge, match=r"^list serviceaccounts: the answer is larger than 100000 bytes$"):
+            await client.get(ACCOUNTS, max_bytes=100_000)
+        assert await client.get(ACCOUNTS)
+        with pytest.raises(TooLarge, match=r"^create serviceaccounts: the answer is larger than 20971520 bytes$"):
+            await client.write("create", ACCOUNTS, {})
 
 
-def test_only_two_large_bodies_are_read_at_a_time_and_small_ones_do_not_wait_for_them() -> None:
+async def test_only_two_large_bodies_are_read_at_a_time_and_small_ones_do_not_wait_for_them() -> None:
     async def stalls(_request: Request, answer: Answer) -> None:
         await answer.watch()
         await answer.raw(b"x" * 1_100_000)
         await hang(_request, answer)
 
-    async def run() -> None:
-        large = {"x": "x" * 1_100_000}
+    large = {"x": "x" * 1_100_000}
 
-        async def answers_large(_request: Request, answer: Answer) -> None:
-            await answer.json(200, large)
+    async def answers_large(_request: Request, answer: Answer) -> None:
+        await answer.json(200, large)
 
-        server = ApiServer([stalls, stalls, answers_large], every=None)
-        server.steps += [answers] * 20
-        async with server.running(), client_of(server) as client:
-            stalled = []
-            for count in (1, 2):
-                stalled.append(asyncio.create_task(client.get(ACCOUNTS)))
-                await server.wait_for_requests(count)
-            third = asyncio.create_task(client.get(ACCOUNTS))
-            await server.wait_for_requests(3)
-            for _ in range(20):
-                await client.get(ACCOUNTS)
-            assert not third.done()
-            stalled[0].cancel()
-            assert json.loads(await third) == large
-            stalled[1].cancel()
-            await asyncio.gather(*stalled, return_exceptions=True)
-
-    asyncio.run(run())
+    server = ApiServer([stalls, stalls, answers_large], every=None)
+    server.steps += [answers] * 20
+    async with server.running(), client_of(server) as client:
+        stalled = []
+        for count in (1, 2):
+            stalled.append(asyncio.create_task(client.get(ACCOUNTS)))
+            await server.wait_for_requests(count)
+        third = asyncio.create_task(client.get(ACCOUNTS))
+        await server.wait_for_requests(3)
+        for _ in range(20):
+            await client.get(ACCOUNTS)
+        assert not third.done()
+        stalled[0].cancel()
+        assert json.loads(await third) == large
+        stalled[1].cancel()
+        await asyncio.gather(*stalled, return_exceptions=True)
 
 
-def test_a_server_that_hangs_or_is_away_is_unreachable() -> None:
-    async def run() -> None:
-        server = ApiServer(every=hang)
-        async with server.running(), client_of(server) as client:
-            with pytest.raises(TimedOut, match="does not answer in time"):
-                await client.get(ACCOUNTS, seconds=0.05)
-        async with client_of(server) as client:
-            with pytest.raises(Unreachable, match=r"cannot be reached: .*Connect"):
-                await client.get(ACCOUNTS)
-
-    asyncio.run(run())
+async def test_a_server_that_hangs_or_is_away_is_unreachable() -> None:
+    server = ApiServer(every=hang)
+    async with server.running(), client_of(server) as client:
+        with pytest.raises(TimedOut, match="does not answer in time"):
+            await client.get(ACCOUNTS, seconds=0.05)
+    async with client_of(server) as client:
+        with pytest.raises(Unreachable, match=r"cannot be reached: .*Connect"):
+            await client.get(ACCOUNTS)
 
 
 @pytest.mark.parametrize(
@@ -506,21 +455,20 @@ def test_paths_and_rules_of_named_groups() -> None:
     )
 
 
-def test_no_secret_gets_into_the_log_or_a_repr(pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_secret_gets_into_the_log_or_a_repr(
+    pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
 
-    async def run() -> None:
-        server = ApiServer([answers, fails(401, "Unauthorized"), fails(403, "Forbidden")])
-        async with server.running(pki.context()):
-            path = kubeconfig(tmp_path / "config", server.url, pki.ca, {"token": "t0p-secret"})
-            async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
-                await client.get(ACCOUNTS)
-                texts = [repr(client), repr(client._access), repr(vars(client))]
-                for _ in range(2):
-                    with pytest.raises(ApiError) as caught:
-                        await client.get(ACCOUNTS)
-                    texts.append(repr(caught.value))
-        assert server.requests[0].headers["authorization"] == "Bearer t0p-secret"
-        assert "t0p-secret" not in "".join(texts) + caplog.text
-
-    asyncio.run(run())
+    server = ApiServer([answers, fails(401, "Unauthorized"), fails(403, "Forbidden")])
+    async with server.running(pki.context()):
+        path = kubeconfig(tmp_path / "config", server.url, pki.ca, {"token": "t0p-secret"})
+        async with KubernetesClient(AccessSettings(kubeconfig=path)) as client:
+            await client.get(ACCOUNTS)
+            texts = [repr(client), repr(client._access), repr(vars(client))]
+            for _ in range(2):
+                with pytest.raises(ApiError) as caught:
+                    await client.get(ACCOUNTS)
+                texts.append(repr(caught.value))
+    assert server.requests[0].headers["authorization"] == "Bearer t0p-secret"
+    assert "t0p-secret" not in "".join(texts) + caplog.text

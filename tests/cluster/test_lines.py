@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
@@ -19,26 +18,29 @@ async def chunks_of(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-def lines_of(pieces: Iterable[bytes], most: int = MOST) -> list[bytes | LongLine]:
-    async def run() -> list[bytes | LongLine]:
-        return [line async for line in lines(chunks_of(pieces), most)]
-
-    return asyncio.run(run())
+async def lines_of(pieces: Iterable[bytes], most: int = MOST) -> list[bytes | LongLine]:
+    return [line async for line in lines(chunks_of(pieces), most)]
 
 
-def long_line(text: bytes) -> LongLine:
-    (line,) = lines_of([text, b"\n"])
+async def long_line(text: bytes) -> LongLine:
+    (line,) = await lines_of([text, b"\n"])
     assert isinstance(line, LongLine)
     return line
 
 
-@given(st.lists(st.binary(max_size=3 * MOST).map(lambda text: text.replace(b"\n", b"x"))), st.data())
-def test_the_lines_are_the_same_however_they_are_cut(texts: list[bytes], data: st.DataObject) -> None:
+@st.composite
+def texts_in_pieces(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
+    texts = draw(st.lists(st.binary(max_size=3 * MOST).map(lambda text: text.replace(b"\n", b"x"))))
     stream = b"".join(text + b"\n" for text in texts)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)))))
-    pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    found = lines_of(pieces)
-    # How much of a long line's start is kept depends on the chunks.
+    cuts = sorted(draw(st.lists(st.integers(0, len(stream)))))
+    return texts, [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+
+
+@given(texts_in_pieces())
+async def test_the_lines_are_the_same_however_they_are_cut(cut: tuple[list[bytes], list[bytes]]) -> None:
+    texts, pieces = cut
+    found = await lines_of(pieces)
+    # Of a long one as much of its start is kept as had come by then.
     assert [line.size if isinstance(line, LongLine) else line for line in found] == [
         len(text) if len(text) > MOST else text for text in texts if text
     ]
@@ -47,34 +49,34 @@ def test_the_lines_are_the_same_however_they_are_cut(texts: list[bytes], data: s
     assert all(text.startswith(head) and head for text, head in zip(long, heads, strict=True))
 
 
-def test_of_a_long_line_only_its_start_is_kept() -> None:
-    (line,) = lines_of([b"x" * 1000] * 1000 + [b"\n"])
+async def test_of_a_long_line_only_its_start_is_kept() -> None:
+    (line,) = await lines_of([b"x" * 1000] * 1000 + [b"\n"])
     assert line == LongLine(b"x" * 1000, 1_000_000)
-    (line,) = lines_of([b"x" * 1_000_000, b"\n"])
+    (line,) = await lines_of([b"x" * 1_000_000, b"\n"])
     assert line == LongLine(b"x" * 4096, 1_000_000)
 
 
-def test_a_line_that_is_cut_off_is_no_line() -> None:
+async def test_a_line_that_is_cut_off_is_no_line() -> None:
     with pytest.raises(Unreachable, match="a watch ended in the middle of a line"):
-        lines_of([b"a\nb"])
+        await lines_of([b"a\nb"])
 
 
-def test_a_line_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_line_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_PASSED_OVER", 1000)
     with pytest.raises(MalformedAnswer, match="a line of a watch is longer than 1000 bytes"):
-        lines_of([b"x" * 100] * 11)
+        await lines_of([b"x" * 100] * 11)
 
 
 FILLER = "<" * 5000
 
 
 @pytest.mark.parametrize("kind", ["ADDED", "MODIFIED", "DELETED"])
-def test_a_long_line_identifies_its_object(kind: str) -> None:
+async def test_a_long_line_identifies_its_object(kind: str) -> None:
     item = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"} | meta("app", "12", FILLER)
-    assert long_line(encoded(event(kind, item))).event() == (kind, ObjectMeta("app", "apps", "12"))
+    assert (await long_line(encoded(event(kind, item)))).event() == (kind, ObjectMeta("app", "apps", "12"))
 
 
-def test_text_by_an_author_is_not_taken_for_the_name() -> None:
+async def test_text_by_an_author_is_not_taken_for_the_name() -> None:
     deceit = '},"metadata":{"name":"victim","namespace":"kube-system","resourceVersion":"1"'
     metadata = {
         "name": "app",
@@ -86,7 +88,9 @@ def test_text_by_an_author_is_not_taken_for_the_name() -> None:
         "annotations": {"name": "victim", "namespace": "victim", "resourceVersion": "13", "x": deceit + FILLER},
         "ownerReferences": [{"apiVersion": "v1", "kind": deceit, "name": "victim", "resourceVersion": "14"}],
     }
-    assert long_line(encoded(event("ADDED", {"metadata": metadata}))).event().meta == ObjectMeta("app", "apps", "12")
+    assert (await long_line(encoded(event("ADDED", {"metadata": metadata})))).event().meta == ObjectMeta(
+        "app", "apps", "12"
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,8 +104,8 @@ def test_text_by_an_author_is_not_taken_for_the_name() -> None:
         encoded(bookmark("1" * 5000)),
     ],
 )
-def test_a_long_line_that_does_not_identify_its_object_is_malformed(text: bytes) -> None:
+async def test_a_long_line_that_does_not_identify_its_object_is_malformed(text: bytes) -> None:
     with pytest.raises(
         MalformedAnswer, match=rf"a line of a watch has {len(text)} bytes and does not start with a nam"
     ):
-        long_line(text).event()
+        (await long_line(text)).event()

@@ -1,6 +1,5 @@
 """Lists with objects of any size that a tenant can create."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,68 +52,64 @@ class Paged:
         items = [meta(f"a{number}", role=self.roles[number]) for number in range(start, end)]
         await answer.json(200, page(*items, version="77", token=str(end) if end < len(self.roles) else ""))
 
-    def read(self, limit: int) -> tuple[str, list[str]]:
-        """Reads a list; returns its version and names."""
-
-        async def run() -> tuple[str, list[str]]:
-            listed = Listed()
-            async with self.server.running(), client_of(self.server) as client:
-                return await PageReader(client, ACCOUNTS).read_into(listed, limit), listed.names
-
-        return asyncio.run(run())
+    async def read(self, limit: int) -> tuple[str, list[str]]:
+        """The version and the names of a list."""
+        listed = Listed()
+        async with self.server.running(), client_of(self.server) as client:
+            return await PageReader(client, ACCOUNTS).read_into(listed, limit), listed.names
 
 
 def names(count: int) -> list[str]:
     return [f"a{number}" for number in range(count)]
 
 
-def test_a_page_that_is_too_large_is_requested_with_fewer_objects_until_they_are_small_again(
+async def test_a_page_that_is_too_large_is_requested_with_fewer_objects_until_they_are_small_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pages, "_MAX_PAGE", 4000)
     paged = Paged(*[SMALL] * 16, *[LARGE] * 3, *[SMALL] * 29)
-    # Each has about 1,300 bytes: a page with three is too large, and a page with one is too large for a higher limit.
-    assert paged.read(16) == ("77", names(16) + [f"apps/a{number}: 1316" for number in (16, 17, 18)] + names(48)[19:])
+    # 1,300 bytes each: three of them are too much, and one is too much to ask for more at a time.
+    assert await paged.read(16) == (
+        "77",
+        names(16) + [f"apps/a{number}: 1316" for number in (16, 17, 18)] + names(48)[19:],
+    )
     assert paged.limits == [16, 16, 2, 2, 2, 4, 8, 16]
 
 
-def test_an_object_that_is_larger_than_a_page_is_skipped_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_object_that_is_larger_than_a_page_is_skipped_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "_MAX_PAGE", 4000)
     paged = Paged(SMALL, HUGE, SMALL)
-    assert paged.read(8) == ("77", ["a0", "apps/a1: 12115", "a2"])
+    assert await paged.read(8) == ("77", ["a0", "apps/a1: 12115", "a2"])
     assert paged.limits == [8, 1, 2, 1, 1]
 
 
-def test_an_object_that_is_larger_than_any_real_one_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_object_that_is_larger_than_any_real_one_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "_MAX_PAGE", 4000)
     monkeypatch.setattr(pages, "MAX_BODY", 5000)
     paged = Paged(HUGE)
     with pytest.raises(TooLarge, match="list serviceaccounts: the answer is larger than 5000 bytes"):
-        paged.read(8)
+        await paged.read(8)
 
 
-def test_a_page_that_takes_too_long_is_requested_with_fewer_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_that_takes_too_long_is_requested_with_fewer_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "_SECONDS", 0.5)
     paged = Paged(*[SMALL] * 3, slow_from=9)
-    assert paged.read(64) == ("77", names(3))
+    assert await paged.read(64) == ("77", names(3))
     assert paged.limits == [64, 8]
 
 
-def test_an_api_server_that_hangs_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_api_server_that_hangs_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "_SECONDS", 0.05)
     with pytest.raises(TimedOut):
-        Paged(SMALL, slow_from=1).read(8)
+        await Paged(SMALL, slow_from=1).read(8)
 
 
-def test_an_empty_list_is_complete() -> None:
-    async def run() -> None:
-        async def null(_request: Request, answer: Answer) -> None:
-            body: dict[str, Any] = {"metadata": {"resourceVersion": "5"}, "items": None}
-            await answer.json(200, body)
+async def test_an_empty_list_is_complete() -> None:
+    async def null(_request: Request, answer: Answer) -> None:
+        body: dict[str, Any] = {"metadata": {"resourceVersion": "5"}, "items": None}
+        await answer.json(200, body)
 
-        server, listed = ApiServer([null]), Listed()
-        async with server.running(), client_of(server) as client:
-            assert await PageReader(client, ACCOUNTS).read_into(listed, 8) == "5"
-        assert listed.names == []
-
-    asyncio.run(run())
+    server, listed = ApiServer([null]), Listed()
+    async with server.running(), client_of(server) as client:
+        assert await PageReader(client, ACCOUNTS).read_into(listed, 8) == "5"
+    assert listed.names == []

@@ -116,36 +116,30 @@ def text(value: bytes) -> str:
     return b64encode(value).decode()
 
 
-def test_a_secret_is_created_for_the_release_and_can_be_read(place: Place) -> None:
-    async def run() -> None:
-        async with secret_store(place) as store:
-            assert await store.read() is None
-            await store.write({"tls.key": b"key", "next-ca.key": b""}, None)
-            with pytest.raises(Conflict):
-                await store.write({"tls.key": b"other"}, None)
-            read = await store.read()
-        assert read is not None
-        assert read.data == {"tls.key": b"key", "next-ca.key": b""}
-        assert read.annotations == HELM.annotations
-
-    asyncio.run(run())
+async def test_a_secret_is_created_for_the_release_and_can_be_read(place: Place) -> None:
+    async with secret_store(place) as store:
+        assert await store.read() is None
+        await store.write({"tls.key": b"key", "next-ca.key": b""}, None)
+        with pytest.raises(Conflict):
+            await store.write({"tls.key": b"other"}, None)
+        read = await store.read()
+    assert read is not None
+    assert read.data == {"tls.key": b"key", "next-ca.key": b""}
+    assert read.annotations == HELM.annotations
     created = place.admin.get(place.secret)
     assert created["type"] == "Opaque"
     assert (created["metadata"]["labels"], created["metadata"]["annotations"]) == (HELM.labels, HELM.annotations)
 
 
-def test_a_patched_secret_keeps_other_keys_and_all_metadata(place: Place) -> None:
+async def test_a_patched_secret_keeps_other_keys_and_all_metadata(place: Place) -> None:
     place.put_secret(
         metadata={"name": SECRET, "labels": {"team": "a"}, "annotations": {"note": "b"}, "finalizers": ["test/kept"]},
         data={"mine": text(b"x"), "tls.key": text(b"old")},
     )
     before = place.admin.get(place.secret)
 
-    async def run() -> None:
-        async with secret_store(place) as store:
-            await store.write({"tls.key": b"new", "ca.key": b""}, await store.read())
-
-    asyncio.run(run())
+    async with secret_store(place) as store:
+        await store.write({"tls.key": b"new", "ca.key": b""}, await store.read())
     after = place.admin.get(place.secret)
     assert place.data() == {"mine": b"x", "tls.key": b"new", "ca.key": b""}
     for changed in ("resourceVersion", "managedFields"):
@@ -154,42 +148,36 @@ def test_a_patched_secret_keeps_other_keys_and_all_metadata(place: Place) -> Non
     place.admin.patch(place.secret, {"metadata": {"finalizers": None}})
 
 
-def test_a_stale_version_a_new_secret_of_that_name_and_a_deleted_one_are_conflicts(place: Place) -> None:
+async def test_a_stale_version_a_new_secret_of_that_name_and_a_deleted_one_are_conflicts(place: Place) -> None:
     place.put_secret()
 
-    async def run() -> None:
-        async with secret_store(place) as store:
-            over = await store.read()
-            place.admin.patch(place.secret, {"metadata": {"labels": {"changed": "yes"}}})
-            with pytest.raises(Conflict):
-                await store.write({"tls.key": b"new"}, over)
-            over = await store.read()
-            # Making the Secret immutable is a change too.
-            place.admin.patch(place.secret, {"immutable": True})
-            with pytest.raises(Conflict):
-                await store.write({"tls.key": b"new"}, over)
-            place.admin.delete(place.secret)
-            with pytest.raises(Conflict):
-                await store.write({"tls.key": b"new"}, over)
-            place.put_secret()
-            with pytest.raises(Conflict):
-                await store.write({"tls.key": b"new"}, over)
-
-    asyncio.run(run())
+    async with secret_store(place) as store:
+        over = await store.read()
+        place.admin.patch(place.secret, {"metadata": {"labels": {"changed": "yes"}}})
+        with pytest.raises(Conflict):
+            await store.write({"tls.key": b"new"}, over)
+        over = await store.read()
+        # Whoever made it immutable has changed it.
+        place.admin.patch(place.secret, {"immutable": True})
+        with pytest.raises(Conflict):
+            await store.write({"tls.key": b"new"}, over)
+        place.admin.delete(place.secret)
+        with pytest.raises(Conflict):
+            await store.write({"tls.key": b"new"}, over)
+        place.put_secret()
+        with pytest.raises(Conflict):
+            await store.write({"tls.key": b"new"}, over)
     assert "data" not in place.admin.get(place.secret)
 
 
-def test_an_immutable_secret_is_reported_and_created_again_once_it_is_deleted(place: Place) -> None:
+async def test_an_immutable_secret_is_reported_and_created_again_once_it_is_deleted(place: Place) -> None:
     place.put_secret(immutable=True, data={"tls.key": text(b"old")})
 
-    async def run() -> None:
-        async with secret_store(place) as store:
-            with pytest.raises(StoreError, match=f"immutable.*kubectl delete secret {SECRET} --namespace"):
-                await store.write({"tls.key": b"new"}, await store.read())
-            place.admin.delete(place.secret)
+    async with secret_store(place) as store:
+        with pytest.raises(StoreError, match=f"immutable.*kubectl delete secret {SECRET} --namespace"):
             await store.write({"tls.key": b"new"}, await store.read())
-
-    asyncio.run(run())
+        place.admin.delete(place.secret)
+        await store.write({"tls.key": b"new"}, await store.read())
     assert place.data() == {"tls.key": b"new"}
 
 
@@ -201,59 +189,47 @@ def test_an_immutable_secret_is_reported_and_created_again_once_it_is_deleted(pl
         ("kubernetes.io/basic-auth", {"username": text(b"x")}),
     ],
 )
-def test_a_secret_of_another_type_is_adopted(place: Place, kind: str, data: dict[str, str]) -> None:
+async def test_a_secret_of_another_type_is_adopted(place: Place, kind: str, data: dict[str, str]) -> None:
     place.put_secret(type=kind, data=data)
 
-    async def run() -> None:
-        async with secret_store(place) as store:
-            over = await store.read()
-            assert over is not None
-            state, problems = read_state(over.data, over.annotations)
-            assert not problems
-            await store.write(state.data(), over)
-
-    asyncio.run(run())
+    async with secret_store(place) as store:
+        over = await store.read()
+        assert over is not None
+        state, problems = read_state(over.data, over.annotations)
+        assert not problems
+        await store.write(state.data(), over)
     assert place.admin.get(place.secret)["type"] == kind
     assert set(place.data()) == {*read_state({}, {})[0].data(), *data}
 
 
-def test_the_error_of_a_refused_write_quotes_none_of_its_content(place: Place) -> None:
+async def test_the_error_of_a_refused_write_quotes_none_of_its_content(place: Place) -> None:
     place.put_secret()
     key = b"PRIVATE" * 10
 
-    async def run() -> list[str]:
-        told = []
-        async with secret_store(place) as store:
-            for over in (await store.read(), None):
-                with pytest.raises(StoreError) as refused:
-                    await store.write({f"not/{key.decode()}": key}, over)
-                assert not isinstance(refused.value, Conflict)
-                assert refused.value.__context__ is None
-                told.append(str(refused.value))
-        return told
-
-    for line in asyncio.run(run()):
-        assert "422 Invalid" in line
-        assert "PRIVATE" not in line
+    async with secret_store(place) as store:
+        for over in (await store.read(), None):
+            with pytest.raises(StoreError) as refused:
+                await store.write({f"not/{key.decode()}": key}, over)
+            assert not isinstance(refused.value, Conflict)
+            assert refused.value.__context__ is None
+            assert "422 Invalid" in str(refused.value)
+            assert "PRIVATE" not in str(refused.value)
 
 
-def test_a_bundle_patch_touches_only_the_ca_bundle_of_our_entries_and_is_refused_when_stale(place: Place) -> None:
+async def test_a_bundle_patch_touches_only_the_ca_bundle_of_our_entries_and_is_refused_when_stale(place: Place) -> None:
     place.register()
     before = place.admin.get(place.configuration)
 
-    async def run() -> None:
-        async with bundle_store(place) as store:
-            configuration = await store.read()
-            assert store.ownership == HELM
-            patch = bundle_patch(configuration, place.service, CA)
-            assert patch is not None
-            patched = await store.patch(patch)
-            assert published(patched, place.service) == (CA,)
-            assert bundle_patch(patched, place.service, CA) is None
-            with pytest.raises(Conflict):
-                await store.patch(patch)
-
-    asyncio.run(run())
+    async with bundle_store(place) as store:
+        configuration = await store.read()
+        assert store.ownership == HELM
+        patch = bundle_patch(configuration, place.service, CA)
+        assert patch is not None
+        patched = await store.patch(patch)
+        assert published(patched, place.service) == (CA,)
+        assert bundle_patch(patched, place.service, CA) is None
+        with pytest.raises(Conflict):
+            await store.patch(patch)
     after = place.admin.get(place.configuration)
     for entry in after["webhooks"]:
         bundle = entry["clientConfig"].pop("caBundle", None)
@@ -263,92 +239,80 @@ def test_a_bundle_patch_touches_only_the_ca_bundle_of_our_entries_and_is_refused
     place.admin.delete(place.configuration)
 
 
-def test_the_error_for_a_missing_webhook_configuration_says_what_to_do(place: Place) -> None:
-    async def run() -> None:
-        async with bundle_store(place) as store:
-            with pytest.raises(StoreError, match=f"no MutatingWebhookConfiguration {place.namespace}: .*applied"):
-                await store.read()
-
-    asyncio.run(run())
+async def test_the_error_for_a_missing_webhook_configuration_says_what_to_do(place: Place) -> None:
+    async with bundle_store(place) as store:
+        with pytest.raises(StoreError, match=f"no MutatingWebhookConfiguration {place.namespace}: .*applied"):
+            await store.read()
 
 
-def test_a_missing_rule_is_named(cluster: Cluster, place: Place) -> None:
+async def test_a_missing_rule_is_named(cluster: Cluster, place: Place) -> None:
     account = account_with(cluster, place.namespace, "nobody", cluster_rules=[], namespace_rules=[])
     kubeconfig = cluster.write_kubeconfig(f"{place.namespace}-nobody", account.token)
 
-    async def run() -> None:
-        async with KubernetesClient(AccessSettings(kubeconfig=str(kubeconfig))) as client:
-            store = KubernetesSecretStore(client, place.namespace, SECRET, lambda: HELM)
-            with pytest.raises(StoreError, match=r'verbs: \["get"\], resourceNames: \["pod-identity-webhook-tls"\]'):
-                await store.read()
-            with pytest.raises(StoreError, match=r'403 Forbidden \(grant .* verbs: \["create"\] in a Role'):
-                await store.write({"tls.key": b"x"}, None)
-
-    asyncio.run(run())
+    async with KubernetesClient(AccessSettings(kubeconfig=str(kubeconfig))) as client:
+        store = KubernetesSecretStore(client, place.namespace, SECRET, lambda: HELM)
+        with pytest.raises(StoreError, match=r'verbs: \["get"\], resourceNames: \["pod-identity-webhook-tls"\]'):
+            await store.read()
+        with pytest.raises(StoreError, match=r'403 Forbidden \(grant .* verbs: \["create"\] in a Role'):
+            await store.write({"tls.key": b"x"}, None)
 
 
-def test_each_change_of_the_watched_object_calls_back(place: Place) -> None:
+async def test_each_change_of_the_watched_object_calls_back(place: Place) -> None:
     place.register()
 
-    async def run() -> None:
-        calls: asyncio.Queue[str] = asyncio.Queue()
-        async with place.client() as client, AsyncExitStack() as stack:
-            watched = {
-                "secret": KubernetesSecretStore(client, place.namespace, SECRET, lambda: HELM).resource,
-                "configuration": KubernetesBundleStore(client, place.namespace).resource,
-            }
-            for name, resource in watched.items():
-                watch = watch_object(client, resource, partial(calls.put_nowait, name))
-                await stack.enter_async_context(running(watch.run()))
-            async with asyncio.timeout(30):
-                assert {await calls.get(), await calls.get()} == set(watched)
-                place.admin.create(place.secrets, {"metadata": {"name": "another"}})
-                place.put_secret()
-                assert await calls.get() == "secret"
-                place.admin.patch(place.secret, {"data": {"tls.key": text(b"x")}})
-                assert await calls.get() == "secret"
-                place.admin.patch(place.configuration, {"metadata": {"labels": {"team": "b"}}})
-                assert await calls.get() == "configuration"
-                place.admin.delete(place.secret)
-                assert await calls.get() == "secret"
-                place.admin.delete(place.configuration)
-                assert await calls.get() == "configuration"
-            assert calls.empty()
-
-    asyncio.run(run())
+    calls: asyncio.Queue[str] = asyncio.Queue()
+    async with place.client() as client, AsyncExitStack() as stack:
+        watched = {
+            "secret": KubernetesSecretStore(client, place.namespace, SECRET, lambda: HELM).resource,
+            "configuration": KubernetesBundleStore(client, place.namespace).resource,
+        }
+        for name, resource in watched.items():
+            watch = watch_object(client, resource, partial(calls.put_nowait, name))
+            await stack.enter_async_context(running(watch.run()))
+        async with asyncio.timeout(30):
+            assert {await calls.get(), await calls.get()} == set(watched)
+            place.admin.create(place.secrets, {"metadata": {"name": "another"}})
+            place.put_secret()
+            assert await calls.get() == "secret"
+            place.admin.patch(place.secret, {"data": {"tls.key": text(b"x")}})
+            assert await calls.get() == "secret"
+            place.admin.patch(place.configuration, {"metadata": {"labels": {"team": "b"}}})
+            assert await calls.get() == "configuration"
+            place.admin.delete(place.secret)
+            assert await calls.get() == "secret"
+            place.admin.delete(place.configuration)
+            assert await calls.get() == "configuration"
+        assert calls.empty()
 
 
-def test_the_authority_creates_publishes_and_restores_deleted_objects(place: Place) -> None:
+async def test_the_authority_creates_publishes_and_restores_deleted_objects(place: Place) -> None:
     place.register()
     names = Names.parse(service_names(place.service.name, place.namespace))
 
-    async def run() -> None:
-        served: list[Pair] = []
-        async with place.client() as client, AsyncExitStack() as stack:
-            bundles = KubernetesBundleStore(client, place.namespace)
-            secrets = KubernetesSecretStore(client, place.namespace, SECRET, lambda: bundles.ownership)
-            authority = Authority(secrets, bundles, place.service, names, served.append)
-            for resource in (secrets.resource, bundles.resource):
-                await stack.enter_async_context(running(watch_object(client, resource, authority.wake).run()))
-            await stack.enter_async_context(running(authority.run()))
+    served: list[Pair] = []
+    async with place.client() as client, AsyncExitStack() as stack:
+        bundles = KubernetesBundleStore(client, place.namespace)
+        secrets = KubernetesSecretStore(client, place.namespace, SECRET, lambda: bundles.ownership)
+        authority = Authority(secrets, bundles, place.service, names, served.append)
+        for resource in (secrets.resource, bundles.resource):
+            await stack.enter_async_context(running(watch_object(client, resource, authority.wake).run()))
+        await stack.enter_async_context(running(authority.run()))
 
-            async def until_right() -> None:
-                # Without a wake-up, the next round would come only after a minute.
-                async with asyncio.timeout(30):
-                    while not is_right(place):  # noqa: ASYNC110 - only the API server knows, and it sends no event
-                        await asyncio.sleep(0.05)
+        async def until_right() -> None:
+            # Without a wake-up it would take a minute.
+            async with asyncio.timeout(30):
+                while not is_right(place):  # noqa: ASYNC110 - the API server alone knows
+                    await asyncio.sleep(0.05)
 
-            await until_right()
-            assert place.admin.get(place.secret)["metadata"]["labels"] == HELM.labels
-            held = place.data()
-            place.admin.delete(place.secret)
-            place.admin.delete(place.configuration)
-            place.register()
-            await until_right()
-            assert place.data() == held
-            assert served == [authority.serving]
-
-    asyncio.run(run())
+        await until_right()
+        assert place.admin.get(place.secret)["metadata"]["labels"] == HELM.labels
+        held = place.data()
+        place.admin.delete(place.secret)
+        place.admin.delete(place.configuration)
+        place.register()
+        await until_right()
+        assert place.data() == held
+        assert served == [authority.serving]
     place.admin.delete(place.configuration)
 
 

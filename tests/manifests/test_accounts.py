@@ -1,4 +1,3 @@
-import asyncio
 import itertools
 import json
 import logging
@@ -77,14 +76,14 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "accounts.yaml"
 
 
-def test_a_store_of_manifests_is_a_service_account_store(file: Path) -> None:
+async def test_a_store_of_manifests_is_a_service_account_store(file: Path) -> None:
     write(file, account("app", "a"))
     store: ServiceAccountStore = ManifestAccounts(file, SETTINGS)
     expected = ServiceAccount("shop", "app", {"role-arn": ARN + "a"})
     assert store.get("shop", "app") == expected
-    assert asyncio.run(store.lookup("shop", "app")) == expected
+    assert await store.lookup("shop", "app") == expected
     assert store.get("shop", "none") is None
-    assert asyncio.run(store.lookup("shop", "none")) is None
+    assert await store.lookup("shop", "none") is None
     assert store.get("other", "app") is None
     assert len(store.mapping) == 0
 

@@ -1,12 +1,8 @@
 """Bad input over real HTTPS: the answer, that the process lives on, and that it keeps nothing of it."""
 
 import socket
-import ssl
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -356,62 +352,6 @@ def test_connections_cut_in_the_midst_of_a_request_leave_nothing_behind(
     assert_answers_a_good_review(client)
     connections = 'pod_identity_webhook_connections{port="https"}'
     wait_until(lambda: f"\n{connections} 1\n" in webhook.get("/metrics").text, "all connections but one to be gone")
-
-
-def drip(conn: socket.socket, data: bytes, done: threading.Event) -> None:
-    """Sends `data` again and again until the other side has closed."""
-    try:
-        while not done.wait(0.2):
-            conn.sendall(data)
-    except OSError:
-        return
-
-
-def closes(conn: socket.socket) -> bool:
-    """Whether the other side closes without an answer."""
-    try:
-        return conn.recv(4096) == b""
-    except (ConnectionError, ssl.SSLError):
-        return True
-
-
-@pytest.mark.only_ours("bounds waits")
-def test_slow_clients_are_cut_after_ten_seconds_while_others_are_answered(
-    webhook: WebhookProcess, client: httpx.Client
-) -> None:
-    done = threading.Event()
-    slow = [
-        (b"", b""),
-        (HEAD, b"X: y\r\n"),
-        (HEAD + b"Content-Length: 5000\r\n\r\n", b" "),
-        (HEAD + b"Content-Length: 5000000\r\n\r\n", b" "),
-        (HEAD + b"Content-Length: 5000000\r\n\r\n", b""),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
-    ]
-    with ExitStack() as stack:
-        # One that speaks no TLS at all.
-        conns = [stack.enter_context(closing(socket.create_connection(("127.0.0.1", webhook.port), timeout=30)))]
-        threads = []
-        started = time.monotonic()
-        for head, drop in slow:
-            conn = stack.enter_context(webhook.connection())
-            conn.sendall(head)
-            conns.append(conn)
-            threads.append(threading.Thread(target=drip, args=(conn, drop, done)))
-            threads[-1].start()
-        closed = [threading.Thread(target=lambda conn=conn: results.append(closes(conn))) for conn in conns]
-        results: list[bool] = []
-        for thread in closed:
-            thread.start()
-        while any(thread.is_alive() for thread in closed):
-            assert_answers_a_good_review(client)
-            assert time.monotonic() < started + 30
-            done.wait(0.1)
-        done.set()
-        for thread in (*closed, *threads):
-            thread.join()
-        assert results == [True] * len(conns)
-        assert time.monotonic() - started > 9
 
 
 @pytest.mark.only_ours("bounds memory")

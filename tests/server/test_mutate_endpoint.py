@@ -1,6 +1,5 @@
 """The endpoint behind the listener: bodies that do not come."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -47,13 +46,13 @@ def endpoint() -> MutateEndpoint:
     return MutateEndpoint(NoAccounts(), frozenset, Settings(), Metrics())
 
 
-def test_the_endpoint_bounds_a_body_by_itself() -> None:
-    code, headers, body = asyncio.run(answered(endpoint(), bytes(7_000_000), bytes(340_033), headers=JSON))
+async def test_the_endpoint_bounds_a_body_by_itself() -> None:
+    code, headers, body = await answered(endpoint(), bytes(7_000_000), bytes(340_033), headers=JSON)
     assert (code, body) == (413, b"the body is larger than 7340032 bytes\n")
     assert (b"connection", b"close") in headers
 
 
-def test_a_body_in_parts_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_in_parts_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     whole: list[bytes] = []
 
     def noted(body: bytes) -> Review:
@@ -61,6 +60,6 @@ def test_a_body_in_parts_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
         return parse(body)
 
     monkeypatch.setattr(mutate_endpoint, "parse", noted)
-    code, _, body = asyncio.run(answered(endpoint(), b"bo", b"", b"dy", headers=JSON))
+    code, _, body = await answered(endpoint(), b"bo", b"", b"dy", headers=JSON)
     assert (code, body[:25]) == (400, b"the body is not JSON: JSO")
     assert whole == [b"body"]

@@ -1,4 +1,3 @@
-import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,85 +29,70 @@ def owned(**metadata: dict[str, str]) -> dict[str, Any]:
     return configuration() | {"metadata": metadata}
 
 
-def test_reads_the_whole_object_live() -> None:
-    async def run() -> None:
-        server = ObjectServer()
-        server.put(CONFIGURATION, configuration())
-        async with store_on(server) as store:
-            assert await store.read() == server.objects[CONFIGURATION]
-        assert [(one.path, one.query) for one in server.requests] == [(CONFIGURATION, {})]
-
-    asyncio.run(run())
+async def test_reads_the_whole_object_live() -> None:
+    server = ObjectServer()
+    server.put(CONFIGURATION, configuration())
+    async with store_on(server) as store:
+        assert await store.read() == server.objects[CONFIGURATION]
+    assert [(one.path, one.query) for one in server.requests] == [(CONFIGURATION, {})]
 
 
-def test_sends_the_patch_as_it_is_and_returns_the_object_after_it() -> None:
-    async def run() -> None:
-        server = ObjectServer()
-        server.put(CONFIGURATION, configuration())
-        async with store_on(server) as store:
-            after = await store.patch(PATCH)
-        (write,) = server.writes
-        assert (write.method, write.path, write.body) == ("PATCH", CONFIGURATION, PATCH)
-        assert write.content_type == "application/strategic-merge-patch+json"
-        assert after["webhooks"][0]["clientConfig"]["caBundle"] == b64encode(BUNDLE).decode()
-        assert after == server.objects[CONFIGURATION]
-
-    asyncio.run(run())
+async def test_sends_the_patch_as_it_is_and_returns_the_object_after_it() -> None:
+    server = ObjectServer()
+    server.put(CONFIGURATION, configuration())
+    async with store_on(server) as store:
+        after = await store.patch(PATCH)
+    (write,) = server.writes
+    assert (write.method, write.path, write.body) == ("PATCH", CONFIGURATION, PATCH)
+    assert write.content_type == "application/strategic-merge-patch+json"
+    assert after["webhooks"][0]["clientConfig"]["caBundle"] == b64encode(BUNDLE).decode()
+    assert after == server.objects[CONFIGURATION]
 
 
-def test_a_patch_of_an_older_version_is_a_conflict() -> None:
-    async def run() -> None:
-        server = ObjectServer()
-        server.put(CONFIGURATION, configuration())
-        server.put(CONFIGURATION, configuration())
-        async with store_on(server) as store:
-            with pytest.raises(Conflict, match="mutatingwebhookconfigurations pod-identity-webhook: changed since"):
-                await store.patch(PATCH)
-
-    asyncio.run(run())
-
-
-def test_without_the_object_reading_and_patching_say_what_to_do() -> None:
-    async def run() -> None:
-        server = ObjectServer()
-        async with store_on(server) as store:
-            for call in (store.read(), store.patch(PATCH)):
-                with pytest.raises(StoreError) as refused:
-                    await call
-                assert not isinstance(refused.value, Conflict)
-                assert isinstance(refused.value.__cause__, ApiError)
-                assert str(refused.value) == (
-                    "there is no MutatingWebhookConfiguration pod-identity-webhook: no pod is changed until it is"
-                    " applied (the chart has it); if yours has another name, give it by --webhook-configuration"
-                )
-
-    asyncio.run(run())
-
-
-def test_ownership_is_what_helm_knows_the_object_by_when_it_was_last_seen() -> None:
-    async def run() -> None:
-        server = ObjectServer()
-        ours = {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/name": "x", "helm.sh/chart": "x-1.0"}
-        helm = {"meta.helm.sh/release-name": "x", "meta.helm.sh/release-namespace": "eks"}
-        server.put(
-            CONFIGURATION,
-            owned(labels={**ours, "team": "a", "x.app.kubernetes.io/y": "b"}, annotations={**helm, "note": "c"}),
-        )
-        async with store_on(server) as store:
-            assert store.ownership == Ownership()
-            await store.read()
-            assert store.ownership == Ownership(ours, helm)
+async def test_a_patch_of_an_older_version_is_a_conflict() -> None:
+    server = ObjectServer()
+    server.put(CONFIGURATION, configuration())
+    server.put(CONFIGURATION, configuration())
+    async with store_on(server) as store:
+        with pytest.raises(Conflict, match="mutatingwebhookconfigurations pod-identity-webhook: changed since"):
             await store.patch(PATCH)
-            assert store.ownership == Ownership(ours, helm)
-            server.delete(CONFIGURATION)
-            with pytest.raises(StoreError):
-                await store.read()
-            assert store.ownership == Ownership(ours, helm)
-            server.put(CONFIGURATION, owned(labels={"app.kubernetes.io/name": "y"}))
-            await store.read()
-            assert store.ownership == Ownership({"app.kubernetes.io/name": "y"}, {})
 
-    asyncio.run(run())
+
+async def test_without_the_object_reading_and_patching_say_what_to_do() -> None:
+    server = ObjectServer()
+    async with store_on(server) as store:
+        for call in (store.read(), store.patch(PATCH)):
+            with pytest.raises(StoreError) as refused:
+                await call
+            assert not isinstance(refused.value, Conflict)
+            assert isinstance(refused.value.__cause__, ApiError)
+            assert str(refused.value) == (
+                "there is no MutatingWebhookConfiguration pod-identity-webhook: no pod is changed until it is"
+                " applied (the chart has it); if yours has another name, give it by --webhook-configuration"
+            )
+
+
+async def test_ownership_is_what_helm_knows_the_object_by_when_it_was_last_seen() -> None:
+    server = ObjectServer()
+    ours = {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/name": "x", "helm.sh/chart": "x-1.0"}
+    helm = {"meta.helm.sh/release-name": "x", "meta.helm.sh/release-namespace": "eks"}
+    server.put(
+        CONFIGURATION,
+        owned(labels={**ours, "team": "a", "x.app.kubernetes.io/y": "b"}, annotations={**helm, "note": "c"}),
+    )
+    async with store_on(server) as store:
+        assert store.ownership == Ownership()
+        await store.read()
+        assert store.ownership == Ownership(ours, helm)
+        await store.patch(PATCH)
+        assert store.ownership == Ownership(ours, helm)
+        server.delete(CONFIGURATION)
+        with pytest.raises(StoreError):
+            await store.read()
+        assert store.ownership == Ownership(ours, helm)
+        server.put(CONFIGURATION, owned(labels={"app.kubernetes.io/name": "y"}))
+        await store.read()
+        assert store.ownership == Ownership({"app.kubernetes.io/name": "y"}, {})
 
 
 @pytest.mark.parametrize(
@@ -122,19 +106,16 @@ def test_ownership_is_what_helm_knows_the_object_by_when_it_was_last_seen() -> N
         b'{"metadata":{"resourceVersion":"\xff"}}',
     ],
 )
-def test_an_answer_that_is_no_object_is_an_error(body: bytes) -> None:
-    async def run() -> None:
-        async def step(_request: Request, answer: Answer) -> None:
-            await answer.watch(body)
-            await answer.end()
+async def test_an_answer_that_is_no_object_is_an_error(body: bytes) -> None:
+    async def step(_request: Request, answer: Answer) -> None:
+        await answer.watch(body)
+        await answer.end()
 
-        server = ObjectServer()
-        server.every = step
-        async with store_on(server) as store:
-            with pytest.raises(StoreError, match="pod-identity-webhook: not an object of the Kubernetes API"):
-                await store.read()
-
-    asyncio.run(run())
+    server = ObjectServer()
+    server.every = step
+    async with store_on(server) as store:
+        with pytest.raises(StoreError, match="pod-identity-webhook: not an object of the Kubernetes API"):
+            await store.read()
 
 
 def refuses(status: int, message: str) -> Step:
@@ -144,20 +125,17 @@ def refuses(status: int, message: str) -> Step:
     return step
 
 
-def test_other_refusals_keep_what_the_api_server_says_and_the_rule_that_is_missing() -> None:
-    async def run() -> None:
-        server = ObjectServer()
-        server.every = refuses(422, "webhooks[0].clientConfig.caBundle:\nInvalid value")
-        async with store_on(server) as store:
-            with pytest.raises(StoreError, match=r"422: webhooks\[0\].clientConfig.caBundle: Invalid value"):
-                await store.patch(PATCH)
-            server.every = refuses(403, "not yours")
-            with pytest.raises(StoreError) as refused:
-                await store.patch(PATCH)
-        assert str(refused.value) == (
-            "patch mutatingwebhookconfigurations pod-identity-webhook: 403: not yours (grant apiGroups:"
-            ' ["admissionregistration.k8s.io"], resources: ["mutatingwebhookconfigurations"], verbs: ["patch"],'
-            ' resourceNames: ["pod-identity-webhook"] in a ClusterRole)'
-        )
-
-    asyncio.run(run())
+async def test_other_refusals_keep_what_the_api_server_says_and_the_rule_that_is_missing() -> None:
+    server = ObjectServer()
+    server.every = refuses(422, "webhooks[0].clientConfig.caBundle:\nInvalid value")
+    async with store_on(server) as store:
+        with pytest.raises(StoreError, match=r"422: webhooks\[0\].clientConfig.caBundle: Invalid value"):
+            await store.patch(PATCH)
+        server.every = refuses(403, "not yours")
+        with pytest.raises(StoreError) as refused:
+            await store.patch(PATCH)
+    assert str(refused.value) == (
+        "patch mutatingwebhookconfigurations pod-identity-webhook: 403: not yours (grant apiGroups:"
+        ' ["admissionregistration.k8s.io"], resources: ["mutatingwebhookconfigurations"], verbs: ["patch"],'
+        ' resourceNames: ["pod-identity-webhook"] in a ClusterRole)'
+    )

@@ -1,6 +1,5 @@
 """The sources of a certificate that keep a caBundle, at work on an API server."""
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -74,96 +73,88 @@ def served_by(made: CertificateSource) -> bytes:
     return canonical(ssl.DER_cert_to_PEM_cert(sides[0].getpeercert(binary_form=True) or b"").encode())
 
 
-def test_a_self_managed_certificate_is_served_and_ready_once_its_ca_is_published(tmp_path: Path) -> None:
-    async def run() -> None:
-        server = ObjectServer()
-        async with (
-            server.running(),
-            client_of(server) as client,
-            source(client, settings_for(tmp_path, self_managed=True)) as waiting,
-        ):
-            await until(lambda: "there is no MutatingWebhookConfiguration" in waiting.not_ready_reason())
-            assert waiting.not_ready_reason().startswith("no certificate yet: bundle: ")
-            server.put(CONFIGURATION, configuration())
-            await until(lambda: waiting.not_ready_reason() == "")
-            state = read_state(server.data(SECRET), {})[0]
-            assert state.ca is not None
-            assert state.leaf is not None
-            assert ca_bundle(server) == {state.ca.certificate}
-            assert served_by(waiting) == state.leaf.certificate
-
-    asyncio.run(run())
+async def test_a_self_managed_certificate_is_served_and_ready_once_its_ca_is_published(tmp_path: Path) -> None:
+    server = ObjectServer()
+    async with (
+        server.running(),
+        client_of(server) as client,
+        source(client, settings_for(tmp_path, self_managed=True)) as waiting,
+    ):
+        await until(lambda: "there is no MutatingWebhookConfiguration" in waiting.not_ready_reason())
+        assert waiting.not_ready_reason().startswith("no certificate yet: bundle: ")
+        server.put(CONFIGURATION, configuration())
+        await until(lambda: waiting.not_ready_reason() == "")
+        state = read_state(server.data(SECRET), {})[0]
+        assert state.ca is not None
+        assert state.leaf is not None
+        assert ca_bundle(server) == {state.ca.certificate}
+        assert served_by(waiting) == state.leaf.certificate
 
 
-def test_files_are_served_from_the_start_and_a_new_ca_is_published_before_its_leaf_is_served(tmp_path: Path) -> None:
+async def test_files_are_served_from_the_start_and_a_new_ca_is_published_before_its_leaf_is_served(
+    tmp_path: Path,
+) -> None:
     (old_ca, old), (new_ca, new) = ca_and_leaf("old"), ca_and_leaf("new")
 
-    async def run() -> None:
-        server = ObjectServer()
-        server.put(CONFIGURATION, configuration())
-        server.put(SECRET, EMPTY_SECRET)
-        write_pair(tmp_path, old_ca.certificate, old)
-        async with (
-            server.running(),
-            client_of(server) as client,
-            source(client, settings_for(tmp_path, self_managed=False, settle=3.0)) as files,
-        ):
-            assert served_by(files) == old.certificate
-            assert files.not_ready_reason() == "the caBundle is not known to the API server yet"
-            await until(lambda: files.not_ready_reason() == "")
-            assert ca_bundle(server) == {old_ca.certificate}
+    server = ObjectServer()
+    server.put(CONFIGURATION, configuration())
+    server.put(SECRET, EMPTY_SECRET)
+    write_pair(tmp_path, old_ca.certificate, old)
+    async with (
+        server.running(),
+        client_of(server) as client,
+        source(client, settings_for(tmp_path, self_managed=False, settle=3.0)) as files,
+    ):
+        assert served_by(files) == old.certificate
+        assert files.not_ready_reason() == "the caBundle is not known to the API server yet"
+        await until(lambda: files.not_ready_reason() == "")
+        assert ca_bundle(server) == {old_ca.certificate}
 
-            write_pair(tmp_path, new_ca.certificate, new)
-            await until(lambda: ca_bundle(server) == {old_ca.certificate, new_ca.certificate})
-            assert served_by(files) == old.certificate
-            await until(lambda: served_by(files) == new.certificate)
-            assert ca_bundle(server) == {old_ca.certificate, new_ca.certificate}
-            written = read_state(server.data(SECRET), {})[0].previous
-            assert {ca.certificate for ca in written} == {old_ca.certificate, new_ca.certificate}
-
-    asyncio.run(run())
+        write_pair(tmp_path, new_ca.certificate, new)
+        await until(lambda: ca_bundle(server) == {old_ca.certificate, new_ca.certificate})
+        assert served_by(files) == old.certificate
+        await until(lambda: served_by(files) == new.certificate)
+        assert ca_bundle(server) == {old_ca.certificate, new_ca.certificate}
+        written = read_state(server.data(SECRET), {})[0].previous
+        assert {ca.certificate for ca in written} == {old_ca.certificate, new_ca.certificate}
 
 
 @pytest.mark.parametrize("to_files", [True, False], ids=["to files", "from files"])
-def test_both_kinds_serve_side_by_side_and_the_caBundle_has_both_of_their_cas(tmp_path: Path, to_files: bool) -> None:  # noqa: N802
+async def test_both_kinds_serve_side_by_side_and_the_caBundle_has_both_of_their_cas(  # noqa: N802
+    tmp_path: Path, to_files: bool
+) -> None:
     ca, leaf = ca_and_leaf("brought")
 
-    async def run() -> None:
-        server = ObjectServer()
-        server.put(CONFIGURATION, configuration())
-        server.put(SECRET, EMPTY_SECRET)
-        write_pair(tmp_path, ca.certificate, leaf)
-        old, new = (settings_for(tmp_path, self_managed=kind) for kind in (to_files, not to_files))
-        async with server.running(), client_of(server) as client, source(client, old) as first:
-            await until(lambda: first.not_ready_reason() == "")
-            only = ca_bundle(server)
-            changes = server.changes[CONFIGURATION]
-            async with source(client, new) as second:
-                await until(lambda: second.not_ready_reason() == "")
-                assert len(ca_bundle(server)) == 2
-                assert only < ca_bundle(server)
-            # The first never had to put its CA back, nor did it take the other's away. Both may try to publish the
-            # other's CA at the same time: the second names a version that is gone, and is refused.
-            assert server.changes[CONFIGURATION] == changes + 1
-            assert first.not_ready_reason() == ""
-
-    asyncio.run(run())
+    server = ObjectServer()
+    server.put(CONFIGURATION, configuration())
+    server.put(SECRET, EMPTY_SECRET)
+    write_pair(tmp_path, ca.certificate, leaf)
+    old, new = (settings_for(tmp_path, self_managed=kind) for kind in (to_files, not to_files))
+    async with server.running(), client_of(server) as client, source(client, old) as first:
+        await until(lambda: first.not_ready_reason() == "")
+        only = ca_bundle(server)
+        changes = server.changes[CONFIGURATION]
+        async with source(client, new) as second:
+            await until(lambda: second.not_ready_reason() == "")
+            assert len(ca_bundle(server)) == 2
+            assert only < ca_bundle(server)
+        # The first never had to put its CA back, nor did it take the other's away. Both may try to publish the
+        # other's CA at the same time: the second names a version that is gone, and is refused.
+        assert server.changes[CONFIGURATION] == changes + 1
+        assert first.not_ready_reason() == ""
 
 
-def test_files_that_do_not_fit_their_ca_are_refused(tmp_path: Path) -> None:
+async def test_files_that_do_not_fit_their_ca_are_refused(tmp_path: Path) -> None:
     (other_ca, _), (_, leaf) = ca_and_leaf("other"), ca_and_leaf("signer")
     write_pair(tmp_path, other_ca.certificate, leaf)
     settings = settings_for(tmp_path, self_managed=False)
 
-    async def run() -> None:
-        async with (server := ObjectServer()).running(), client_of(server) as client:
-            for content, problem in (
-                (other_ca.certificate, "has no CA that verifies"),
-                (b"", "holds no certificate in PEM"),
-                (b"garbage", "holds no certificate in PEM"),
-            ):
-                (tmp_path / "ca.crt").write_bytes(content)
-                with pytest.raises(TlsError, match=problem):
-                    PublishedFiles(client, settings, tmp_path / "ca.crt", ServingContext(TlsSettings()))
-
-    asyncio.run(run())
+    async with (server := ObjectServer()).running(), client_of(server) as client:
+        for content, problem in (
+            (other_ca.certificate, "has no CA that verifies"),
+            (b"", "holds no certificate in PEM"),
+            (b"garbage", "holds no certificate in PEM"),
+        ):
+            (tmp_path / "ca.crt").write_bytes(content)
+            with pytest.raises(TlsError, match=problem):
+                PublishedFiles(client, settings, tmp_path / "ca.crt", ServingContext(TlsSettings()))

@@ -34,57 +34,50 @@ class Woken:
         return self._calls.empty()
 
 
-def test_asks_for_the_metadata_of_one_object() -> None:
-    async def run() -> None:
-        server = ApiServer([lists(meta("tls"))])
-        woken = Woken()
-        async with (
-            server.running(),
-            client_of(server) as client,
-            running(watch_object(client, SECRET, woken, QUICK).run()),
-        ):
-            await server.wait_for_requests(2)
-        for request, accept in zip(server.requests, (METADATA_LIST, METADATA), strict=True):
-            assert request.path == SECRETS
-            assert request.query["fieldSelector"] == "metadata.name=tls"
-            assert request.headers["accept"] == accept
-
-    asyncio.run(run())
+async def test_asks_for_the_metadata_of_one_object() -> None:
+    server = ApiServer([lists(meta("tls"))])
+    woken = Woken()
+    async with (
+        server.running(),
+        client_of(server) as client,
+        running(watch_object(client, SECRET, woken, QUICK).run()),
+    ):
+        await server.wait_for_requests(2)
+    for request, accept in zip(server.requests, (METADATA_LIST, METADATA), strict=True):
+        assert request.path == SECRETS
+        assert request.query["fieldSelector"] == "metadata.name=tls"
+        assert request.headers["accept"] == accept
 
 
-def test_wakes_for_the_list_and_for_each_change_but_not_for_bookmarks() -> None:
-    async def run() -> None:
-        events = [
-            event("ADDED", meta("tls", "11")),
-            bookmark("12"),
-            event("MODIFIED", meta("tls", "13")),
-            bookmark("14"),
-            event("DELETED", meta("tls", "15")),
-        ]
-        server = ApiServer([lists(), watches(*events)])
-        woken = Woken()
-        async with server.running(), client_of(server) as client:
-            watch = watch_object(client, SECRET, woken, QUICK)
-            async with running(watch.run()):
-                await woken.wait_for(4)
-                assert watch.events == 5
-                assert woken.is_quiet
-
-    asyncio.run(run())
-
-
-def test_wakes_again_after_each_list_for_what_happened_before_is_unknown(caplog: pytest.LogCaptureFixture) -> None:
-    async def run() -> None:
-        server = ApiServer([lists(meta("tls")), fails(410, "Expired"), lists(), fails(403, "Forbidden")])
-        woken = Woken()
-        async with (
-            server.running(),
-            client_of(server) as client,
-            running(watch_object(client, SECRET, woken, QUICK).run()),
-        ):
-            await server.wait_for_requests(5)
-            await woken.wait_for(2)
+async def test_wakes_for_the_list_and_for_each_change_but_not_for_bookmarks() -> None:
+    events = [
+        event("ADDED", meta("tls", "11")),
+        bookmark("12"),
+        event("MODIFIED", meta("tls", "13")),
+        bookmark("14"),
+        event("DELETED", meta("tls", "15")),
+    ]
+    server = ApiServer([lists(), watches(*events)])
+    woken = Woken()
+    async with server.running(), client_of(server) as client:
+        watch = watch_object(client, SECRET, woken, QUICK)
+        async with running(watch.run()):
+            await woken.wait_for(4)
+            assert watch.events == 5
             assert woken.is_quiet
-        assert 'verbs: ["watch"], resourceNames: ["tls"] in a Role in namespace eks' in caplog.text
 
-    asyncio.run(run())
+
+async def test_wakes_again_after_each_list_for_what_happened_before_is_unknown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = ApiServer([lists(meta("tls")), fails(410, "Expired"), lists(), fails(403, "Forbidden")])
+    woken = Woken()
+    async with (
+        server.running(),
+        client_of(server) as client,
+        running(watch_object(client, SECRET, woken, QUICK).run()),
+    ):
+        await server.wait_for_requests(5)
+        await woken.wait_for(2)
+        assert woken.is_quiet
+    assert 'verbs: ["watch"], resourceNames: ["tls"] in a Role in namespace eks' in caplog.text

@@ -1,6 +1,5 @@
 """The authority at work on both stores: no fake but the API server."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -42,38 +41,35 @@ def is_right(server: ObjectServer) -> bool:
     return not problems and state.ca is not None and state.leaf is not None and ours == (state.ca.certificate,)
 
 
-def test_two_replicas_agree_and_put_right_at_once_what_others_delete_and_undo() -> None:
-    async def run() -> None:
-        server = ObjectServer()
-        owned = configuration() | {"metadata": {"labels": LABELS, "annotations": HELM}}
+async def test_two_replicas_agree_and_put_right_at_once_what_others_delete_and_undo() -> None:
+    server = ObjectServer()
+    owned = configuration() | {"metadata": {"labels": LABELS, "annotations": HELM}}
+    server.put(CONFIGURATION, owned)
+    first: list[Pair] = []
+    second: list[Pair] = []
+    async with (
+        server.running(),
+        client_of(server) as client,
+        replica(client, first) as one,
+        replica(client, second) as other,
+    ):
+        await until(lambda: is_right(server) and one.serving is not None and one.serving == other.serving)
+        assert first == second == [one.serving]
+        created = next(write.body for write in server.writes if write.method == "POST")
+        assert (created["metadata"]["labels"], created["metadata"]["annotations"]) == (LABELS, HELM)
+        assert [entry["name"] for entry in server.objects[CONFIGURATION]["webhooks"]] == [
+            "ours",
+            "strict",
+            "theirs",
+        ]
+        assert "caBundle" not in server.objects[CONFIGURATION]["webhooks"][2]["clientConfig"]
+
+        held = server.data()
+        server.delete(SECRET)
+        await until(lambda: is_right(server))
+        assert server.data() == held
+
         server.put(CONFIGURATION, owned)
-        first: list[Pair] = []
-        second: list[Pair] = []
-        async with (
-            server.running(),
-            client_of(server) as client,
-            replica(client, first) as one,
-            replica(client, second) as other,
-        ):
-            await until(lambda: is_right(server) and one.serving is not None and one.serving == other.serving)
-            assert first == second == [one.serving]
-            created = next(write.body for write in server.writes if write.method == "POST")
-            assert (created["metadata"]["labels"], created["metadata"]["annotations"]) == (LABELS, HELM)
-            assert [entry["name"] for entry in server.objects[CONFIGURATION]["webhooks"]] == [
-                "ours",
-                "strict",
-                "theirs",
-            ]
-            assert "caBundle" not in server.objects[CONFIGURATION]["webhooks"][2]["clientConfig"]
-
-            held = server.data()
-            server.delete(SECRET)
-            await until(lambda: is_right(server))
-            assert server.data() == held
-
-            server.put(CONFIGURATION, owned)
-            await until(lambda: is_right(server))
-            assert first == second == [one.serving]
-            assert not {what for what in one.failures + other.failures if what != "conflict"}
-
-    asyncio.run(run())
+        await until(lambda: is_right(server))
+        assert first == second == [one.serving]
+        assert not {what for what in one.failures + other.failures if what != "conflict"}

@@ -34,7 +34,7 @@ def test_free_memory_below_a_survivor_is_returned() -> None:
 
 
 @pytest.mark.parametrize(("closed", "trims"), [(63, 0), (64, 1)])
-def test_the_heap_is_trimmed_once_many_connections_are_gone(
+async def test_the_heap_is_trimmed_once_many_connections_are_gone(
     closed: int, trims: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trimmed: list[int] = []
@@ -42,7 +42,8 @@ def test_the_heap_is_trimmed_once_many_connections_are_gone(
     async def application(_scope: object, receive: object, _send: object) -> None:
         await receive()  # type: ignore[operator]
 
-    async def test() -> None:
+    assert listener.CLOSED_TO_TRIM == 64
+    async with asyncio.timeout(60):
         server = Listener(application, address="127.0.0.1", port=0, tls=None)
         monkeypatch.setattr(heap, "trim", lambda: trimmed.append(server.open_connections))
         port = await server.start()
@@ -58,6 +59,3 @@ def test_the_heap_is_trimmed_once_many_connections_are_gone(
         for _, writer in opened[closed:]:
             writer.close()
         await server.stop(1)
-
-    assert listener.CLOSED_TO_TRIM == 64
-    asyncio.run(asyncio.wait_for(test(), 60))

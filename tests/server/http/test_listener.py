@@ -14,7 +14,6 @@ import pytest
 
 from tests.server.http.serving import DEADLINE, GET, POST, App, Client, connect, serving, until
 from webhook.server.http.connection import PIPELINED_REQUESTS
-from webhook.server.http.limits import Limits
 from webhook.server.http.listener import Listener, ListenError
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -302,10 +301,6 @@ def test_stop_aborts_what_is_not_answered_within_its_grace(run: Run, caplog: pyt
 
 
 # Deadlines
-
-
-def test_the_default_idle_timeout_outlasts_the_api_servers_ninety_seconds() -> None:
-    assert Limits().idle_timeout > 90
 
 
 def test_only_a_connection_without_a_request_is_held_to_the_request_timeout(

@@ -197,19 +197,16 @@ def test_a_client_that_leaves_while_its_answer_is_awaited_gives_its_memory_back_
     run(test())
 
 
-def test_a_body_that_comes_byte_by_byte_is_one_buffer_and_no_progress() -> None:
+async def test_a_body_that_comes_byte_by_byte_is_one_buffer_and_no_progress() -> None:
     from webhook.server.http.request_reader import RequestReader  # noqa: PLC0415
 
-    async def test() -> None:
-        reader = RequestReader(Limits(), lambda _: None, lambda _: None)
-        reader.feed(b"POST / HTTP/1.1\r\nHost: w\r\nContent-Length: 50000\r\n\r\n")
-        started = reader.progressed_at
-        for _ in range(16_383):
-            reader.feed(b"x")
-        assert (reader.progressed_at, reader.body_size) == (started, 16_383)
-        assert type(reader._body) is bytearray
-        await asyncio.sleep(0)
+    reader = RequestReader(Limits(), lambda _: None, lambda _: None)
+    reader.feed(b"POST / HTTP/1.1\r\nHost: w\r\nContent-Length: 50000\r\n\r\n")
+    started = reader.progressed_at
+    for _ in range(16_383):
         reader.feed(b"x")
-        assert reader.progressed_at > started
-
-    asyncio.run(test())
+    assert (reader.progressed_at, reader.body_size) == (started, 16_383)
+    assert type(reader._body) is bytearray
+    await asyncio.sleep(0)
+    reader.feed(b"x")
+    assert reader.progressed_at > started

@@ -34,38 +34,36 @@ class Recorder:
         self.said.append(f"{self.name} flushes")
 
 
-def in_one_turn(act: Callable[[ReadBatch, list[str]], None]) -> tuple[list[str], list[str]]:
+async def in_one_turn(act: Callable[[ReadBatch, list[str]], None]) -> tuple[list[str], list[str]]:
     """What connections were asked within the turn, and by its end."""
-
-    async def test() -> tuple[list[str], list[str]]:
-        batch, said = ReadBatch(), list[str]()
-        act(batch, said)
-        at_first = said.copy()
-        await asyncio.sleep(0)
-        return at_first, said
-
-    return asyncio.run(test())
+    batch, said = ReadBatch(), list[str]()
+    act(batch, said)
+    at_first = said.copy()
+    await asyncio.sleep(0)
+    return at_first, said
 
 
-def test_all_is_handled_before_anything_is_sent() -> None:
+async def test_all_is_handled_before_anything_is_sent() -> None:
     def act(batch: ReadBatch, said: list[str]) -> None:
         for name in ("a", "b"):
             batch.add(Recorder(said, name), b"data")
 
-    assert in_one_turn(act) == ([], ["a handles 4", "b handles 4", "a flushes", "b flushes"])
+    assert await in_one_turn(act) == ([], ["a handles 4", "b handles 4", "a flushes", "b flushes"])
 
 
-def test_a_batch_keeps_no_more_than_256_kib() -> None:
+async def test_a_batch_keeps_no_more_than_256_kib() -> None:
     def act(batch: ReadBatch, said: list[str]) -> None:
         batch.add(Recorder(said, "a"), bytes(262_144))
         assert said == []
         batch.add(Recorder(said, "b"), b"data")
 
     whole = ["a handles 262144", "b handles 4", "a flushes", "b flushes"]
-    assert in_one_turn(act) == (whole, whole)
+    assert await in_one_turn(act) == (whole, whole)
 
 
-def test_a_connection_with_a_bug_ends_alone(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_connection_with_a_bug_ends_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def respond(self: HttpConnection, answer: HttpAnswer, method: str, *, keeps_alive: bool) -> None:
         if answer.body == b"fail":
             raise ValueError
@@ -74,7 +72,7 @@ def test_a_connection_with_a_bug_ends_alone(monkeypatch: pytest.MonkeyPatch, cap
     right = HttpConnection._respond
     monkeypatch.setattr(HttpConnection, "_respond", respond)
 
-    async def test() -> None:
+    async with asyncio.timeout(DEADLINE):
         handlers = {b"/mutate": lambda request: HttpAnswer(200, (), request.body)}
         listener = Listener(_not_asked, address="127.0.0.1", port=0, tls=None, handlers=handlers)
         port = await listener.start()
@@ -88,8 +86,6 @@ def test_a_connection_with_a_bug_ends_alone(monkeypatch: pytest.MonkeyPatch, cap
         for _, writer in streams:
             writer.close()
         await listener.stop(1)
-
-    asyncio.run(asyncio.wait_for(test(), DEADLINE))
     assert [record.message for record in caplog.records] == ["a connection ends: a bug in the webhook"]
 
 
