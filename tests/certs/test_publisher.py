@@ -34,5 +34,5 @@ async def test_the_log_distinguishes_a_new_bundle_from_a_restored_one(caplog: py
     assert await publish(writer, CA) == [f"WARNING {PUT_RIGHT}"]
     now += timedelta(minutes=1)
     bundles.put(configuration())
-    assert await publish(writer, CA) == [f"WARNING {PUT_RIGHT}; it keeps happening, so the next time waits for 4 s"]
+    assert await publish(writer, CA) == [f"WARNING {PUT_RIGHT}; this keeps happening, so the next repair waits 4 s"]
     assert await publish(writer, CA + NEXT_CA) == ["INFO published the caBundle: 2 certificates"]

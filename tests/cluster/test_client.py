@@ -203,7 +203,7 @@ async def test_a_token_that_stays_refused_is_not_read_at_each_request(
     async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, _):
         client._loaded_at -= 60
         for _ in range(3):
-            with pytest.raises(ApiError, match="the API server does not know our credentials") as caught:
+            with pytest.raises(ApiError, match="the API server refuses our credentials") as caught:
                 await client.get(ACCOUNTS)
             assert caught.value.status == 401
         assert len(server.requests) == 4
@@ -327,7 +327,7 @@ async def test_a_kubeconfig_that_cannot_be_used_is_named(
 
 
 async def test_without_any_configuration_says_what_to_set() -> None:
-    with pytest.raises(ClusterConfigError, match="this is no pod, so give --kubeconfig or set KUBECONFIG"):
+    with pytest.raises(ClusterConfigError, match="we do not run in a pod, so set --kubeconfig or KUBECONFIG"):
         async with KubernetesClient(AccessSettings()):
             pass
 

@@ -54,7 +54,8 @@ async def test_without_a_config_map_there_are_no_mappings_and_the_watch_is_synce
     async with following(server) as config:
         await until(lambda: config.is_synced)
         assert len(config.mapping) == 0
-    assert "ConfigMap eks/pod-identity-webhook: there is none: no role mappings until it is made" in caplog.messages
+    missing = "ConfigMap eks/pod-identity-webhook: it does not exist: no role mappings until it is created"
+    assert missing in caplog.messages
 
 
 async def test_follows_changes_keeps_the_last_good_document_and_forgets_a_deleted_one(

@@ -40,7 +40,7 @@ def texts_in_pieces(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
 async def test_the_lines_are_the_same_however_they_are_cut(cut: tuple[list[bytes], list[bytes]]) -> None:
     texts, pieces = cut
     found = await lines_of(pieces)
-    # Of a long one as much of its start is kept as had come by then.
+    # How much of a long line's start is kept depends on the chunks.
     assert [line.size if isinstance(line, LongLine) else line for line in found] == [
         len(text) if len(text) > MOST else text for text in texts if text
     ]

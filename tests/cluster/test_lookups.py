@@ -99,7 +99,7 @@ async def test_a_caller_that_comes_after_a_read_started_gets_one_that_starts_lat
         late = [callers.create_task(lookups.find("n", "a")) for _ in range(50)]
         await settle()
         assert len(reads.started) == 1
-        # It was created after the first read had passed.
+        # The ServiceAccount is created after the first read.
         reads.answer_none("n", "a")
         await reads.wait_for(2)
         reads.answer("n", "a")
@@ -150,7 +150,7 @@ async def test_if_too_many_wait_the_namespace_with_the_most_is_refused_and_not_t
         flood = [asyncio.create_task(lookups.find("flood", f"s{number}")) for number in range(4)]
         await reads.wait_for(1)
         quiet = callers.create_task(lookups.find("quiet", "a"))
-        with pytest.raises(LookupFailed, match="flood/s3: 3 ServiceAccounts are being looked up already"):
+        with pytest.raises(LookupFailed, match="flood/s3: 3 lookups are already waiting"):
             await flood[3]
         assert (lookups.waiting, lookups.rejected) == (3, 1)
         with pytest.raises(LookupFailed, match="flood/s4: "):

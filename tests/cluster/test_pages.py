@@ -53,7 +53,7 @@ class Paged:
         await answer.json(200, page(*items, version="77", token=str(end) if end < len(self.roles) else ""))
 
     async def read(self, limit: int) -> tuple[str, list[str]]:
-        """The version and the names of a list."""
+        """Reads a list; returns its version and names."""
         listed = Listed()
         async with self.server.running(), client_of(self.server) as client:
             return await PageReader(client, ACCOUNTS).read_into(listed, limit), listed.names
@@ -68,7 +68,7 @@ async def test_a_page_that_is_too_large_is_requested_with_fewer_objects_until_th
 ) -> None:
     monkeypatch.setattr(pages, "_MAX_PAGE", 4000)
     paged = Paged(*[SMALL] * 16, *[LARGE] * 3, *[SMALL] * 29)
-    # 1,300 bytes each: three of them are too much, and one is too much to ask for more at a time.
+    # Each has about 1,300 bytes: a page with three is too large, and a page with one is too large for a higher limit.
     assert await paged.read(16) == (
         "77",
         names(16) + [f"apps/a{number}: 1316" for number in (16, 17, 18)] + names(48)[19:],

@@ -302,7 +302,7 @@ async def test_after_a_successful_watch_a_version_that_is_gone_again_causes_no_w
     sleeps = Sleeps()
     async with watching(server, Pace(first_delay=1, max_delay=8), sleep=sleeps) as (watch, _):
         await until(lambda: watch.lists == 4)
-    # A watch that is cut is asked for again after the shortest wait; neither waits before it lists.
+    # After a cut, the watch waits for the shortest time; neither case waits before it lists.
     assert [seconds for seconds in sleeps.seconds if seconds > 1] == []
     assert len(sleeps.seconds) == (3 if then is cuts else 0)
 
@@ -372,7 +372,7 @@ async def test_an_object_that_is_too_large_is_skipped_and_the_watch_continues() 
     server = ApiServer([lists(meta("a"), meta("b")), watches(*events, then=cuts)])
     async with watching(server) as (watch, recorder):
         await server.wait_for_requests(3)
-        # It goes on from the large one.
+        # The watch continues from the version of the large object.
         assert server.requests[2].query["resourceVersion"] == "16"
         large = [f"{version}: {size} bytes" for version, size in (("11", 360145), ("16", 360148))]
         assert recorder.history[1:] == [
@@ -408,7 +408,7 @@ async def test_keeps_trying_while_the_server_is_away_and_is_not_synced_meanwhile
         await asyncio.wait_for(watch.wait_synced(), 20)
         assert watch.restarts["denied"] == 1
         assert watch.restarts["refused"] == 1
-        # Of two cuts in a row aiohttp itself makes good the first: it asks once more.
+        # Of two cuts in a row, aiohttp itself retries after the first.
         assert watch.restarts["cut"] in {1, 2}
 
 
@@ -483,7 +483,7 @@ async def test_a_bug_in_the_sink_is_logged_and_survived(caplog: pytest.LogCaptur
         async with running(watch.run()):
             await recorder.wait_for({"b": "1"})
     assert watch.restarts["bug"] == 1
-    assert "a bug while following them" in caplog.text
+    assert "the watch failed because of a bug" in caplog.text
 
 
 async def test_cancelling_ends_it_at_once_wherever_it_is() -> None:

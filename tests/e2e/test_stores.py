@@ -157,7 +157,7 @@ async def test_a_stale_version_a_new_secret_of_that_name_and_a_deleted_one_are_c
         with pytest.raises(Conflict):
             await store.write({"tls.key": b"new"}, over)
         over = await store.read()
-        # Whoever made it immutable has changed it.
+        # Making the Secret immutable is a change too.
         place.admin.patch(place.secret, {"immutable": True})
         with pytest.raises(Conflict):
             await store.write({"tls.key": b"new"}, over)
@@ -299,9 +299,9 @@ async def test_the_authority_creates_publishes_and_restores_deleted_objects(plac
         await stack.enter_async_context(running(authority.run()))
 
         async def until_right() -> None:
-            # Without a wake-up it would take a minute.
+            # Without a wake-up, the next round would come only after a minute.
             async with asyncio.timeout(30):
-                while not is_right(place):  # noqa: ASYNC110 - the API server alone knows
+                while not is_right(place):  # noqa: ASYNC110 - only the API server knows, and it sends no event
                     await asyncio.sleep(0.05)
 
         await until_right()
