@@ -87,7 +87,7 @@ def outcomes(folder: Path, taken: int) -> dict[str, tuple[list[str], int, list[s
             [*good, "--port=8443", "--metrics-port=8443", "--namespace=A"],
             2,
             [
-                "--metrics-port: 8443 is the HTTPS port already",
+                "--metrics-port: 8443 is already the HTTPS port",
                 "--namespace: 'A' is not a namespace's name (DNS label)",
                 usage,
             ],
