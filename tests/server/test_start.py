@@ -81,7 +81,7 @@ def outcomes(folder: Path, taken: int) -> dict[str, tuple[list[str], int, list[s
         "two certificates": (
             [*good, f"--tls-cert={folder}/one.crt"],
             2,
-            ["--ephemeral-certificate: --tls-cert and --tls-key name another certificate", usage],
+            ["--ephemeral-certificate: cannot be used with --tls-cert or --tls-key", usage],
         ),
         "two ports alike": (
             [*good, "--port=8443", "--metrics-port=8443", "--namespace=A"],

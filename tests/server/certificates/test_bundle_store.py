@@ -62,7 +62,7 @@ def test_a_patch_of_an_older_version_is_a_conflict() -> None:
         server.put(CONFIGURATION, configuration())
         server.put(CONFIGURATION, configuration())
         async with store_on(server) as store:
-            with pytest.raises(Conflict, match="mutatingwebhookconfigurations pod-identity-webhook: somebody else has changed"):
+            with pytest.raises(Conflict, match="pod-identity-webhook: somebody else has changed it"):
                 await store.patch(PATCH)
 
     asyncio.run(run())
