@@ -104,8 +104,7 @@ def test_a_folder_that_is_not_there_or_none_is_an_error_of_one_line(folder: Path
     assert expect(folder, ONE) == Outcome(
         1,
         "",
-        f"pod-identity-webhook replay: --expect: {folder} is not a folder; "
-        "if it does not exist, --update creates it\n",
+        f"pod-identity-webhook replay: --expect: {folder} is not a folder; if it does not exist, --update creates it\n",
     )
     assert expect(file, ONE, "--update") == Outcome(
         1, "", f"pod-identity-webhook replay: --expect: {file}: File exists\n"
