@@ -11,7 +11,7 @@ WebhookError
 ├── ClusterError              the API server cannot be asked, or says no: webhook/cluster/api_errors.py has its tree
 ├── ListenError               an address cannot be listened at: webhook/server/http/listener.py
 ├── TlsError                  a certificate cannot be served: webhook/server/certificates/tls_settings.py
-└── MetadataError             the instance metadata service did not say what account this is: webhook/server/imds.py
+└── MetadataError             the instance metadata service did not return the account: webhook/server/imds.py
 """
 
 

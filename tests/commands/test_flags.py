@@ -256,11 +256,11 @@ def test_klogs_flags_are_accepted_with_one_notice() -> None:
 
     notices = [line.partition(" WARNING webhook.serve ")[2] for line in outcome.err.splitlines()[:2]]
     ignored = (
-        "without meaning here, ignored: --logtostderr, --alsologtostderr, --alsologtostderrthreshold, "
+        "flags without effect are ignored: --logtostderr, --alsologtostderr, --alsologtostderrthreshold, "
         "--stderrthreshold, --add-dir-header, --log-dir, --log-file, --log-file-max-size, --log-backtrace-at, "
         "--one-output, --legacy-stderr-threshold-behavior, --skip-headers, --skip-log-headers, --vmodule"
     )
-    assert notices == [ignored, "environment variables that are no flag, ignored: PIW_PORTS, PIW_PROT"]
+    assert notices == [ignored, "environment variables that are not flags are ignored: PIW_PORTS, PIW_PROT"]
     assert "/nowhere/tls.crt" in outcome.err.splitlines()[2]
     assert len(outcome.err.splitlines()) == 3
 

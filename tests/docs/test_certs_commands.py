@@ -47,4 +47,4 @@ def test_issuing_as_shown_issues_and_renews(tmp_path: Path, monkeypatch: pytest.
 
     assert [(outcome.code, outcome.err) for outcome in (first, second)] == [(0, "")] * 2
     assert "Put this line into clientConfig" in first.out
-    assert "The caBundle is that of before" in second.out
+    assert "The caBundle is unchanged" in second.out

@@ -90,7 +90,7 @@ def test_only_the_api_server_is_accepted_by_its_certificate_even_after_a_renewal
 
         # If the trusted CA changes, the webhook no longer accepts the API server's certificate, and pods are refused.
         trusted.write_bytes(issue_ca(datetime.now(UTC), common_name="another CA").certificate)
-        wait_until(lambda: "took up the CAs for clients" in replica.log, "the change", within=20)
+        wait_until(lambda: "loaded the CAs for clients" in replica.log, "the change", within=20)
         release.balancer.end_idle_connections()
         assert not release.is_injected()
         assert replica.is_ready()

@@ -130,7 +130,7 @@ def test_an_answer_that_makes_no_sense_is_an_error_of_one_line(document: bytes, 
     message = str(failed.value)
     assert message.startswith(f"--compose-role-arn: the instance metadata service at {server.url} did not say what ")
     assert problem in message
-    assert message.endswith("; give --aws-account-id and --aws-partition instead")
+    assert message.endswith("; set --aws-account-id and --aws-partition instead")
     assert "\n" not in message
     assert len(message) < 400
 

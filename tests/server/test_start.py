@@ -81,13 +81,13 @@ def outcomes(folder: Path, taken: int) -> dict[str, tuple[list[str], int, list[s
         "two certificates": (
             [*good, f"--tls-cert={folder}/one.crt"],
             2,
-            ["--ephemeral-certificate: --tls-cert and --tls-key name another certificate", usage],
+            ["--ephemeral-certificate: cannot be used with --tls-cert or --tls-key", usage],
         ),
         "two ports alike": (
             [*good, "--port=8443", "--metrics-port=8443", "--namespace=A"],
             2,
             [
-                "--metrics-port: 8443 is the HTTPS port already",
+                "--metrics-port: 8443 is already the HTTPS port",
                 "--namespace: 'A' is not a namespace's name (DNS label)",
                 usage,
             ],

@@ -24,7 +24,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return 0
     parsed.problems += [f"{word!r}: serve takes flags only" for word in parsed.positionals]
     if parsed.values["ephemeral_certificate"] and not parsed.given.isdisjoint({"tls_cert", "tls_key"}):
-        parsed.problems.append("--ephemeral-certificate: --tls-cert and --tls-key name another certificate")
+        parsed.problems.append("--ephemeral-certificate: cannot be used with --tls-cert or --tls-key")
     settings, admission = checked(
         parsed,
         lambda: settings_from(parsed, ServerSettings, self_managed=_is_self_managed(parsed, environ)),
@@ -34,14 +34,14 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     for notice in _notices(parsed, environ):
         logger.warning(notice)
 
-    from webhook.server.run import run  # noqa: PLC0415 - the server's libraries are not needed for usage errors
+    from webhook.server.run import run  # noqa: PLC0415 - usage errors do not need the server's libraries
 
     run(settings, with_account(admission))
     return 0
 
 
 def _is_self_managed(parsed: Parsed, environ: Mapping[str, str]) -> bool:
-    """Whether the certificate looks after itself: asked for, or in a cluster where nothing else was asked for."""
+    """Whether the certificate is self-managed: --in-cluster decides; by default, in a cluster unless others are set."""
     if "in_cluster" in parsed.given:
         return bool(parsed.values["in_cluster"])
     others = {"tls_cert", "tls_key", "ephemeral_certificate", "service_accounts"}
@@ -49,14 +49,14 @@ def _is_self_managed(parsed: Parsed, environ: Mapping[str, str]) -> bool:
 
 
 def _notices(parsed: Parsed, environ: Mapping[str, str]) -> list[str]:
-    """What was asked for and has no effect."""
+    """Returns warnings about settings that have no effect, or not the expected one."""
     notices = []
     ignored = [f"--{flag.name}" for flag in SERVE_FLAGS if is_ignored(flag) and flag.field in parsed.given]
     if ignored:
-        notices.append(f"without meaning here, ignored: {', '.join(ignored)}")
+        notices.append(f"flags without effect are ignored: {', '.join(ignored)}")
     if "in_cluster" in parsed.given and parsed.values["in_cluster"]:
         notices.append("--in-cluster=true: the certificate comes from a CA of our own, not from the cluster's signer")
     unknown = unknown_variables(SERVE_FLAGS, environ)
     if unknown:
-        notices.append(f"environment variables that are no flag, ignored: {', '.join(unknown)}")
+        notices.append(f"environment variables that are not flags are ignored: {', '.join(unknown)}")
     return notices

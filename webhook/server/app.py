@@ -1,6 +1,6 @@
 """The two FastAPI applications: the HTTPS one that the API server calls, and the one for probes and metrics.
 
-Each is complete by itself, under any ASGI server. Our listener also calls the endpoints of reviews directly.
+Each runs under any ASGI server. For reviews, our listener bypasses the application and calls the endpoints directly.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,15 +14,15 @@ from webhook.server.metrics.exposition import CONTENT_TYPE
 from webhook.server.metrics.families import Metrics
 from webhook.server.mutate_endpoint import MutateEndpoint
 
-# Nobody calls us by hand: no interactive documentation to attack, and no redirect to what the Host header says.
+# Without interactive documentation there is less to attack, and a redirect would repeat the client's Host header.
 _BARE: Final[dict[str, Any]] = {"docs_url": None, "redoc_url": None, "openapi_url": None, "redirect_slashes": False}
 
 
 def webhook_application(endpoints: Iterable[MutateEndpoint]) -> FastAPI:
-    """The application of the HTTPS port: the endpoints and `/healthz`."""
+    """Returns the application of the HTTPS port: the endpoints and `/healthz`."""
     app = FastAPI(title="pod-identity-webhook", **_BARE)
     for endpoint in endpoints:
-        # Plain ASGI: a review pays for no model, dependency or middleware that it does not use.
+        # A plain ASGI route saves each review the cost of FastAPI's models and dependencies.
         app.router.routes.append(Route(endpoint.path, endpoint, include_in_schema=False))
     app.add_api_route("/healthz", _healthz, methods=["GET", "HEAD"], response_class=PlainTextResponse)
     return app
@@ -33,10 +33,10 @@ def metrics_application(
     not_ready: Callable[[], str],
     cache: Callable[[], dict[str, Any]] | None = None,
 ) -> FastAPI:
-    """The application of the metrics port.
+    """Returns the application of the metrics port.
 
-    `not_ready` says what is still awaited, nothing where all is well; `cache` gives the debugging handler's content,
-    and there is no such handler without it.
+    `not_ready` returns why the webhook is not ready, or "" if it is ready. `cache` returns the content for the
+    debugging handler; if it is None, there is no such handler.
     """
     app = FastAPI(title="pod-identity-webhook metrics", **_BARE)
 

@@ -1,4 +1,4 @@
-"""What `/debug/alpha/cache` shows, in the Go webhook's form: the ServiceAccounts that have a role."""
+"""The content of `/debug/alpha/cache`: the ServiceAccounts that have a role, in the format of the Go webhook."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from webhook.admission.settings import Settings
 
 
 def debug_cache(accounts: Iterable[ServiceAccount], settings: Settings) -> dict[str, Any]:
-    """By `namespace/name`: role, audience, regional STS, and the token's lifetime in seconds."""
+    """Returns, by `namespace/name`, the role, the audience, regional STS, and the token's lifetime in seconds."""
     shown = {}
     for account in accounts:
         identity, _ = resolve(account, (account.namespace, account.name), {}, OtherSources(), settings)

@@ -19,7 +19,7 @@ _LONGEST_PROBLEM: Final = 200
 
 
 class MetadataError(WebhookError):
-    """The metadata service did not say what account this is."""
+    """The metadata service did not return the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class InstanceIdentity:
 
 
 def instance_identity(endpoint: str = DEFAULT_ENDPOINT) -> InstanceIdentity:
-    """Asks the metadata service at `endpoint`, up to three times of 2 s. Raises MetadataError.
+    """Asks the metadata service at `endpoint`, in up to three attempts of 2 s each. Raises MetadataError.
 
-    The token is of IMDSv2, with the hop limit that the instance has: in a pod that is not on the host network, a
-    limit of 1 hides the service.
+    The instance's hop limit applies to the IMDSv2 token: a pod that is not on the host network needs a limit of at
+    least 2.
     """
     problem: Exception | None = None
     for _ in range(_ATTEMPTS):
@@ -43,8 +43,8 @@ def instance_identity(endpoint: str = DEFAULT_ENDPOINT) -> InstanceIdentity:
         except (httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError, RecursionError, ValueError) as error:
             problem = error
     raise MetadataError(
-        f"--compose-role-arn: the instance metadata service at {endpoint} did not say what account this is "
-        f"({_one_line(problem)}); give --aws-account-id and --aws-partition instead"
+        f"--compose-role-arn: the instance metadata service at {endpoint} did not return the account "
+        f"({_one_line(problem)}); set --aws-account-id and --aws-partition instead"
     ) from problem
 
 

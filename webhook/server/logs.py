@@ -1,4 +1,4 @@
-"""Log lines: one a record, on standard error, as text or JSON, and never more a second than anybody could read."""
+"""Logging to standard error: one line for each record, as text or JSON, with a limit of lines per second."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Final, Literal
 
-# klog's levels: what we log at DEBUG shows from -v=3 on, libraries' own debugging from -v=5 on.
+# klog's levels: -v=3 shows our DEBUG records, -v=5 also those of the libraries.
 _DECISIONS: Final = 3
 _EVERYTHING: Final = 5
 
@@ -22,13 +22,13 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = f"{self.formatTime(record)} {record.levelname} {record.name} {_printable(record.getMessage())}"
         if record.exc_info:
-            # Indented and escaped: what a client sent may be in it, and must not pass for a line of ours.
+            # Indented and escaped: a traceback may quote a client's input, which must not look like a line of ours.
             line += "".join(f"\n    {_printable(part)}" for part in self.formatException(record.exc_info).split("\n"))
         return line
 
 
 class _Json(_Text):
-    """One JSON object a line, with `time`, `level`, `logger`, `message` and, for a bug, `traceback`."""
+    """One JSON object per line, with `time`, `level`, `logger`, `message` and, if there is one, `traceback`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -43,14 +43,14 @@ class _Json(_Text):
 
 
 def _printable(text: str) -> str:
-    """`text` with line ends and control characters escaped: a terminal would obey them."""
+    """Returns `text` with line ends and control characters escaped, because a terminal would obey them."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class _Limit(logging.Filter):
-    """Drops what comes after the first lines of a second, and says afterwards how many: anyone may call us."""
+    """Limits the lines per second, because any client may cause lines; the next line says how many were dropped."""
 
     def __init__(self) -> None:
         super().__init__()

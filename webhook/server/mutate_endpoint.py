@@ -1,7 +1,7 @@
-"""`/mutate` and `/mutate/require`: from an HTTP request to its answer.
+"""Answers HTTP requests to `/mutate` and `/mutate/require`.
 
-The listener calls `answer` for each request whose body is there: the hot path. `MutateEndpoint` is an ASGI application
-too, for any other server and for requests that reach it by another spelling of the path.
+Hot path: the listener calls `answer` for each complete request. `MutateEndpoint` is also an ASGI application, for other
+servers and for requests that spell the path differently (percent-encoded).
 """
 
 import logging
@@ -26,11 +26,11 @@ from webhook.server.metrics.families import Metrics
 
 PATH: Final = "/mutate"
 REQUIRE_PATH: Final = "/mutate/require"
-"""Called for pods of namespaces whose label says that none of them runs without its role."""
+"""For namespaces with the label that forbids pods to run without their role."""
 
 MAX_BODY: Final = Limits().body_bytes
 
-# Of one review. Its author sees all of them; the log is for whoever looks for the pod.
+# Limits for one review. Its author sees all warnings; the log needs only enough to find the pod.
 _WARNINGS_LOGGED: Final = 3
 _REASON_LOGGED: Final = 500
 
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 class _HttpError(Exception):
-    """A wrong HTTP call: its status, and the reason in one line."""
+    """An invalid HTTP request: the status to answer, and the reason in one line."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -49,9 +49,9 @@ class _HttpError(Exception):
 
 
 class MutateEndpoint:
-    """Answers AdmissionReviews that come to `path`, from what the store knows.
+    """Answers the AdmissionReviews for `path`, with the ServiceAccounts and mappings of `store`.
 
-    `container_credentials` is asked at each review: the file may have changed.
+    It calls `container_credentials` for each review, because the file may have changed.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class MutateEndpoint:
         self._metrics = metrics
 
     def answer(self, request: Request) -> HttpAnswer | Coroutine[Any, Any, HttpAnswer]:
-        """The answer, or what is to be awaited for it if its ServiceAccount has to be read first. Raises nothing."""
+        """Returns the answer, or a coroutine that returns it after a live read of the ServiceAccount. Never raises."""
         return self._answer(request.method, request.headers, request.body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,22 +135,22 @@ class MutateEndpoint:
 
 
 def _failure(error: Exception) -> HttpAnswer:
-    """The answer that says what went wrong, in a line."""
+    """Returns the answer that explains `error` in one line."""
     if isinstance(error, _HttpError):
         headers = (_TEXT, (b"allow", b"POST")) if error.code == 405 else (_TEXT,)
-        # What is left of a body that is too large would be taken for the next request.
+        # Close the connection: we would take the rest of a body that is too large for the next request.
         return HttpAnswer(error.code, headers, f"{error}\n".encode(), closes=error.code == 413)
     if isinstance(error, ReviewError):
         return HttpAnswer(400, (_TEXT,), f"{error}\n".encode())
     if isinstance(error, LookupFailed):
-        logger.error("no answer to a review: %s", error)
+        logger.error("cannot answer a review: %s", error)
         return HttpAnswer(500, (_TEXT,), f"{error}\n".encode())
-    logger.error("no answer to a review: a bug in the webhook", exc_info=error)
+    logger.error("cannot answer a review: a bug in the webhook", exc_info=error)
     return HttpAnswer(500, (_TEXT,), b"a bug in the webhook: its log says more\n")
 
 
 async def _read(receive: Receive) -> bytes:
-    """The whole body, bounded in size."""
+    """Reads the whole body. Raises _HttpError if it is too large or incomplete."""
     body = bytearray()
     while True:
         message = await receive()
@@ -164,7 +164,7 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _check_head(method: str, headers: list[tuple[bytes, bytes]]) -> None:
-    """Refuses what cannot be a review before its body is read."""
+    """Refuses a request that cannot be a review. Raises _HttpError."""
     if method != "POST":
         raise _HttpError(405, f"{method} is not allowed here: POST an AdmissionReview")
     if _JSON[0] not in headers:

@@ -1,4 +1,4 @@
-"""The process: wires store, endpoint and listeners together, keeps what comes from files fresh, and stops in order."""
+"""The server process: wires store, endpoints and listeners, reloads changed files, and stops everything in order."""
 
 import asyncio
 import gc
@@ -39,32 +39,32 @@ from webhook.server.mutate_endpoint import PATH, REQUIRE_PATH, MutateEndpoint
 from webhook.server.settings import ServerSettings
 from webhook.server.stopping import Stopping
 
-# Requests take milliseconds; the longest wait for a lookup.
+# Time to answer the last requests. Most take milliseconds; one that needs a live read takes longest.
 _GRACE: Final = 15.0
-# At a desk nobody waits for idle clients to confirm that TLS ends.
+# After SIGINT, do not wait long for idle clients to end TLS.
 _GRACE_AT_ONCE: Final = 1.0
-# Probes and scrapes have places of their own. They are few, and send no bodies.
+# The metrics port has its own limits, so that reviews cannot starve probes and scrapes. They are few and have no body.
 _MONITORING_LIMITS: Final = Limits(max_connections=128, header_bytes=16384, body_bytes=4096)
 
 logger = logging.getLogger(__name__)
 
 
 def run(settings: ServerSettings, admission: Settings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises WebhookError where it cannot start."""
+    """Serves until SIGTERM or SIGINT. Raises WebhookError if it cannot start."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, admission))
 
 
 @dataclass(frozen=True, slots=True)
 class _IdentitySources:
-    """What decisions are made by, and the checks that keep what comes from files fresh."""
+    """The sources of decisions, and the checks that reload those from files."""
 
     store: ManifestAccounts | ClusterAccounts
     container_credentials: Callable[[], ContainerCredentials]
     checks: list[Callable[[], Any]]
 
     def not_ready_reason(self) -> str:
-        """What is not known yet; empty once all was known."""
+        """Returns which source is not complete yet, or "" once all have been complete."""
         if isinstance(self.store, ClusterAccounts) and not self.store.is_synced:
             return "the cluster's ServiceAccounts and role mappings are not known yet"
         return ""
@@ -91,11 +91,11 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
         gauges.add_listeners(metrics, {"https": webhook, "metrics": monitoring})
         await _start_background(settings, certificate, identities, metrics, stack)
 
-        # Both before either starts: if the metrics port is taken, the other listens already.
+        # Register both before the first starts: if the metrics port is in use, the HTTPS listener must still stop.
         stack.push_async_callback(monitoring.stop, 1.0)
         stack.push_async_callback(webhook.stop, 0.0)
         ports = await webhook.start(), await monitoring.start()
-        # What is alive now lives as long as the process: the collector need not look at it again.
+        # The objects that exist now live as long as the process: exclude them from garbage collection.
         gc.collect()
         gc.freeze()
         logger.info("pod-identity-webhook %s serves: https port %d, metrics port %d", __version__, *ports)
@@ -173,7 +173,7 @@ async def _identity_sources(
         checks.append(store.check)
         gauges.add_manifests(metrics, store)
     else:
-        assert client is not None  # noqa: S101 - it is None where there are manifests only
+        assert client is not None  # noqa: S101 - it is None only with --service-accounts
         store = await _cluster(settings, admission, client, metrics, stack)
 
     path = settings.watch_container_credentials_config
@@ -192,7 +192,7 @@ async def _client(settings: ServerSettings, stack: AsyncExitStack) -> Kubernetes
     try:
         return await stack.enter_async_context(KubernetesClient(access))
     except ClusterConfigError as error:
-        raise WebhookError(f"{error}; without a cluster, give --service-accounts") from error
+        raise WebhookError(f"{error}; if you have no cluster, set --service-accounts") from error
 
 
 async def _cluster(

@@ -1,4 +1,4 @@
-"""What the server runs by, beside the admission settings: one frozen object."""
+"""The server's settings, except those of admission."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from webhook.errors import SettingsError
 from webhook.flag_field import flag
 from webhook.server.certificates.tls_settings import TlsError, parse_cipher_suites, parse_min_version
 
-# In seconds. Below, there is no time for all replicas to see what one of them wrote.
+# In seconds. With a shorter lifetime, replicas would not have the time to see what another replica wrote.
 MIN_LIFETIME: Final = 10.0
 MAX_LIFETIME: Final = 876_000 * 3600.0
 
@@ -27,7 +27,7 @@ _CLUSTER: Final = "The cluster"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSettings:
-    """Where roles come from beside ServiceAccounts. `replay` has the same flags as the server."""
+    """The sources of roles besides ServiceAccounts. The server and `replay` share these flags."""
 
     watch_config_map: bool = flag(False, "takes role mappings from a ConfigMap too", _SOURCES)
     config_map_name: str = flag(CONFIG_MAP_NAME, "name of that ConfigMap", _SOURCES)
@@ -38,10 +38,10 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings(SourceSettings):
-    """The server's settings, each with its flag; durations in seconds, ports 0 for any free one.
+    """The server's settings, each with its flag. Durations are in seconds; port 0 means any free port.
 
-    `self_managed` is decided from --in-cluster and from where the server runs. Raises SettingsError, naming every flag
-    at fault, when constructed from values that make no sense.
+    `self_managed` has no flag of its own: `serve` derives it from --in-cluster and other flags. The constructor raises
+    SettingsError if values are invalid or contradict each other; the error names every flag at fault.
     """
 
     service_accounts: Path | None = flag(
@@ -119,11 +119,11 @@ class ServerSettings(SourceSettings):
 
     def _problems(self) -> Iterator[str]:
         if self.port and self.port == self.metrics_port:
-            yield f"--metrics-port: {self.metrics_port} is the HTTPS port already"
+            yield f"--metrics-port: {self.metrics_port} is already the HTTPS port"
         if self.kube_api and not self.kube_api.startswith(("https://", "http://")):
             yield f"--kube-api: {self.kube_api!r} is not a URL"
         if not 0 < self.service_account_lookup_timeout <= 10:
-            yield "--service-account-lookup-timeout: the API server waits for 10 s at most"
+            yield "--service-account-lookup-timeout: must be above 0s and at most 10s; the API server waits no longer"
         if not is_dns_label(self.namespace):
             yield f"--namespace: {self.namespace!r} is not a namespace's name (DNS label)"
         for spelling, name in (
@@ -146,13 +146,13 @@ class ServerSettings(SourceSettings):
 
     def _certificate_problems(self) -> Iterator[str]:
         if self.self_managed and self.ephemeral_certificate is not None:
-            yield "--ephemeral-certificate: --in-cluster=true asks for certificates that look after themselves"
+            yield "--ephemeral-certificate: cannot be used with --in-cluster=true (self-managed certificates)"
         if self.self_managed and self.service_accounts is not None:
-            yield "--service-accounts: without a cluster (--in-cluster=true) no certificate can look after itself"
+            yield "--service-accounts: cannot be used with --in-cluster=true: self-managed certificates need a cluster"
         if self.tls_ca is not None and (
             self.self_managed or self.ephemeral_certificate is not None or self.service_accounts is not None
         ):
-            yield "--tls-ca: only for the certificate in --tls-cert, in a cluster"
+            yield "--tls-ca: can be used only with --tls-cert and a cluster"
         if self.certificate_names and self.ephemeral_certificate is None and not self.self_managed:
             yield "--certificate-names: has no effect with --tls-cert"
         try:
@@ -160,7 +160,7 @@ class ServerSettings(SourceSettings):
         except InvalidName as error:
             yield f"--certificate-names: {error}"
         if not MIN_LIFETIME <= self.certificate_lifetime <= self.ca_lifetime <= MAX_LIFETIME:
-            yield "--certificate-lifetime, --ca-lifetime: 10s at least, the CA's no shorter, 876000h at most"
-        # Until the new CA signs, the old one must live: it is replaced when a third of its life is left.
+            yield "--certificate-lifetime, --ca-lifetime: must be 10s to 876000h, and the CA's not shorter"
+        # The old CA must stay valid until the new one signs; we replace it when a third of its lifetime is left.
         if not 0 <= self.ca_settle <= self.ca_lifetime / 4:
-            yield "--ca-settle: a quarter of --ca-lifetime at most"
+            yield "--ca-settle: must be at most a quarter of --ca-lifetime"

@@ -1,11 +1,11 @@
-"""The signals that end the process."""
+"""Waits for the signals that stop the process."""
 
 import asyncio
 import signal
 
 
 class Stopping:
-    """SIGTERM asks for a stop that drains; SIGINT, from somebody at a desk, and a second signal ask for one at once."""
+    """SIGTERM asks for a stop that drains first; SIGINT (Ctrl-C) or a second signal asks for an immediate stop."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -20,7 +20,7 @@ class Stopping:
         await self._first.wait()
 
     async def wait_again(self, seconds: float) -> None:
-        """Waits for a second signal, for so long."""
+        """Waits for a second signal, at most this many seconds."""
         try:
             await asyncio.wait_for(self._second.wait(), seconds)
         except TimeoutError:

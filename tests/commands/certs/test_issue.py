@@ -61,7 +61,7 @@ def test_another_run_renews_the_leaf_by_the_same_ca_for_the_same_names(tmp_path:
     assert names_of(after["tls.crt"]) == ("webhook.example", "10.0.0.1", "::1")
     assert is_issued_by(after["tls.crt"], before["ca.crt"])
     assert ends_at(after["tls.crt"]) - datetime.now(UTC) > timedelta(days=89)
-    assert "The caBundle is that of before: only tls.crt and tls.key have to reach the webhook.\n" in done.out
+    assert "The caBundle is unchanged: give only tls.crt and tls.key to the webhook.\n" in done.out
 
 
 def test_names_that_are_given_replace_those_of_the_present_leaf(tmp_path: Path) -> None:
@@ -95,23 +95,23 @@ def write(directory: Path, **files: bytes) -> None:
 def somebody_elses(directory: Path) -> str:
     ephemeral(directory, [], datetime.now(UTC))
     (directory / "ca.crt").unlink()
-    return "has a tls.crt or tls.key that it was not this command that wrote: there is no CA"
+    return "has a tls.crt or tls.key that this command did not write: there is no CA"
 
 
 def no_key(directory: Path) -> str:
     ephemeral(directory, [], datetime.now(UTC))
-    return "has ca.crt but no ca.key, so its CA can sign nothing"
+    return "has ca.crt but no ca.key, so its CA cannot sign"
 
 
 def no_certificate(directory: Path) -> str:
     write(directory, ca_key=b"x")
-    return "has ca.key but no ca.crt, so its CA can sign nothing"
+    return "has ca.key but no ca.crt, so its CA cannot sign"
 
 
 def an_ended_ca(directory: Path) -> str:
     ca = issue_ca(datetime.now(UTC) - timedelta(days=2), common_name="CA", lifetime=timedelta(days=1))
     write(directory, ca_crt=ca.certificate, ca_key=ca.private_key)
-    return "has a CA that cannot sign: ca.crt has ended, or ca.key does not belong to it"
+    return "has a CA that cannot sign: ca.crt has expired, or ca.key does not belong to it"
 
 
 def a_leaf_of_another_ca(directory: Path) -> str:
@@ -134,7 +134,7 @@ def test_what_cannot_be_renewed_is_overwritten_only_by_force(present: Callable[[
 
     assert (refused.code, refused.out) == (1, "")
     assert refused.err == (
-        f"pod-identity-webhook certs: {tmp_path} {why}; name another folder, or start anew over it with --force\n"
+        f"pod-identity-webhook certs: {tmp_path} {why}; choose another folder, or overwrite the files with --force\n"
     )
     assert untouched == before
     assert (forced.code, sorted(after)) == (0, FILES)
@@ -145,7 +145,7 @@ def test_what_cannot_be_renewed_is_overwritten_only_by_force(present: Callable[[
 def test_a_leaf_that_ends_with_its_ca_is_said(tmp_path: Path) -> None:
     done = run("certs", "issue", str(tmp_path), "--ca-lifetime=24h")
 
-    assert "\nThe leaf ends with its CA: --force makes another CA.\n" in done.out
+    assert "\nThe leaf expires together with its CA: --force makes a new CA.\n" in done.out
     assert ends_at((tmp_path / "tls.crt").read_bytes()) == ends_at((tmp_path / "ca.crt").read_bytes())
 
 
@@ -166,7 +166,7 @@ def test_all_that_is_wrong_with_the_flags_is_said_at_once() -> None:
     assert [line.split(": ")[1] for line in lines[:-1]] == [
         "--ca-lifetime",
         "--namespace",
-        "give one DIR",
+        "set exactly one DIR",
         "--lifetime",
         "--names",
     ]

@@ -36,7 +36,7 @@ def in_the_middle_of_a_rotation() -> Facts:
         address="pod-identity-webhook.eks.svc:443",
         secret_name="pod-identity-webhook",
         configuration_name="pod-identity-webhook",
-        served=Served(former.certificate, {bundle: "", reset: "it is not signed by a CA in there"}),
+        served=Served(former.certificate, {bundle: "", reset: "no CA in the caBundle has signed it"}),
         secret=secret_of(StoredSecret("1", state.data(), annotations)),
         entries=(Entry("pod-identity-webhook.amazonaws.com", bundle), Entry("reset.amazonaws.com", reset)),
     )
@@ -87,7 +87,7 @@ def test_a_clock_that_has_jumped_back_is_found() -> None:
 
     found = findings(facts, NOW - 100 * DAY)
 
-    assert "the served leaf is not valid yet (is the clock here right?)" in found
+    assert "the served leaf is not valid yet (is the clock of this machine right?)" in found
 
 
 @pytest.mark.parametrize(

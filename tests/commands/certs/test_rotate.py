@@ -42,7 +42,7 @@ def test_a_leaf_is_asked_for_by_an_annotation_and_nothing_else_changes() -> None
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
         f"Secret eks/pod-identity-webhook: {ROTATE_LEAF_AFTER}={after}",
-        "A replica signs another leaf with the present CA at once, and all of them serve it.",
+        "A replica signs a new leaf with the current CA now, and all replicas serve it.",
         f"Watch it: pod-identity-webhook certs show --kubeconfig= --kube-api={here.cluster.url}",
     ]
     assert write.body == {"metadata": {"annotations": {ROTATE_LEAF_AFTER: after}}}
@@ -66,7 +66,7 @@ def test_a_ca_is_asked_for_with_what_will_happen() -> None:
         after = asked(here)
 
     assert (done.code, done.err, list(after)) == (0, "", [ROTATE_CA_AFTER])
-    assert "A replica makes another CA at once and adds it to the caBundle. After --ca-settle" in done.out
+    assert "A replica makes a new CA now and adds it to the caBundle. After --ca-settle" in done.out
     assert "--ca=" not in done.out
 
 
@@ -78,7 +78,7 @@ def test_a_next_ca_that_is_there_already_is_replaced_too() -> None:
         requested = parse_time(asked(here)[ROTATE_CA_AFTER])
 
     assert requested == issued_at(coming) + timedelta(seconds=1)
-    assert "A next CA is there already: it takes over first, and another one after it.\n" in done.out
+    assert "There is already a next CA: it takes over first, and then one more new CA.\n" in done.out
 
 
 def test_a_replica_does_what_was_asked_for() -> None:
@@ -117,12 +117,10 @@ def test_a_secret_that_is_missing_empty_or_not_ours_is_one_line() -> None:
     prefix = "pod-identity-webhook certs: "
     assert [outcome.code for outcome in (foreign, empty, missing)] == [1, 1, 1]
     assert foreign.err == (
-        f"{prefix}the Secret eks/pod-identity-webhook is not managed by the webhook: rotate it where it comes from\n"
+        f"{prefix}the Secret eks/pod-identity-webhook is not managed by the webhook: rotate it where it is issued\n"
     )
-    assert empty.err == f"{prefix}the Secret eks/pod-identity-webhook is empty: the webhook fills it by itself\n"
-    assert missing.err == (
-        f"{prefix}there is no Secret eks/pod-identity-webhook; name it with --namespace and --tls-secret\n"
-    )
+    assert empty.err == f"{prefix}the Secret eks/pod-identity-webhook is empty: the webhook will fill it\n"
+    assert missing.err == (f"{prefix}there is no Secret eks/pod-identity-webhook; set --namespace and --tls-secret\n")
     assert writes == []
 
 
@@ -141,5 +139,5 @@ def test_wrong_usage_is_exit_code_2() -> None:
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines()[:2] == [
         "pod-identity-webhook certs: 'now': certs rotate takes flags only",
-        "pod-identity-webhook certs: --tls-secret: give its name",
+        "pod-identity-webhook certs: --tls-secret: must not be empty",
     ]

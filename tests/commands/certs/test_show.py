@@ -27,7 +27,7 @@ from tests.commands.replay.live import kubeconfig
 from webhook.commands.certs import show as certs_show
 from webhook.commands.certs.handshake import NotServed
 
-REFUSED = f"the served leaf is refused by whoever trusts the caBundle of entry {ENTRY}"
+REFUSED = f"the API server refuses the served leaf with the caBundle of entry {ENTRY}"
 LACKS = f"the caBundle of entry {ENTRY} lacks the Secret's"
 
 
@@ -96,7 +96,7 @@ def test_a_leaf_of_a_ca_that_an_entry_does_not_trust_is_found_for_that_entry_alo
         here.cluster.put(CONFIGURATION, configuration(bundles))
 
         assert findings(here, here.leaf, tmp_path) == [
-            f"{REFUSED}: it is not signed by a CA in there",
+            f"{REFUSED}: no CA in the caBundle has signed it",
             f"{LACKS} CA",
         ]
 
@@ -113,7 +113,7 @@ def test_an_entry_without_a_bundle_is_found(tmp_path: Path) -> None:
         here.cluster.put(CONFIGURATION, configuration({ENTRY: None}))
 
         assert findings(here, here.leaf, tmp_path) == [
-            f"entry {ENTRY} has no caBundle: the API server trusts the CAs of its own machine instead"
+            f"entry {ENTRY} has no caBundle: the API server trusts the CAs of its own system instead"
         ]
 
 
@@ -137,7 +137,7 @@ def test_an_expired_leaf_is_found(tmp_path: Path) -> None:
 def test_a_leaf_that_was_not_renewed_in_time_is_found(tmp_path: Path) -> None:
     with installation(age=timedelta(days=61)) as here:
         assert findings(here, here.leaf, tmp_path) == [
-            "the served leaf ends soon: two thirds of its life are over, and it has not been renewed"
+            "the served leaf expires soon: two thirds of its lifetime are over, and nobody has renewed it"
         ]
 
 
@@ -147,7 +147,7 @@ def test_a_ca_that_ends_soon_and_has_no_successor_is_found(tmp_path: Path) -> No
         here.cluster.put(SECRET, secret(here.state))
 
         assert findings(here, here.leaf, tmp_path) == [
-            "the Secret's CA ends soon: two thirds of its life are over, and there is no next one"
+            "the Secret's CA expires soon: two thirds of its lifetime are over, and there is no next CA"
         ]
 
 
@@ -155,7 +155,7 @@ def test_a_leaf_without_the_name_that_the_api_server_calls_is_found(tmp_path: Pa
     names = Names(("pod-identity-webhook", "pod-identity-webhook.eks"), (ip_address("10.0.0.1"),))
     with installation(names=names) as here:
         assert findings(here, here.leaf, tmp_path) == [
-            "the served leaf is not valid for pod-identity-webhook.eks.svc, the name by which the API server calls it"
+            "the served leaf is not valid for pod-identity-webhook.eks.svc, the name that the API server verifies"
         ]
 
 
@@ -169,7 +169,9 @@ def test_a_secret_that_is_missing_empty_or_damaged_is_found(tmp_path: Path) -> N
         here.cluster.put(SECRET, stored({**here.state.data(), "ca.key": b"garbage"}))
         damaged = findings(here, here.leaf, tmp_path)
 
-    assert missing == [f"{name} does not exist (--tls-secret names another; where it has no Secret: --tls-secret='')"]
+    assert missing == [
+        f"{name} does not exist (if it has another name, set --tls-secret; if there is none, --tls-secret='')"
+    ]
     assert empty == [f"{name} holds no certificate"]
     assert damaged == [
         f"{name}: ca.crt and ca.key: the private key cannot be read",
@@ -206,7 +208,7 @@ def test_a_service_that_cannot_be_reached_is_no_finding_and_the_text_says_how_to
     assert (
         "kubectl port-forward -n eks service/pod-identity-webhook 8443:443, and --address localhost:8443\n" in done.out
     )
-    assert done.out.endswith("No findings (what is served was not looked at).\n")
+    assert done.out.endswith("No findings (the served certificate was not checked).\n")
 
 
 @pytest.mark.parametrize("is_open", [True, False], ids=["plain HTTP", "closed"])
@@ -218,7 +220,7 @@ def test_where_an_address_is_given_and_nobody_serves_tls_that_is_a_finding(*, is
     assert (outcome.code, document["served"]) == (1, None)
     reason = document["unread"]["served"]
     assert reason
-    assert document["findings"] == [f"nobody serves TLS at {address}: {reason}"]
+    assert document["findings"] == [f"there is no TLS server at {address}: {reason}"]
 
 
 def test_where_nothing_is_served_the_secrets_leaf_is_compared() -> None:
@@ -229,8 +231,8 @@ def test_where_nothing_is_served_the_secrets_leaf_is_compared() -> None:
 
     assert outcome.code == 1
     assert document["findings"] == [
-        f"nobody serves TLS at {address}: Connection refused",
-        "the Secret's leaf ends soon: two thirds of its life are over, and it has not been renewed",
+        f"there is no TLS server at {address}: Connection refused",
+        "the Secret's leaf expires soon: two thirds of its lifetime are over, and nobody has renewed it",
         f"the Secret's leaf is not signed by a CA in the caBundle of entry {ENTRY}",
         f"{LACKS} CA",
     ]
@@ -275,7 +277,7 @@ def test_a_configuration_that_rbac_hides_leaves_nothing_to_compare_with(tmp_path
         here.cluster.denied.add(CONFIGURATION)
         (finding,) = findings(here, here.leaf, tmp_path)
 
-    assert "so nothing could be compared with its caBundle" in finding
+    assert "so its caBundle was not compared" in finding
     assert 'resources: ["mutatingwebhookconfigurations"]' in finding
 
 
@@ -286,7 +288,7 @@ def test_certificates_of_cert_manager_are_compared_with_the_bundle(tmp_path: Pat
         assert findings(here, here.leaf, tmp_path) == []
 
         here.cluster.put(CONFIGURATION, configuration({ENTRY: other_ca().certificate}))
-        assert findings(here, here.leaf, tmp_path) == [f"{REFUSED}: it is not signed by a CA in there", f"{LACKS} CA"]
+        assert findings(here, here.leaf, tmp_path) == [f"{REFUSED}: no CA in the caBundle has signed it", f"{LACKS} CA"]
 
 
 def test_without_a_secret_what_is_served_is_compared_with_the_bundle(tmp_path: Path) -> None:
@@ -336,9 +338,9 @@ def test_all_that_is_wrong_with_the_flags_is_said_at_once() -> None:
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines() == [
         "pod-identity-webhook certs: 'word': certs show takes flags only",
-        "pod-identity-webhook certs: --namespace: 'A.b' is not the name of one (DNS label)",
-        "pod-identity-webhook certs: --tls-secret: 'A_' is not the name of one (DNS subdomain)",
-        "pod-identity-webhook certs: --webhook-configuration: give its name",
-        "pod-identity-webhook certs: --address: 'here' is not like HOST:PORT",
+        "pod-identity-webhook certs: --namespace: 'A.b' is not a valid name (DNS label)",
+        "pod-identity-webhook certs: --tls-secret: 'A_' is not a valid name (DNS subdomain)",
+        "pod-identity-webhook certs: --webhook-configuration: must not be empty",
+        "pod-identity-webhook certs: --address: 'here' is not of the form HOST:PORT",
         "See 'pod-identity-webhook certs --help'.",
     ]

@@ -23,7 +23,7 @@ def test_the_help_of_a_sub_command_has_every_flag_of_it(name: str, flags: tuple[
     assert_golden(f"help-certs-{name}.txt", outcome.out)
 
 
-@pytest.mark.parametrize(("argv", "problem"), [([], "a sub-command is missing"), (["x"], "'x' is no sub-command")])
+@pytest.mark.parametrize(("argv", "problem"), [([], "a sub-command is missing"), (["x"], "'x' is not a sub-command")])
 def test_a_sub_command_that_is_missing_or_unknown_is_a_usage_error(argv: list[str], problem: str) -> None:
     outcome = run("certs", *argv)
 

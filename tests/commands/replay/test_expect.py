@@ -53,7 +53,7 @@ def test_a_missing_file_and_one_too_many_are_named_and_end_with_1(folder: Path) 
     assert outcome == Outcome(
         1,
         f"{folder}/pod-shop-app.diff: missing; --update writes it\n"
-        f"{folder}/pod-shop-gone.diff: belongs to nothing in the input any more: delete it\n",
+        f"{folder}/pod-shop-gone.diff: no object in the input belongs to it any more: delete it\n",
         "",
     )
 
@@ -69,7 +69,7 @@ def test_update_writes_what_is_missing_and_names_what_is_too_many(folder: Path) 
         0,
         "",
         f"pod-identity-webhook replay: {folder}/pod-other-second.diff: "
-        "belongs to nothing in the input any more: delete it\n"
+        "no object in the input belongs to it any more: delete it\n"
         f"pod-identity-webhook replay: {folder}: 1 file written\n",
     )
     assert (folder / "pod-shop-app.diff").read_bytes() == kept
@@ -104,8 +104,7 @@ def test_a_folder_that_is_not_there_or_none_is_an_error_of_one_line(folder: Path
     assert expect(folder, ONE) == Outcome(
         1,
         "",
-        f"pod-identity-webhook replay: --expect: {folder} is no folder; "
-        "with --update it is made where nothing is there\n",
+        f"pod-identity-webhook replay: --expect: {folder} is not a folder; if it does not exist, --update creates it\n",
     )
     assert expect(file, ONE, "--update") == Outcome(
         1, "", f"pod-identity-webhook replay: --expect: {file}: File exists\n"
@@ -127,4 +126,6 @@ def test_update_alone_is_a_usage_error() -> None:
     outcome = run("replay", "-", "--update", stdin=ONE)
 
     assert outcome.code == 2
-    assert outcome.err.startswith("pod-identity-webhook replay: --update: say with --expect where the files are\n")
+    assert outcome.err.startswith(
+        "pod-identity-webhook replay: --update: needs --expect, the folder with the golden files\n"
+    )

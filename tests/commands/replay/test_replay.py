@@ -398,7 +398,7 @@ def test_workloads_that_are_not_looked_into_are_named_and_counted_last() -> None
         for name in ("web", "w")
     }
     assert outcome.err.splitlines() == [
-        f"{begin}Workflow shop/app (standard input, line 4): not looked into: {reasons['web']}",
-        f"{begin}RunnerDeployment shop/app (standard input, line 5): not looked into: {reasons['w']}",
-        f"{begin}2 looked into, 2 not",
+        f"{begin}Workflow shop/app (standard input, line 4): skipped: {reasons['web']}",
+        f"{begin}RunnerDeployment shop/app (standard input, line 5): skipped: {reasons['w']}",
+        f"{begin}2 replayed, 2 skipped",
     ]

@@ -175,7 +175,7 @@ def test_an_answer_that_is_no_admission_review_ends_with_1(fake: Fake, folder: P
     outcome = ask(fake, folder)
 
     assert (outcome.code, outcome.err) == (1, "")
-    assert outcome.out.splitlines()[1].startswith("# error: the answer is no AdmissionReview with a response (")
+    assert outcome.out.splitlines()[1].startswith("# error: the answer is not an AdmissionReview with a response (")
     assert outcome.out.count("\n") == 3
 
 
@@ -236,7 +236,7 @@ def test_another_name_than_the_certificates_ends_with_1(folder: Path) -> None:
 
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
     assert "certificate verify failed: IP address mismatch" in outcome.err
-    assert outcome.err.endswith(" (is it called by a name that is in its certificate?)\n")
+    assert outcome.err.endswith(" (is the host of --url one of the names in its certificate?)\n")
 
 
 def test_what_speaks_no_https_is_said_to_be_no_webhook(folder: Path) -> None:
@@ -253,7 +253,7 @@ def test_what_speaks_no_https_is_said_to_be_no_webhook(folder: Path) -> None:
         thread.join()
 
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
-    assert outcome.err.endswith(" (what answers there does not speak HTTPS: is it the metrics port?)\n")
+    assert outcome.err.endswith(" (the server does not speak HTTPS: is it the metrics port?)\n")
 
 
 def test_another_path_than_the_webhooks_is_said(fake: Fake, folder: Path) -> None:
@@ -274,7 +274,7 @@ def test_flags_that_a_running_webhook_has_itself_are_said_to_be_ignored(fake: Fa
     ignored = "--token-expiration, --sts-regional-endpoint"
     assert (outcome.code, outcome.err) == (
         0,
-        f"pod-identity-webhook replay: the running webhook (--url) has its own, ignored: {ignored}\n",
+        f"pod-identity-webhook replay: the running webhook (--url) has its own, so these are ignored: {ignored}\n",
     )
 
 
@@ -303,10 +303,14 @@ def test_usage_of_url_and_ca_is_checked_at_once(tmp_path: Path) -> None:
     outcomes = (plain, alone, empty, missing, rootless, local)
     assert [outcome.code for outcome in outcomes] == [2, 2, 2, 2, 2, 2]
     start = "pod-identity-webhook replay:"
-    assert plain.err.startswith(f"{start} --url: 'http://localhost/mutate' is not like https://HOST:PORT/mutate\n")
-    assert alone.err.startswith(f"{start} --ca: only --url takes a CA\n")
-    unreadable = "no certificate (PEM) can be read from it"
+    assert plain.err.startswith(
+        f"{start} --url: 'http://localhost/mutate' is not of the form https://HOST:PORT/mutate\n"
+    )
+    assert alone.err.startswith(f"{start} --ca: can be used only with --url\n")
+    unreadable = "holds no certificate in PEM"
     assert empty.err.startswith(f"{start} --ca: '{tmp_path}/empty.crt': {unreadable}\n")
     assert missing.err.startswith(f"{start} --ca: '{tmp_path}/x': No such file or directory\n")
-    assert rootless.err.startswith(f"{start} --url: 'https://localhost:8443' is not like https://HOST:PORT/mutate\n")
-    assert local.err.startswith(f"{start} --service-accounts: a running webhook (--url) has its own\n")
+    assert rootless.err.startswith(
+        f"{start} --url: 'https://localhost:8443' is not of the form https://HOST:PORT/mutate\n"
+    )
+    assert local.err.startswith(f"{start} --service-accounts: cannot be used with --url, whose webhook has its own\n")

@@ -54,7 +54,7 @@ async def test_a_patch_of_an_older_version_is_a_conflict() -> None:
     server.put(CONFIGURATION, configuration())
     server.put(CONFIGURATION, configuration())
     async with store_on(server) as store:
-        with pytest.raises(Conflict, match="mutatingwebhookconfigurations pod-identity-webhook: changed since"):
+        with pytest.raises(Conflict, match="pod-identity-webhook: somebody else has changed it"):
             await store.patch(PATCH)
 
 
@@ -67,8 +67,8 @@ async def test_without_the_object_reading_and_patching_say_what_to_do() -> None:
             assert not isinstance(refused.value, Conflict)
             assert isinstance(refused.value.__cause__, ApiError)
             assert str(refused.value) == (
-                "there is no MutatingWebhookConfiguration pod-identity-webhook: no pod is changed until it is"
-                " applied (the chart has it); if yours has another name, give it by --webhook-configuration"
+                "there is no MutatingWebhookConfiguration pod-identity-webhook: no pod gets a role until you"
+                " apply it (the chart has it); if yours has another name, set --webhook-configuration"
             )
 
 

@@ -119,7 +119,7 @@ async def test_who_has_not_seen_the_last_change_is_told_of_a_conflict() -> None:
         server.delete(SECRET)
         error = await refusal(store, over)
     assert isinstance(error, Conflict)
-    assert str(error) == "secrets tls in namespace eks: somebody else has changed, made or deleted it since it was read"
+    assert str(error) == "secrets tls in namespace eks: somebody else has changed, created or deleted it since we read it"
 
 
 async def test_an_immutable_secret_is_not_written_and_says_what_to_do() -> None:
@@ -130,8 +130,8 @@ async def test_an_immutable_secret_is_not_written_and_says_what_to_do() -> None:
     assert not server.writes
     assert not isinstance(error, Conflict)
     assert str(error) == (
-        "secrets tls in namespace eks: it is immutable, so certificates cannot be renewed: delete it"
-        " (kubectl delete secret tls --namespace eks), it will be made again"
+        "secrets tls in namespace eks: it is immutable, so we cannot renew certificates: delete it"
+        " (kubectl delete secret tls --namespace eks), and we make a new one"
     )
 
 
@@ -178,7 +178,7 @@ async def test_a_missing_rule_for_writing_is_named(over: StoredSecret | None, ru
     assert str(error) == (
         f'{verb} secrets tls in namespace eks: 403 Forbidden (grant apiGroups: [""], resources: ["secrets"], '
         f"{rule};"
-        " what an admission controller may have said is left out, it could quote the keys)"
+        " we hide the message of an admission controller, because it could quote the keys)"
     )
 
 
@@ -201,7 +201,7 @@ NOT_SECRETS = {
     "no JSON": (text(b'{"metadata":' + ENCODED.encode()), "malformed"),
     "no UTF-8": (text(b'{"metadata":{"resourceVersion":"%s\xff"}}' % ENCODED.encode()), "utf-8"),
     "no version": (text(b'{"data":{"tls.key":"%s"}}' % ENCODED.encode()), "metadata"),
-    "no HTTP": (breaks_off_in_the_keys, "broke off or is no HTTP"),
+    "no HTTP": (breaks_off_in_the_keys, "is incomplete or not HTTP"),
 }
 
 

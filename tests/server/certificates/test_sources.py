@@ -71,11 +71,11 @@ def test_the_certificate_looks_after_itself_in_a_cluster_unless_another_is_asked
     [
         (
             {"self_managed": True, "service_accounts": Path("accounts")},
-            "--service-accounts: without a cluster (--in-cluster=true) no certificate can look after itself",
+            "--service-accounts: cannot be used with --in-cluster=true: self-managed certificates need a cluster",
         ),
         (
             {"self_managed": True, "ephemeral_certificate": Path("certs")},
-            "--ephemeral-certificate: --in-cluster=true asks for certificates that look after themselves",
+            "--ephemeral-certificate: cannot be used with --in-cluster=true (self-managed certificates)",
         ),
         (
             {"certificate_names": ("hook.test",)},
@@ -83,15 +83,15 @@ def test_the_certificate_looks_after_itself_in_a_cluster_unless_another_is_asked
         ),
         (
             {"certificate_lifetime": 5.0},
-            "--certificate-lifetime, --ca-lifetime: 10s at least, the CA's no shorter, 876000h at most",
+            "--certificate-lifetime, --ca-lifetime: must be 10s to 876000h, and the CA's not shorter",
         ),
         (
             {"ca_lifetime": 3600.0, "ca_settle": 0.0},
-            "--certificate-lifetime, --ca-lifetime: 10s at least, the CA's no shorter, 876000h at most",
+            "--certificate-lifetime, --ca-lifetime: must be 10s to 876000h, and the CA's not shorter",
         ),
         (
             {"ca_lifetime": 600.0, "certificate_lifetime": 60.0, "ca_settle": 151.0},
-            "--ca-settle: a quarter of --ca-lifetime at most",
+            "--ca-settle: must be at most a quarter of --ca-lifetime",
         ),
         ({"webhook_configuration": "Ours"}, "--webhook-configuration: 'Ours' is not an object's name (DNS subdomain)"),
         ({"tls_secret": "../other"}, "--tls-secret: '../other' is not an object's name (DNS subdomain)"),
@@ -135,7 +135,7 @@ def test_only_clients_of_the_ca_may_call_also_after_changes_of_certificate_and_c
         assert answers() == {"known": 200, "other": "refused", "nobody": "refused"}
 
         trusted.write_text("no certificate")
-        webhook.wait_for_log("the CA for clients holds no certificate in PEM; the CAs for clients stay as they were")
+        webhook.wait_for_log("the CA for clients holds no certificate in PEM; the old CAs for clients stay in use")
         assert answers() == {"known": 200, "other": "refused", "nobody": "refused"}
         assert "pod_identity_webhook_client_ca_failures_total 1" in webhook.get("/metrics").text
 

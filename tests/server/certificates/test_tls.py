@@ -150,14 +150,14 @@ def test_cipher_suites_are_read_by_either_name_in_order(text: str, suites: tuple
 
 
 def test_suites_of_tls_1_3_are_noted_as_they_cannot_be_chosen() -> None:
-    always_on = "cipher suites of TLS 1.3 cannot be chosen, all of them stay on: TLS_AES_128_GCM_SHA256"
+    always_on = "all cipher suites of TLS 1.3 stay on, you cannot choose among them: TLS_AES_128_GCM_SHA256"
     assert parse_cipher_suites("TLS_AES_128_GCM_SHA256,AES128-SHA") == (
         ("TLS_AES_128_GCM_SHA256", "AES128-SHA"),
         always_on,
     )
     assert parse_cipher_suites("TLS_AES_128_GCM_SHA256") == (
         ("TLS_AES_128_GCM_SHA256",),
-        f"{always_on}; TLS 1.2 is off, as no suite of it is named",
+        f"{always_on}; TLS 1.2 is off, because none of its suites is set",
     )
 
 
@@ -286,7 +286,7 @@ def weak_key() -> bytes:
         (
             OLD.certificate,
             encrypted_key(OLD),
-            "KEY is encrypted: a private key without a passphrase is needed",
+            "KEY is encrypted: remove its passphrase",
         ),
     ],
     ids=[
@@ -321,13 +321,13 @@ def test_what_openssl_refuses_is_said_with_its_reason() -> None:
         certificate.public_bytes(Encoding.PEM),
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
     )
-    with pytest.raises(TlsError, match=r"^OpenSSL refuses the certificate or the private key: EE_KEY_TOO_SMALL$"):
+    with pytest.raises(TlsError, match=r"^OpenSSL rejects the certificate or the private key: EE_KEY_TOO_SMALL$"):
         load_pair(pair, SETTINGS)
 
 
 def test_a_chain_that_is_cut_off_is_refused() -> None:
     cut = Pair(OLD.certificate + CA.certificate[:100], OLD.private_key)
-    with pytest.raises(TlsError, match=r"^OpenSSL refuses the certificate or the private key: \S+$"):
+    with pytest.raises(TlsError, match=r"^OpenSSL rejects the certificate or the private key: \S+$"):
         load_pair(cut, SETTINGS)
 
 

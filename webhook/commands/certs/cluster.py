@@ -1,4 +1,4 @@
-"""What `certs` asks a cluster for, by its flags."""
+"""The stores that `certs` reads from a cluster, as its flags say."""
 
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -17,37 +17,40 @@ _Object = TypeVar("_Object")
 
 
 class Denied(WebhookError):
-    """RBAC does not let us read an object."""
+    """RBAC does not allow us to read an object."""
 
 
 def access_of(parsed: Parsed) -> AccessSettings:
-    """How to reach the cluster, by the flags."""
+    """Returns how to reach the cluster, from the flags."""
     return AccessSettings(**parsed.of(("kubeconfig", "context", "kube_api")))
 
 
 def name_problems(parsed: Parsed) -> list[str]:
-    """A line for each flag that is to name an object and cannot; an empty --tls-secret is left to the caller."""
+    """Returns a line for each flag whose value is not a valid name; the caller checks for an empty --tls-secret."""
     problems = []
     for field, value in parsed.values.items():
         if field in {"namespace", "service_name"} and not is_dns_label(value):
-            problems.append(f"--{field.replace('_', '-')}: {value!r} is not the name of one (DNS label)")
+            problems.append(f"--{field.replace('_', '-')}: {value!r} is not a valid name (DNS label)")
         if field in {"tls_secret", "webhook_configuration"} and not is_dns_subdomain(value or "none"):
-            problems.append(f"--{field.replace('_', '-')}: {value!r} is not the name of one (DNS subdomain)")
+            problems.append(f"--{field.replace('_', '-')}: {value!r} is not a valid name (DNS subdomain)")
     return problems
 
 
 def secret_store(client: KubernetesClient, parsed: Parsed) -> KubernetesSecretStore:
-    """The Secret of --tls-secret, to read."""
+    """Returns the store for the Secret of --tls-secret, for reading only."""
     return KubernetesSecretStore(client, parsed.values["namespace"], parsed.values["tls_secret"], Ownership)
 
 
 def bundle_store(client: KubernetesClient, parsed: Parsed) -> KubernetesBundleStore:
-    """The MutatingWebhookConfiguration of --webhook-configuration, to read."""
+    """Returns the store for the MutatingWebhookConfiguration of --webhook-configuration, for reading only."""
     return KubernetesBundleStore(client, parsed.values["webhook_configuration"])
 
 
 async def found(read: Awaitable[_Object]) -> _Object | None:
-    """What a store reads, None where there is no such object. Raises Denied, or WebhookError for all else."""
+    """Returns what `read` returns, or None if the object does not exist.
+
+    Raises Denied, or WebhookError for other failures.
+    """
     try:
         return await read
     except StoreError as error:

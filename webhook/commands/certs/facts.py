@@ -1,4 +1,4 @@
-"""What `certs show` found out, and what is wrong with it. Pure; every time is an aware datetime."""
+"""The certificates that `certs show` has read. Pure; every time is an aware datetime."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ from certs.stores import StoredSecret
 Role = Literal["CA", "leaf", "next CA", "previous CA"]
 What = Literal["served", "secret", "configuration"]
 
-# Only the webhook writes these keys: the Secrets of others, as cert-manager's, have the certificate and its key alone.
+# Only the webhook writes these keys. Other Secrets, such as cert-manager's, do not have them.
 _OURS_ALONE: Final = frozenset({"ca.key", "next-ca.crt", "previous-ca.crt"})
 
 
 @dataclass(frozen=True)
 class Held:
-    """One certificate of the Secret. `until`: when a previous CA need no longer be trusted, as far as is recorded."""
+    """One certificate of the Secret. `until` is when clients may stop trusting a previous CA; None if not recorded."""
 
     role: Role
     certificate: bytes
@@ -33,7 +33,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Request:
-    """A rotation that was asked for: of what, what was issued before when is due, and whether that is still there."""
+    """A requested rotation of what was issued before `after`; `is_pending` if the Secret still has that."""
 
     what: Literal["CA", "leaf"]
     after: datetime
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Secret:
-    """What the Secret holds; `is_ours`: the webhook writes it, not cert-manager or a person."""
+    """The content of the Secret. `is_ours` is true if the webhook writes it, and not cert-manager or a person."""
 
     held: tuple[Held, ...]
     problems: tuple[str, ...]
@@ -50,17 +50,17 @@ class Secret:
     is_ours: bool
 
     def certificate(self, role: Role) -> bytes | None:
-        """The first certificate with this role."""
+        """Returns the first certificate with this role."""
         return next((held.certificate for held in self.held if held.role == role), None)
 
     def certificates(self, role: Role) -> tuple[bytes, ...]:
-        """All certificates with this role."""
+        """Returns all certificates with this role."""
         return tuple(held.certificate for held in self.held if held.role == role)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of ours in the webhook configuration, and the certificates that its caBundle trusts."""
+    """One of our entries in the webhook configuration, and the certificates in its caBundle."""
 
     name: str
     bundle: tuple[bytes, ...]
@@ -68,7 +68,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Served:
-    """The leaf that a TLS server presented, and why a client that trusts each of some caBundles would refuse it."""
+    """The leaf that a TLS server presented; for each caBundle, why a client that trusts only it refuses the leaf."""
 
     leaf: bytes
     refusals: Mapping[tuple[bytes, ...], str]
@@ -76,9 +76,9 @@ class Served:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that was read; None is what is not there, `unread` says why what could not be read was not.
+    """Everything that was read. None means that the object does not exist, or that `unread` has the reason.
 
-    `address` is where the webhook was asked: the Service, which cannot be reached from everywhere, unless it was given.
+    `address` is where we asked the webhook: --address, or else the Service, which only pods can usually reach.
     """
 
     service: Service
@@ -92,12 +92,12 @@ class Facts:
     unread: Mapping[What, str] = field(default_factory=dict)
 
     def reason_unread(self, what: What) -> str:
-        """Why it could not be read; empty where it could."""
+        """Returns why we could not read it; "" if we could."""
         return self.unread.get(what, "")
 
 
 def called_name(service: Service) -> str:
-    """The name by which the API server calls a Service, and which it verifies.
+    """Returns the name of a Service that the API server uses and verifies.
 
     https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#service-reference
     """
@@ -105,7 +105,7 @@ def called_name(service: Service) -> str:
 
 
 def entries_of(configuration: Mapping[str, Any], service: Service) -> tuple[Entry, ...]:
-    """The entries that call our Service."""
+    """Returns the entries that call our Service."""
     return tuple(
         Entry(str(entry.get("name", "")), published({"webhooks": [entry]}, service))
         for entry in our_entries(configuration, service)
@@ -113,7 +113,7 @@ def entries_of(configuration: Mapping[str, Any], service: Service) -> tuple[Entr
 
 
 def secret_of(stored: StoredSecret) -> Secret:
-    """What the Secret holds, whoever wrote it; nothing is raised."""
+    """Returns the content of the Secret, whoever wrote it. Never raises."""
     if _OURS_ALONE.isdisjoint(stored.data):
         return _foreign(stored.data)
     state, problems = read_state(stored.data, stored.annotations)
@@ -124,7 +124,7 @@ def secret_of(stored: StoredSecret) -> Secret:
 
 
 def names_of(certificate: bytes) -> tuple[str, ...]:
-    """The DNS names and IP addresses that a certificate is valid for. Raises InvalidPair."""
+    """Returns the DNS names and IP addresses that a certificate is valid for. Raises InvalidPair."""
     try:
         extension = read_certificate(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -135,12 +135,12 @@ def names_of(certificate: bytes) -> tuple[str, ...]:
 
 
 def is_due(certificate: bytes, now: datetime, ca: bytes | None = None) -> bool:
-    """Whether two thirds of its life are over; `ca` as in `certs.renewal.due_at`. Raises InvalidPair."""
+    """Whether two thirds of its lifetime are over; `ca` as in `certs.renewal.due_at`. Raises InvalidPair."""
     return now >= due_at(Pair(certificate, b""), Pair(ca, b"") if ca is not None else None)
 
 
 def is_over(certificate: bytes, now: datetime) -> bool:
-    """Whether it has ended. Raises InvalidPair."""
+    """Whether it has expired. Raises InvalidPair."""
     return now >= ends_at(certificate)
 
 
@@ -160,7 +160,7 @@ def _foreign(data: Mapping[str, bytes]) -> Secret:
     problems = []
     authorities, unreadable = read_certificates(data.get("ca.crt", b""))
     if unreadable:
-        problems.append("ca.crt has certificates that cannot be read")
+        problems.append("ca.crt has unreadable certificates")
     held += [Held("CA", certificate) for certificate in authorities]
     if data.get("tls.crt", b"").strip():
         try:

@@ -1,4 +1,4 @@
-"""Whether the certificates of `certs show` fit together: one sentence for each thing that does not. Pure."""
+"""Checks whether the certificates of `certs show` match; one sentence for each that does not. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,7 +8,7 @@ from webhook.commands.certs.facts import Facts, Secret, called_name, is_due, is_
 
 
 def findings(facts: Facts, now: datetime) -> list[str]:
-    """What is wrong, or soon will be; empty where the API server calls the webhook and will go on to."""
+    """Returns what is wrong or soon will be; empty if the API server can call the webhook and stays able to."""
     return [*_configuration(facts), *_leaves(facts, now), *_bundles(facts), *_secret(facts, now)]
 
 
@@ -16,19 +16,22 @@ def _configuration(facts: Facts) -> Iterator[str]:
     name = f"the MutatingWebhookConfiguration {facts.configuration_name}"
     unread = facts.reason_unread("configuration")
     if unread:
-        yield f"{name} could not be read, so nothing could be compared with its caBundle: {unread}"
+        yield f"{name} could not be read, so its caBundle was not compared: {unread}"
     elif facts.entries is None:
-        yield f"{name} does not exist (--webhook-configuration names another): the API server does not call the webhook"
+        yield (
+            f"{name} does not exist (if it has another name, set --webhook-configuration): the API server does not call"
+            " the webhook"
+        )
     elif not facts.entries:
         service = f"{facts.service.namespace}/{facts.service.name}"
-        yield f"no entry of {name} calls the Service {service} (--namespace and --service-name name another)"
+        yield f"no entry of {name} calls the Service {service} (if it is another, set --namespace and --service-name)"
 
 
 def _leaves(facts: Facts, now: datetime) -> Iterator[str]:
-    """What is wrong with the served leaf, and with the Secret's where that is another one."""
+    """Yields what is wrong with the served leaf, and with the Secret's if that is another one."""
     held = facts.secret.certificate("leaf") if facts.secret is not None else None
     if facts.is_address_given and facts.served is None:
-        yield f"nobody serves TLS at {facts.address}: {facts.reason_unread('served')}"
+        yield f"there is no TLS server at {facts.address}: {facts.reason_unread('served')}"
     if facts.served is not None:
         yield from _leaf("the served leaf", facts.served.leaf, facts, now)
     if held is not None and (facts.served is None or held != facts.served.leaf):
@@ -45,12 +48,12 @@ def _leaf(what: str, leaf: bytes, facts: Facts, now: datetime) -> Iterator[str]:
     if is_over(leaf, now):
         yield f"{what} has expired"
     elif now < read_certificate(leaf).not_valid_before_utc:
-        yield f"{what} is not valid yet (is the clock here right?)"
+        yield f"{what} is not valid yet (is the clock of this machine right?)"
     elif is_due(leaf, now, issuer):
-        yield f"{what} ends soon: two thirds of its life are over, and it has not been renewed"
+        yield f"{what} expires soon: two thirds of its lifetime are over, and nobody has renewed it"
     name = called_name(facts.service)
     if name not in {one.lower() for one in names_of(leaf)}:
-        yield f"{what} is not valid for {name}, the name by which the API server calls it"
+        yield f"{what} is not valid for {name}, the name that the API server verifies"
 
 
 def _known_authorities(facts: Facts) -> Iterator[bytes]:
@@ -63,14 +66,14 @@ def _known_authorities(facts: Facts) -> Iterator[bytes]:
 def _bundles(facts: Facts) -> Iterator[str]:
     for entry in facts.entries or ():
         if not entry.bundle:
-            yield f"entry {entry.name} has no caBundle: the API server trusts the CAs of its own machine instead"
+            yield f"entry {entry.name} has no caBundle: the API server trusts the CAs of its own system instead"
             continue
         if facts.served is not None and (refusal := facts.served.refusals.get(entry.bundle, "")):
-            yield f"the served leaf is refused by whoever trusts the caBundle of entry {entry.name}: {refusal}"
+            yield f"the API server refuses the served leaf with the caBundle of entry {entry.name}: {refusal}"
         if facts.secret is None:
             continue
         leaf = facts.secret.certificate("leaf") if facts.served is None and facts.secret.is_ours else None
-        # Of others' leaves there may be a chain to the CA, which only a handshake shows.
+        # A leaf of others may chain to the CA through an intermediate CA, which only a handshake can verify.
         if leaf is not None and not any(is_issued_by(leaf, ca) for ca in entry.bundle):
             yield f"the Secret's leaf is not signed by a CA in the caBundle of entry {entry.name}"
         for role in ("CA", "next CA"):
@@ -83,7 +86,7 @@ def _secret(facts: Facts, now: datetime) -> Iterator[str]:
     if not facts.secret_name or facts.reason_unread("secret"):
         return
     if facts.secret is None:
-        yield f"{name} does not exist (--tls-secret names another; where it has no Secret: --tls-secret='')"
+        yield f"{name} does not exist (if it has another name, set --tls-secret; if there is none, --tls-secret='')"
         return
     for problem in facts.secret.problems:
         yield f"{name}: {problem}"
@@ -98,9 +101,9 @@ def _authorities(secret: Secret, now: datetime) -> Iterator[str]:
     for ca in secret.certificates("CA"):
         if is_over(ca, now):
             yield "the Secret's CA has expired"
-        # Another CA has been made already where there is a next one.
+        # If there is a next CA, the renewal is already in progress.
         elif is_due(ca, now) and secret.certificate("next CA") is None and secret.is_ours:
-            yield "the Secret's CA ends soon: two thirds of its life are over, and there is no next one"
+            yield "the Secret's CA expires soon: two thirds of its lifetime are over, and there is no next CA"
     if secret.is_ours and secret.certificate("leaf") is None:
         yield "the Secret holds no leaf"
     if secret.is_ours and secret.certificate("CA") is None:

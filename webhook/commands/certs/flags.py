@@ -1,4 +1,4 @@
-"""The flags of `certs`, by its sub-commands."""
+"""The flags of each sub-command of `certs`."""
 
 from typing import Final
 
@@ -15,11 +15,11 @@ _NAMESPACE: Final = Flag("namespace", "string", "eks", "namespace that the webho
 _SERVICE: Final = Flag("service-name", "string", "pod-identity-webhook", "name of its Service", _INSTALLATION)
 
 _ACCESS: Final = (
-    Flag("kubeconfig", "string", "", "kubeconfig file, else that of kubectl", _CLUSTER, metavar="FILE"),
-    Flag("context", "string", "", "context in it, else the current one", _CLUSTER),
-    Flag("kube-api", "string", "", "URL of the API server, over the kubeconfig's", _CLUSTER, metavar="URL"),
+    Flag("kubeconfig", "string", "", "kubeconfig file; default is kubectl's", _CLUSTER, metavar="FILE"),
+    Flag("context", "string", "", "context in the kubeconfig; default is the current one", _CLUSTER),
+    Flag("kube-api", "string", "", "URL of the API server; overrides the kubeconfig's", _CLUSTER, metavar="URL"),
 )
-_FORMAT: Final = Flag("output", "string", "text", "how it is shown", _OUTPUT, choices=("text", "json"), short="o")
+_FORMAT: Final = Flag("output", "string", "text", "output format", _OUTPUT, choices=("text", "json"), short="o")
 
 SHOW_FLAGS: Final = (
     _NAMESPACE,
@@ -28,7 +28,7 @@ SHOW_FLAGS: Final = (
         "tls-secret",
         "string",
         _OF_SERVE["tls-secret"].default,
-        "name of the Secret that holds the certificate; empty: no Secret is looked at",
+        "name of the Secret that holds the certificate; if empty, no Secret is read",
         _INSTALLATION,
     ),
     Flag(
@@ -42,7 +42,7 @@ SHOW_FLAGS: Final = (
         "address",
         "string",
         "",
-        "where to ask for the served certificate, else at the Service, as SERVICE-NAME.NAMESPACE.svc:443",
+        "where to ask for the served certificate; default is the Service, SERVICE-NAME.NAMESPACE.svc:443",
         _INSTALLATION,
         metavar="HOST:PORT",
     ),
@@ -51,7 +51,7 @@ SHOW_FLAGS: Final = (
 )
 
 ROTATE_FLAGS: Final = (
-    Flag("ca", "bool", "false", "another CA too, not only another leaf", _CERTIFICATES),
+    Flag("ca", "bool", "false", "rotates the CA too, not only the leaf", _CERTIFICATES),
     _NAMESPACE,
     Flag("tls-secret", "string", _OF_SERVE["tls-secret"].default, "name of the Secret that holds both", _INSTALLATION),
     *_ACCESS,
@@ -62,13 +62,13 @@ ISSUE_FLAGS: Final = (
         "names",
         "string",
         "",
-        "DNS names and IP addresses, with commas between, instead of those of the Service",
+        "DNS names and IP addresses, separated by commas, instead of those of the Service",
         _CERTIFICATES,
     ),
     _NAMESPACE,
     _SERVICE,
     Flag("lifetime", "duration", "2160h", "how long the leaf is valid; never longer than its CA", _CERTIFICATES),
     Flag("ca-lifetime", "duration", "87600h", "how long a new CA is valid", _CERTIFICATES),
-    Flag("force", "bool", "false", "makes a new CA and a new leaf over whatever is there", _CERTIFICATES),
+    Flag("force", "bool", "false", "makes a new CA and a new leaf, and overwrites existing files", _CERTIFICATES),
     _FORMAT,
 )

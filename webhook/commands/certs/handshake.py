@@ -1,4 +1,4 @@
-"""What a TLS server presents, and whether the API server would take it, found out by handshakes as it makes them."""
+"""Fetches the leaf of a TLS server, and checks with handshakes whether the API server would accept it."""
 
 import socket
 import ssl
@@ -11,12 +11,12 @@ from webhook.commands.certs.facts import Served
 from webhook.errors import WebhookError
 
 _SECONDS: Final = 5.0
-# OpenSSL's X509_V_ERR_…, where its own words would need a translation.
+# By OpenSSL's X509_V_ERR_… codes whose messages are hard to understand.
 _REASONS: Final = {
-    18: "it is signed by itself, and not in there",
-    19: "it is not signed by a CA in there",
-    20: "it is not signed by a CA in there",
-    21: "it is not signed by a CA in there",
+    18: "it is self-signed, and not in the caBundle",
+    19: "no CA in the caBundle has signed it",
+    20: "no CA in the caBundle has signed it",
+    21: "no CA in the caBundle has signed it",
 }
 
 
@@ -25,9 +25,9 @@ class NotServed(WebhookError):
 
 
 def ask(host: str, port: int, server_name: str, bundles: Iterable[tuple[bytes, ...]]) -> Served:
-    """The leaf that is presented to who asks for `server_name`, and what becomes of it with each of `bundles`.
+    """Returns the leaf that the server presents for `server_name`, and whether each of `bundles` verifies it.
 
-    Names are not compared. Each handshake takes 5 s at most, and may reach another replica. Raises NotServed.
+    Does not compare names. Each handshake takes at most 5 s, and may reach another replica. Raises NotServed.
     """
     unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     unverified.check_hostname = False
@@ -37,7 +37,7 @@ def ask(host: str, port: int, server_name: str, bundles: Iterable[tuple[bytes, .
 
 
 def _refusal(host: str, port: int, server_name: str, bundle: tuple[bytes, ...]) -> str:
-    # As Go verifies: all that is in the bundle is a root, and RFC 5280's finer points are not insisted on.
+    # Verify as Go does: each certificate in the bundle is a root, and rules of RFC 5280 that Go ignores do not apply.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -50,7 +50,7 @@ def _refusal(host: str, port: int, server_name: str, bundle: tuple[bytes, ...]) 
 
 
 def _handshake(context: ssl.SSLContext, host: str, port: int, server_name: str) -> bytes:
-    """The certificate that the server presented. Raises NotServed, or SSLCertVerificationError."""
+    """Returns the certificate that the server presents. Raises NotServed, or SSLCertVerificationError."""
     try:
         with (
             socket.create_connection((host, port), timeout=_SECONDS) as connection,
@@ -62,6 +62,6 @@ def _handshake(context: ssl.SSLContext, host: str, port: int, server_name: str) 
     except TimeoutError as error:
         raise NotServed(f"no answer within {_SECONDS:.0f} s") from error
     except ssl.SSLError as error:
-        raise NotServed(f"the TLS handshake fails: {error.reason or error}") from error
+        raise NotServed(f"the TLS handshake failed: {error.reason or error}") from error
     except (OSError, InvalidPair, UnicodeError) as error:
         raise NotServed(getattr(error, "strerror", None) or str(error)) from error

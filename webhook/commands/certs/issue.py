@@ -1,4 +1,4 @@
-"""`certs issue`: a CA and a leaf as files, for who brings the webhook's certificate in files."""
+"""`certs issue`: writes a CA and a leaf to files, for admins who give the webhook its certificate in files."""
 
 import json
 from base64 import b64encode
@@ -24,10 +24,10 @@ from webhook.errors import SettingsError, WebhookError
 from webhook.server.settings import MAX_LIFETIME
 
 _ABOUT: Final = (
-    "Writes ca.crt, ca.key, tls.crt and tls.key into DIR, and prints the caBundle. Where DIR has them already, that CA "
-    "signs another leaf: for the names of the present one unless flags say otherwise, and the caBundle stays as it is. "
-    "What it did not issue it does not overwrite. "
-    "Exit code: 0 written; 1 not written; 2 usage."
+    "Writes ca.crt, ca.key, tls.crt and tls.key into DIR, and prints the caBundle. If DIR already has them, that CA "
+    "signs a new leaf and the caBundle stays the same; the leaf keeps its names unless flags set others. Files that "
+    "this command did not issue are not overwritten. "
+    "Exit code: 0 if the files are written; 1 if not; 2 for wrong usage."
 )
 _COMMON_NAME: Final = "pod-identity-webhook CA"
 _NAMING: Final = frozenset({"names", "namespace", "service_name"})
@@ -35,7 +35,7 @@ _NAMING: Final = frozenset({"names", "namespace", "service_name"})
 
 @dataclass(frozen=True)
 class _Present:
-    """What DIR has: its CA, and the leaf that the CA signed, if any."""
+    """The content of DIR: its CA, and the leaf that the CA signed, if any."""
 
     ca: Pair
     leaf: bytes | None
@@ -64,12 +64,12 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _checked(parsed: Parsed) -> Names:
-    """The names that the flags ask for. Raises SettingsError."""
+    """Returns the names that the flags ask for. Raises SettingsError."""
     values, problems = parsed.values, [*parsed.problems, *name_problems(parsed)]
     if len(parsed.positionals) != 1:
-        problems.append("give one DIR")
+        problems.append("set exactly one DIR")
     problems += [
-        f"--{flag.name}: a second at least, 876000h at most"
+        f"--{flag.name}: must be between 1s and 876000h"
         for flag in ISSUE_FLAGS
         if flag.kind == "duration" and not 1 <= values[flag.field] <= MAX_LIFETIME
     ]
@@ -89,32 +89,32 @@ def _new_ca(parsed: Parsed, now: datetime) -> Pair:
 
 
 def _present(directory: Path, now: datetime) -> _Present | None:
-    """What is there to renew; None where there is nothing. Raises WebhookError for what must not be overwritten."""
+    """Returns the CA and leaf to renew, or None if DIR has none. Raises WebhookError if we must not overwrite files."""
     certificate, key = _read(directory / "ca.crt"), _read(directory / "ca.key")
     leaf, leaf_key = _read(directory / "tls.crt"), _read(directory / "tls.key")
     if certificate is None and key is None:
         if leaf is None and leaf_key is None:
             return None
-        raise _refusal(directory, "has a tls.crt or tls.key that it was not this command that wrote: there is no CA")
+        raise _refusal(directory, "has a tls.crt or tls.key that this command did not write: there is no CA")
     if certificate is None or key is None:
         there, missing = ("ca.key", "ca.crt") if certificate is None else ("ca.crt", "ca.key")
-        raise _refusal(directory, f"has {there} but no {missing}, so its CA can sign nothing")
+        raise _refusal(directory, f"has {there} but no {missing}, so its CA cannot sign")
     ca = Pair(certificate, key)
     if not can_sign(ca, now):
-        raise _refusal(directory, "has a CA that cannot sign: ca.crt has ended, or ca.key does not belong to it")
+        raise _refusal(directory, "has a CA that cannot sign: ca.crt has expired, or ca.key does not belong to it")
     if leaf is not None and not is_issued_by(leaf, certificate):
         raise _refusal(directory, "has a tls.crt that its CA did not sign")
     return _Present(ca, leaf)
 
 
 def _refusal(directory: Path, why: str) -> WebhookError:
-    return WebhookError(f"{directory} {why}; name another folder, or start anew over it with --force")
+    return WebhookError(f"{directory} {why}; choose another folder, or overwrite the files with --force")
 
 
 def _read(path: Path) -> bytes | None:
     try:
         if path.is_fifo():
-            # Reading it could wait for ever.
+            # Reading a pipe could block forever.
             raise WebhookError(f"{path}: is a pipe")
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -129,15 +129,15 @@ def _text(directory: Path, ca: bytes, leaf: bytes, now: datetime, *, is_renewal:
         f"{directory / 'ca.crt'}, {directory / 'ca.key'}: {'kept' if is_renewal else 'new'}; {ending(ca, now)}",
     ]
     if ends_at(leaf) == ends_at(ca):
-        lines.append("The leaf ends with its CA: --force makes another CA.")
+        lines.append("The leaf expires together with its CA: --force makes a new CA.")
     lines += ["", f"caBundle: {_bundle(ca)}", ""]
     if is_renewal:
-        lines.append("The caBundle is that of before: only tls.crt and tls.key have to reach the webhook.")
+        lines.append("The caBundle is unchanged: give only tls.crt and tls.key to the webhook.")
     else:
         lines += [
             "Put this line into clientConfig of the webhook's entries in the MutatingWebhookConfiguration, and give",
-            "tls.crt and tls.key to the webhook (--tls-cert, --tls-key). Keep ca.key away from both: it signs the next",
-            "leaf when this command is run again, and whoever has it can pose as the webhook.",
+            "tls.crt and tls.key to the webhook (--tls-cert, --tls-key). Keep ca.key away from both: the next run of",
+            "this command signs the next leaf with it, and anybody who has it can impersonate the webhook.",
         ]
     return "\n".join(lines)
 

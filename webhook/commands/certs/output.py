@@ -1,4 +1,4 @@
-"""What `certs show` prints, as text and as JSON. Private keys never get here: the facts have none."""
+"""The output of `certs show`, as text and as JSON. The facts have no private keys, so it cannot print any."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from webhook.commands.certs.facts import Facts, Held, names_of
 
 
 def text(facts: Facts, found: list[str], now: datetime) -> str:
-    """For people."""
+    """Returns the output for people."""
     service = f"{facts.service.namespace}/{facts.service.name}"
     lines = [f"Certificates of the Service {service} at {format_time(now)}", ""]
     lines += [f"Served at {facts.address}", *_served(facts, now), ""]
@@ -21,7 +21,7 @@ def text(facts: Facts, found: list[str], now: datetime) -> str:
         lines += [f"Secret {facts.service.namespace}/{facts.secret_name}", *_secret(facts, now), ""]
     lines += [f"MutatingWebhookConfiguration {facts.configuration_name}", *_entries(facts, now), ""]
     if not found:
-        compared = " (what is served was not looked at)" if facts.served is None else ""
+        compared = " (the served certificate was not checked)" if facts.served is None else ""
         lines.append(f"No findings{compared}.")
     else:
         lines.append(f"{len(found)} {'finding' if len(found) == 1 else 'findings'}:")
@@ -30,7 +30,10 @@ def text(facts: Facts, found: list[str], now: datetime) -> str:
 
 
 def as_json(facts: Facts, found: list[str], now: datetime) -> str:
-    """For scripts: the same, times as RFC 3339; null is what is not there or could not be read (`unread` says why)."""
+    """Returns the output for scripts, with times as in RFC 3339.
+
+    null means that an object does not exist or could not be read; `unread` has the reason.
+    """
     secret = facts.secret
     document: dict[str, Any] = {
         "time": format_time(now),
@@ -64,7 +67,7 @@ def as_json(facts: Facts, found: list[str], now: datetime) -> str:
 
 
 def in_words(span: timedelta) -> str:
-    """How far away a time is: `in 61 days`, `2 hours ago`."""
+    """Returns how far away a time is: `in 61 days`, `2 hours ago`."""
     seconds = abs(span.total_seconds())
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
         if seconds >= 2 * length or unit == "second":
@@ -75,13 +78,13 @@ def in_words(span: timedelta) -> str:
 
 
 def ending(certificate: bytes, now: datetime) -> str:
-    """When it ends, for people."""
+    """Returns when the certificate expires, for people."""
     end = ends_at(certificate)
     return f"{'ends' if end > now else 'ended'} {format_time(end)}, {in_words(end - now)}"
 
 
 def fingerprint(certificate: bytes) -> str:
-    """The SHA-256 of the certificate itself (DER), in hex, as openssl and browsers show it."""
+    """Returns the SHA-256 of the certificate (DER) in hex, as openssl and browsers show it."""
     return sha256(PEM_cert_to_DER_cert(certificate.decode("ascii"))).hexdigest()
 
 
@@ -107,7 +110,7 @@ def _secret(facts: Facts, now: datetime) -> Iterator[str]:
             yield from _certificate(held.role, held.certificate, now, held)
         for request in facts.secret.requests:
             state = "pending" if request.is_pending else "done"
-            yield f"  rotation of the {request.what} issued before {format_time(request.after)} was asked for: {state}"
+            yield f"  rotation of the {request.what} issued before {format_time(request.after)} is requested: {state}"
 
 
 def _entries(facts: Facts, now: datetime) -> Iterator[str]:
@@ -147,5 +150,5 @@ def _described(certificate: bytes, now: datetime) -> dict[str, Any]:
 
 
 def _printable(line: str) -> str:
-    """`line` without what a foreign certificate could send to a terminal."""
+    """Returns `line` without control characters, which a foreign certificate could send to a terminal."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)

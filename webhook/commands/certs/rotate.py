@@ -1,4 +1,4 @@
-"""`certs rotate`: asks the running webhook for another leaf or another CA, by an annotation of its Secret."""
+"""`certs rotate`: asks the running webhook for a new leaf or a new CA, with an annotation on its Secret."""
 
 import asyncio
 import shlex
@@ -18,16 +18,17 @@ from webhook.commands.flags.parsing import Parsed, parse
 from webhook.errors import SettingsError, WebhookError
 
 _ABOUT: Final = (
-    "Asks the webhook for another leaf, or with --ca for another CA and then another leaf, by an annotation of its "
-    "Secret. The replicas do it by themselves, without an interruption. "
-    "Exit code: 0 it is asked for; 1 there is no such Secret, or the cluster cannot be asked; 2 usage."
+    "Asks the webhook for a new leaf, or with --ca for a new CA and then a new leaf, with an annotation on its "
+    "Secret. The replicas then do the rest without an interruption. "
+    "Exit code: 0 if the rotation is requested; 1 if there is no such Secret, or access to the cluster fails; 2 for "
+    "wrong usage."
 )
-_LEAF_COMES: Final = "A replica signs another leaf with the present CA at once, and all of them serve it."
+_LEAF_COMES: Final = "A replica signs a new leaf with the current CA now, and all replicas serve it."
 _CA_COMES: Final = (
-    "A replica makes another CA at once and adds it to the caBundle. After --ca-settle (6 minutes by default) it signs "
-    "another leaf; the present CA is trusted until the last leaf that it signed has ended."
+    "A replica makes a new CA now and adds it to the caBundle. After --ca-settle (6 minutes by default) the new CA "
+    "signs a new leaf; the old CA stays trusted until its last leaf has expired."
 )
-_TWICE: Final = "A next CA is there already: it takes over first, and another one after it."
+_TWICE: Final = "There is already a next CA: it takes over first, and then one more new CA."
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -39,7 +40,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     parsed.problems += [f"{word!r}: certs rotate takes flags only" for word in parsed.positionals]
     parsed.problems += name_problems(parsed)
     if not parsed.values["tls_secret"]:
-        parsed.problems.append("--tls-secret: give its name")
+        parsed.problems.append("--tls-secret: must not be empty")
     if parsed.problems:
         raise SettingsError(parsed.problems)
     asyncio.run(_rotate(parsed))
@@ -52,11 +53,11 @@ async def _rotate(parsed: Parsed) -> None:
         store = secret_store(client, parsed)
         stored = await found(store.read())
         if stored is None:
-            raise WebhookError(f"there is no Secret {namespace}/{name}; name it with --namespace and --tls-secret")
+            raise WebhookError(f"there is no Secret {namespace}/{name}; set --namespace and --tls-secret")
         secret = secret_of(stored)
         if not secret.is_ours:
-            foreign = "is not managed by the webhook: rotate it where it comes from"
-            whose = foreign if secret.held else "is empty: the webhook fills it by itself"
+            foreign = "is not managed by the webhook: rotate it where it is issued"
+            whose = foreign if secret.held else "is empty: the webhook will fill it"
             raise WebhookError(f"the Secret {namespace}/{name} {whose}")
         state, _ = read_state(stored.data, stored.annotations)
         annotation = ROTATE_CA_AFTER if parsed.values["ca"] else ROTATE_LEAF_AFTER
@@ -67,10 +68,10 @@ async def _rotate(parsed: Parsed) -> None:
 
 
 def _after(pairs: Sequence[Pair | None], now: datetime) -> datetime:
-    """The request that makes all of `pairs` due at once, by whichever clock.
+    """Returns the time for the annotation that makes all of `pairs` due now, whatever this machine's clock says.
 
-    What was issued before a request is due, from the request on, in whole seconds. Counted from what is there, the
-    request cannot fall into the second in which that was issued, nor depend on the clock of this machine.
+    A pair is due if it was issued before the time in the annotation, which has whole seconds. So we derive the time
+    from the newest pair: one second later, it is certainly after that pair.
     """
     issued = [issued_at(pair) for pair in pairs if pair is not None]
     return max(issued) + timedelta(seconds=1) if issued else takes_effect_at(now)

@@ -1,4 +1,4 @@
-"""`certs show`: whether what is served, what the Secret holds and what the caBundle trusts fit together."""
+"""`certs show`: shows the served certificate, the Secret and the caBundle, and whether they match."""
 
 import asyncio
 import re
@@ -22,17 +22,17 @@ from webhook.commands.flags.parsing import Parsed, parse
 from webhook.errors import SettingsError
 
 _ABOUT: Final = (
-    "Shows which certificate the webhook serves, what its Secret holds, what the caBundle of its entries trusts, when "
-    "each ends, and whether they fit together. Private keys are never shown. Where the Secret cannot be read, or the "
-    "webhook not be reached, it says so and shows the rest. "
-    "Exit code: 0 no findings; 1 a finding, or the cluster cannot be asked; 2 usage."
+    "Shows the certificate that the webhook serves, the certificates in its Secret and in the caBundle of its entries, "
+    "when each expires, and whether they match. It never shows private keys. If it cannot read the Secret or reach the "
+    "webhook, it says so and shows the rest. "
+    "Exit code: 0 if there are no findings; 1 if there is one, or access to the cluster fails; 2 for wrong usage."
 )
 _ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^\[\]:/\s]+):([0-9]{1,5})", re.ASCII)
 
 
 @dataclass(frozen=True)
 class _Read:
-    """What the cluster holds; None is what is not there, `unread` has a line for what it does not let us see."""
+    """What the cluster holds. None means that the object does not exist, or that `unread` has the reason."""
 
     secret: StoredSecret | None
     configuration: Mapping[str, Any] | None
@@ -49,9 +49,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     parsed.problems += name_problems(parsed)
     values = parsed.values
     if not values["webhook_configuration"]:
-        parsed.problems.append("--webhook-configuration: give its name")
+        parsed.problems.append("--webhook-configuration: must not be empty")
     if values["address"] and _split(values["address"]) is None:
-        parsed.problems.append(f"--address: {values['address']!r} is not like HOST:PORT")
+        parsed.problems.append(f"--address: {values['address']!r} is not of the form HOST:PORT")
     if parsed.problems:
         raise SettingsError(parsed.problems)
     read = asyncio.run(_read(access_of(parsed), parsed))
@@ -63,7 +63,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 async def _read(access: AccessSettings, parsed: Parsed) -> _Read:
-    """Raises WebhookError, but not for what RBAC denies."""
+    """Reads from the cluster. Raises WebhookError, but records objects that RBAC denies in `unread`."""
     secret = configuration = None
     unread: dict[What, str] = {}
     async with KubernetesClient(access) as client:
@@ -94,7 +94,7 @@ def _facts(parsed: Parsed, read: _Read) -> Facts:
         unread=read.unread,
     )
     address = _split(facts.address)
-    assert address is not None  # noqa: S101 - a flag was checked, names have no colon
+    assert address is not None  # noqa: S101 - main() has checked --address, and names have no colon
     try:
         served = ask(*address, called_name(service), (entry.bundle for entry in entries or ()))
     except NotServed as error:
@@ -103,7 +103,7 @@ def _facts(parsed: Parsed, read: _Read) -> Facts:
 
 
 def _service_port(read: _Read, service: Service) -> int:
-    """The port of the Service that the API server calls."""
+    """Returns the port of the Service that the API server calls."""
     for entry in our_entries(read.configuration or {}, service):
         port = entry["clientConfig"]["service"].get("port")
         if isinstance(port, int) and 0 < port <= 65535:

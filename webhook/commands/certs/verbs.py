@@ -1,4 +1,4 @@
-"""`certs`: shows whether the webhook's certificates fit together, asks for other ones, or issues them as files."""
+"""`certs`: shows the webhook's certificates and whether they match, rotates them, or issues them as files."""
 
 import importlib
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from typing import Final
 from webhook.errors import SettingsError
 
 _SUB_COMMANDS: Final = {
-    "show": "what is served, what the Secret and the caBundle hold, and whether they fit",
-    "rotate": "asks the running webhook for another leaf, or another CA",
-    "issue": "writes a CA and a leaf as files, or renews the leaf that is there",
+    "show": "shows the served certificate, the Secret and the caBundle, and whether they match",
+    "rotate": "asks the running webhook for a new leaf or a new CA",
+    "issue": "writes a CA and a leaf to files, or renews the leaf in them",
 }
 
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         print(_usage())
         return 0
     if name not in _SUB_COMMANDS:
-        problem = f"{name!r} is no sub-command" if name else "a sub-command is missing"
+        problem = f"{name!r} is not a sub-command" if name else "a sub-command is missing"
         raise SettingsError([f"{problem}: {', '.join(_SUB_COMMANDS)}"])
     code: int = importlib.import_module(f"webhook.commands.certs.{name}").main(argv[1:], environ)
     return code

@@ -1,1 +1,1 @@
-"""Flags: one table, and what reads it."""
+"""Flags: one table, and the code that reads it."""

@@ -1,4 +1,4 @@
-"""A flag, and the flags that a settings class states."""
+"""A flag, and how to derive flags from a settings class."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _KINDS: Final[dict[Any, Kind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag. `default` is its text; `choices` limits a string; `short` is a one-letter spelling."""
+    """One flag. `default` is text as a user would write it; `choices` limits a string; `short` is a single letter."""
 
     name: str
     kind: Kind
@@ -45,7 +45,7 @@ class Flag:
 
 
 def flags_of(settings: type) -> tuple[Flag, ...]:
-    """The flags that a settings dataclass states, in the order of its fields."""
+    """Returns the flags of a settings dataclass, in the order of its fields."""
     hints = get_type_hints(settings)
     flags = []
     for field in dataclasses.fields(settings):
@@ -59,7 +59,7 @@ def flags_of(settings: type) -> tuple[Flag, ...]:
 
 
 def _text(value: Any, kind: Kind) -> str:
-    """A default as a user would write it."""
+    """Returns a default as a user would write it."""
     if value is None or value == ():
         return ""
     if kind == "bool":

@@ -1,4 +1,4 @@
-"""Help texts, from the flag table."""
+"""Makes help texts from the flag table."""
 
 import textwrap
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _WIDTH = 100
 
 
 def help_text(usage: str, about: str, flags: Sequence[Flag]) -> str:
-    """A command's --help: usage, what it does, and its flags by group."""
+    """Returns a command's --help: its usage, its purpose, and its flags by group."""
     lines = [f"Usage: pod-identity-webhook {usage}", "", *textwrap.wrap(about, _WIDTH)]
     for group, members in groupby(sorted(flags, key=lambda flag: _order(flags, flag)), key=lambda flag: flag.group):
         lines += ["", f"{group}:"]
@@ -24,7 +24,7 @@ def help_text(usage: str, about: str, flags: Sequence[Flag]) -> str:
 
 
 def markdown_table(flags: Sequence[Flag]) -> str:
-    """The flags as the table of the documentation."""
+    """Returns the flags as a table for the documentation."""
     lines = ["| flag | environment | default | what |", "| --- | --- | --- | --- |"]
     for flag in flags:
         default = f"`{flag.default}`" if flag.default else ""
@@ -34,7 +34,7 @@ def markdown_table(flags: Sequence[Flag]) -> str:
 
 
 def _order(flags: Sequence[Flag], flag: Flag) -> int:
-    """The place of the flag's group: where its first member stands."""
+    """Returns the position of the flag's group, which is that of its first flag."""
     return next(index for index, other in enumerate(flags) if other.group == flag.group)
 
 

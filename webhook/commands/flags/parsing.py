@@ -1,8 +1,8 @@
-"""From the command line and the environment to the flags' values, as the Go webhook takes them.
+"""Parses the command line and the environment as the Go webhook does.
 
-Spelling follows pflag: `--flag value` and `--flag=value`, a bool with or without `=value`, dashes or underscores. Each
-flag is also an environment variable, `PIW_` before its name: a Service named pod-identity-webhook makes Kubernetes set
-POD_IDENTITY_WEBHOOK_PORT in pods, so that prefix is not ours to use.
+The syntax is pflag's: `--flag value` and `--flag=value`, a bool with or without `=value`, dashes or underscores. Each
+flag is also an environment variable with the prefix `PIW_`. We cannot use the prefix POD_IDENTITY_WEBHOOK_, because for
+a Service named pod-identity-webhook, Kubernetes sets POD_IDENTITY_WEBHOOK_PORT in pods.
 """
 
 import difflib
@@ -17,9 +17,9 @@ from webhook.commands.flags.flag import ENV_PREFIX, Flag
 
 @dataclass(slots=True)
 class Parsed:
-    """The flags' values by settings field, which of them were given (not left at the default), and the positionals.
+    """The flags' values by settings field, the fields that the user set (not defaults), and the positional arguments.
 
-    `problems` holds a line for each thing that is wrong; while there is any, values are not to be used.
+    `problems` holds a line for each error; if there is one, do not use the values.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -29,16 +29,16 @@ class Parsed:
     help_wanted: bool = False
 
     def of(self, names: Iterable[str]) -> dict[str, Any]:
-        """The values of some fields, to construct settings from."""
+        """Returns the values of some fields."""
         return {name: self.values[name] for name in names}
 
 
 def parse(flags: Sequence[Flag], argv: Sequence[str], environ: Mapping[str, str]) -> Parsed:
-    """The values that `argv`, then `environ`, then the defaults give; never raises, collects every problem."""
+    """Takes values from `argv`, else from `environ`, else from the defaults. Never raises; collects all problems."""
     parsed = Parsed()
     texts: dict[str, tuple[str, str]] = {}
     for flag in flags:
-        # An empty variable is an unset one, as in a manifest with an optional value.
+        # An empty variable counts as unset, because manifests write optional values like that.
         if environ.get(flag.variable):
             texts[flag.name] = (flag.variable, environ[flag.variable])
     _read_argv({spelling: flag for flag in flags for spelling in _spellings(flag)}, argv, texts, parsed)
@@ -50,14 +50,14 @@ def parse(flags: Sequence[Flag], argv: Sequence[str], environ: Mapping[str, str]
             value = _convert(flag, text)
         except ValueError:
             parsed.problems.append(f"{origin}: {text!r} is not {_expected(flag)}")
-            # Stands in, so that what else is wrong can be found in the same run.
+            # Use the default for now, so that the same run can find further problems.
             value = _convert(flag, flag.default)
         parsed.values[flag.field] = value
     return parsed
 
 
 def unknown_variables(flags: Iterable[Flag], environ: Mapping[str, str]) -> list[str]:
-    """Variables with our prefix that set no flag: most likely typing errors."""
+    """Returns the variables with our prefix that set no flag: most likely typing errors."""
     known = {flag.variable for flag in flags}
     return sorted(name for name in environ if name.startswith(ENV_PREFIX) and name not in known)
 
@@ -103,7 +103,7 @@ def _unknown(spelling: str, flags: Iterable[str]) -> str:
 
 
 def _convert(flag: Flag, text: str) -> Any:
-    """The value that `text` means; raises ValueError if it means none. An empty path is None."""
+    """Returns the value of `text`; an empty path is None. Raises ValueError."""
     value: Any = text
     if flag.kind == "path":
         return Path(text) if text else None

@@ -1,4 +1,4 @@
-"""From parsed flags to settings, every problem of all of them at once."""
+"""Makes settings from parsed flags, and reports all problems together."""
 
 import dataclasses
 import os
@@ -14,20 +14,20 @@ _Made = TypeVar("_Made")
 
 
 def settings_from(parsed: Parsed, kind: type[_Made], **decided: Any) -> _Made:
-    """The settings class `kind` with the values of its flags, and with `decided`. Raises SettingsError."""
+    """Makes an instance of the settings class `kind` from its flags and `decided`. Raises SettingsError."""
     return kind(**{flag.field: parsed.values[flag.field] for flag in flags_of(kind)}, **decided)
 
 
 def with_account(settings: Settings) -> Settings:
-    """`settings` with the account that --compose-role-arn needs, which the metadata service names if no flag does.
+    """Adds the account that --compose-role-arn needs, from the metadata service if no flag sets it.
 
-    Not before all flags are known to be right: it may take seconds. Raises MetadataError.
+    Call it after all flags are checked, because it may take seconds. Raises MetadataError.
     """
     if not settings.compose_role_arn or (settings.aws_account_id and settings.aws_partition):
         return settings
     account, region = settings.aws_account_id, settings.aws_default_region
     if not account:
-        # Only here: it takes an HTTP client, which no other start pays for.
+        # Import it only here: the HTTP client costs memory that other starts do not need.
         from webhook.server.imds import DEFAULT_ENDPOINT, instance_identity  # noqa: PLC0415
 
         identity = instance_identity(os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or DEFAULT_ENDPOINT)
@@ -37,7 +37,7 @@ def with_account(settings: Settings) -> Settings:
 
 
 def checked(parsed: Parsed, *makers: Callable[[], _Made]) -> list[Any]:
-    """What each of `makers` makes. Raises one SettingsError for all of their problems and the flags' own."""
+    """Returns the results of `makers`. Raises one SettingsError for all their problems and those of the flags."""
     problems = list(parsed.problems)
     made: list[Any] = []
     for make in makers:

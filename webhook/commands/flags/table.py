@@ -1,4 +1,4 @@
-"""Which flags each command takes: those of its settings, and its own."""
+"""The flags of `serve` and `replay`: those of their settings, and their own."""
 
 from typing import Final
 
@@ -30,7 +30,7 @@ _IGNORED_KINDS: Final[dict[str, tuple[Kind, str]]] = {
     "vmodule": ("string", ""),
 }
 _IGNORED_FLAGS: Final = tuple(
-    Flag(name, kind, default, "no meaning here", _IGNORED) for name, (kind, default) in _IGNORED_KINDS.items()
+    Flag(name, kind, default, "has no effect", _IGNORED) for name, (kind, default) in _IGNORED_KINDS.items()
 )
 
 SERVE_FLAGS: Final = (
@@ -40,12 +40,19 @@ SERVE_FLAGS: Final = (
         "in-cluster",
         "bool",
         "true",
-        "certificates that look after themselves, signed by a CA of our own; the default in a cluster, unless "
-        "--tls-cert or --tls-key is given",
+        "self-managed certificates, signed by our own CA; the default in a cluster, unless another certificate or "
+        "--service-accounts is set",
         "Certificates",
     ),
     Flag("resync-period", "duration", "1m", "accepted for compatibility: a watch needs no resync", _CLUSTER),
-    Flag("v", "int", "0", "log verbosity: 3 logs each decision, 5 is for debugging", _LOG, short="v"),
+    Flag(
+        "v",
+        "int",
+        "0",
+        "log verbosity: 3 logs each decision, 5 also logs debugging output of the libraries",
+        _LOG,
+        short="v",
+    ),
     Flag("log-format", "string", "text", "format of the log lines", _LOG, choices=("text", "json")),
     *_IGNORED_FLAGS,
 )
@@ -61,34 +68,40 @@ REPLAY_FLAGS: Final = (
         _REPLAY,
         metavar="PATH",
     ),
-    Flag("namespace", "string", "default", "namespace of the objects that name none", _REPLAY),
+    Flag("namespace", "string", "default", "namespace of objects that have none", _REPLAY),
     Flag(
         "output",
         "string",
         "diff",
-        "what is shown of each: the pod before and after, the JSON Patch, the patched pod, or the whole answer",
+        "what to show for each: the pod before and after, the JSON Patch, the patched pod, or the whole answer",
         _REPLAY,
         choices=("diff", "patch", "pod", "review"),
         short="o",
     ),
     Flag("url", "string", "", "asks this running webhook (https://HOST:PORT/mutate) instead of deciding here", _REPLAY),
-    Flag("ca", "string", "", "CA certificates (PEM) that verify it; else the system's", _REPLAY, metavar="FILE"),
+    Flag(
+        "ca", "string", "", "CA certificates (PEM) that verify --url; default is the system's", _REPLAY, metavar="FILE"
+    ),
     Flag(
         "live",
         "bool",
         "false",
-        "takes ServiceAccounts and role mappings from a cluster, as kubectl would reach it",
+        "reads ServiceAccounts and role mappings from a cluster, with the same access as kubectl",
         _REPLAY,
     ),
-    Flag("kubeconfig", "string", "", "kubeconfig file for --live, else that of kubectl", _REPLAY, metavar="FILE"),
-    Flag("context", "string", "", "context in it, else the current one", _REPLAY),
-    Flag("kube-api", "string", "", "URL of the API server for --live, over the kubeconfig's", _REPLAY, metavar="URL"),
-    Flag("config-map-namespace", "string", "eks", "namespace of the ConfigMap for --live: the webhook's", _REPLAY),
+    Flag("kubeconfig", "string", "", "kubeconfig file for --live; default is kubectl's", _REPLAY, metavar="FILE"),
+    Flag("context", "string", "", "context in the kubeconfig; default is the current one", _REPLAY),
+    Flag(
+        "kube-api", "string", "", "URL of the API server for --live; overrides the kubeconfig's", _REPLAY, metavar="URL"
+    ),
+    Flag(
+        "config-map-namespace", "string", "eks", "namespace of the ConfigMap for --live; it is the webhook's", _REPLAY
+    ),
     Flag(
         "expect",
         "string",
         "",
-        "compares with the golden files in this folder, and prints what differs",
+        "compares with the golden files in this folder, and prints the differences",
         _REPLAY,
         metavar="DIR",
     ),
@@ -98,5 +111,5 @@ REPLAY_FLAGS: Final = (
 
 
 def is_ignored(flag: Flag) -> bool:
-    """Whether the flag is only accepted, so that a manifest of the Go webhook starts us too."""
+    """Whether the flag has no effect; we accept it so that manifests for the Go webhook also start ours."""
     return flag.group == _IGNORED

@@ -1,4 +1,4 @@
-"""The answer to a replayed review: decided here by the webhook's own code, or asked of a running webhook."""
+"""The answer to a replayed review, from the webhook's code in this process or from a running webhook."""
 
 import base64
 import contextlib
@@ -20,7 +20,7 @@ from webhook.errors import ReviewError, SettingsError, WebhookError
 _TIMEOUT: Final = 30.0
 
 _decode_patch: Final = msgspec.json.Decoder(list[dict[str, Any]]).decode
-# Beside its own errors, jsonpatch lets through what members of a wrong type raise.
+# For members of a wrong type, jsonpatch raises other errors besides its own.
 _NOT_APPLICABLE: Final = (
     jsonpatch.JsonPatchException,
     jsonpatch.JsonPointerException,
@@ -30,16 +30,16 @@ _NOT_APPLICABLE: Final = (
     ValueError,
 )
 
-# (namespace, name) to the ServiceAccount, or None where there is none.
+# Finds a ServiceAccount by namespace and name; returns None if it does not exist.
 FindAccount: TypeAlias = Callable[[str, str], ServiceAccount | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one review.
+    """The answer to one review.
 
-    `error` is set where there is no AdmissionReview, or one that the API server could not use: what happened, with the
-    HTTP status where there was one. `after` is the pod as the patch leaves it; None where there is no pod.
+    `error` is set if the answer is not an AdmissionReview or if the API server could not use it; it includes the HTTP
+    status if there is one. `after` is the patched pod; None if the review has no pod.
     """
 
     review: dict[str, Any] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Answer:
 
 
 def answer_here(body: bytes, find_account: FindAccount, sources: Sources, settings: Settings) -> Answer:
-    """The answer that the webhook's code gives, with its reason."""
+    """Returns the answer of the webhook's code, with its reason."""
     try:
         review = parse(body)
     except ReviewError as error:
@@ -65,14 +65,15 @@ def answer_here(body: bytes, find_account: FindAccount, sources: Sources, settin
 
 @contextlib.contextmanager
 def webhook_at(url: str, ca: str) -> Iterator[Callable[[bytes], Answer]]:
-    """Asks the webhook at `url`, whose certificate the CA certificates in the file `ca` verify (empty: the system's).
+    """Yields a function that asks the webhook at `url`.
 
-    Raises SettingsError where the file or the URL will not do, and WebhookError where nothing answers.
+    The CA certificates in the file `ca` verify its certificate; if `ca` is empty, the system's do. Raises SettingsError
+    if the file is not usable. The function raises WebhookError if there is no answer.
     """
     try:
         context = ssl.create_default_context(cafile=ca or None)
     except ssl.SSLError as error:
-        raise SettingsError([f"--ca: {ca!r}: no certificate (PEM) can be read from it"]) from error
+        raise SettingsError([f"--ca: {ca!r}: holds no certificate in PEM"]) from error
     except OSError as error:
         raise SettingsError([f"--ca: {ca!r}: {error.strerror or error}"]) from error
 
@@ -92,7 +93,7 @@ def webhook_at(url: str, ca: str) -> Iterator[Callable[[bytes], Answer]]:
 
 
 def applied(answer: Answer, pod: dict[str, Any] | None) -> Answer:
-    """`answer` with `after`, which its patch makes of `pod`; an error where it does not apply, as at the API server."""
+    """Returns `answer` with `after`, the patched `pod`; with an error if the patch does not apply."""
     if pod is None or not answer.patch:
         return replace(answer, after=pod)
     try:
@@ -114,19 +115,19 @@ class _Review(msgspec.Struct):
 
 
 def _hint(error: Exception, ca: str) -> str:
-    """What may be wrong, in brackets, where OpenSSL and the system do not say it in the user's terms."""
+    """Returns a hint in brackets for errors of OpenSSL that a user may not understand, or ""."""
     said = str(error)
     if "mismatch" in said:
-        return " (is it called by a name that is in its certificate?)"
+        return " (is the host of --url one of the names in its certificate?)"
     if "CERTIFICATE_VERIFY_FAILED" in said:
-        return f" (is {ca} the CA of that webhook?)" if ca else " (--ca names the CA that verifies it)"
+        return f" (is {ca} the CA of that webhook?)" if ca else " (set --ca to the CA that verifies it)"
     if "WRONG_VERSION_NUMBER" in said:
-        return " (what answers there does not speak HTTPS: is it the metrics port?)"
+        return " (the server does not speak HTTPS: is it the metrics port?)"
     return ""
 
 
 def _read(body: bytes, reason: str, why: str) -> Answer:
-    """An AdmissionReview's response, which may come from any webhook."""
+    """Reads the response of an AdmissionReview, which may come from any webhook."""
     try:
         response = msgspec.json.decode(body, type=_Review).response
         return Answer(
@@ -138,4 +139,4 @@ def _read(body: bytes, reason: str, why: str) -> Answer:
             warnings=response.warnings or [],
         )
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        return Answer(error=f"the answer is no AdmissionReview with a response ({error})")
+        return Answer(error=f"the answer is not an AdmissionReview with a response ({error})")

@@ -1,4 +1,4 @@
-"""What there is to replay: the review that the API server posts for each review, Pod or workload of the input."""
+"""The cases to replay: the review that the API server would post for each review, Pod or workload of the input."""
 
 import re
 import uuid
@@ -16,11 +16,11 @@ from webhook.manifests.workloads import pods_of, role_of
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to replay.
+    """One review to replay.
 
-    `label` names it (`Deployment shop/web`), `place` says where it came from, `slug` is for a file's name. `pod` is the
-    object before, None where the review's is no Pod; `not_called` says why the API server would not call the webhook at
-    all, empty where it would.
+    `label` names it (`Deployment shop/web`), `place` is its position in the input, `slug` is for file names. `pod` is
+    the pod before the patch; None if the review is not about a Pod. `not_called` is the reason why the API server would
+    not call the webhook; "" if it would.
     """
 
     label: str
@@ -32,15 +32,15 @@ class Case:
 
     @property
     def title(self) -> str:
-        """What it is, and where it came from if that is to be said."""
+        """The label, with the place if there is one."""
         return f"{self.label} ({self.place})" if self.place else self.label
 
 
 def cases_of(documents: Iterable[Document], namespace: str, settings: Settings) -> tuple[list[Case], list[str]]:
-    """The cases in `documents`, in their order, and of each workload that no pod can be told of, why.
+    """Returns the cases in `documents`, in order, and a line for each workload whose pods cannot be derived.
 
-    What is neither review nor pod nor workload is passed over. Objects that name no namespace are in `namespace`.
-    Raises ManifestError, naming the place.
+    Ignores documents that are not reviews, pods or workloads. `namespace` applies to objects that have none. Raises
+    ManifestError, which names the place.
     """
     cases: list[Case] = []
     left_out: list[str] = []
@@ -56,7 +56,7 @@ def cases_of(documents: Iterable[Document], namespace: str, settings: Settings) 
             add(document, *_review(document))
         for found in pods_of(document, namespace) if role == "other" else ():
             if found.pod is None:
-                left_out.append(f"{found.label} ({document.place}): not looked into: {found.why}")
+                left_out.append(f"{found.label} ({document.place}): skipped: {found.why}")
             else:
                 add(document, found.label, msgspec.json.encode(_admission_review(found.label, found.pod)), found.pod)
     return cases, left_out
@@ -79,7 +79,7 @@ def _review(document: Document) -> tuple[str, bytes, dict[str, Any] | None]:
 
 
 def _admission_review(label: str, pod: dict[str, Any]) -> dict[str, Any]:
-    """The review of a pod's creation, its uid the same each time: so are then the answers."""
+    """Returns the review of a pod's creation. Its uid derives from `label`, so that answers are reproducible."""
     request = {
         "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, label)),
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
@@ -99,7 +99,7 @@ def _not_called(pod: dict[str, Any] | None, settings: Settings) -> str:
     if isinstance(labels, dict) and label in labels:
         required = labels.get(settings.require_label)
         if required is not None and parse_bool(str(required)) is not False:
-            # The chart sends these to an entry of their own.
+            # The chart has a separate entry for these, which ignores the skip label.
             return ""
         return f"the API server does not call the webhook for pods with the label {label}"
     return ""
@@ -110,7 +110,7 @@ def _slug(label: str) -> str:
 
 
 def _unique(slug: str, taken: dict[str, int]) -> str:
-    """`slug`, with a number if it is in `taken`, which has the last number of each."""
+    """Returns `slug`, with a number if it is already in `taken`, which holds the last number of each slug."""
     unique, number = slug, taken.get(slug, 1)
     while unique in taken:
         number += 1

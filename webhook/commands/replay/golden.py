@@ -1,4 +1,4 @@
-"""Golden files: what was expected, beside what is. One file a case, in one folder."""
+"""Golden files: one file with the expected output for each case, all in one folder."""
 
 import contextlib
 import difflib
@@ -9,12 +9,12 @@ from webhook.errors import WebhookError
 
 
 def compare(folder: Path, results: dict[str, str]) -> list[str]:
-    """What differs between the files in `folder` and `results` (file name to content): a text for each, empty if none.
+    """Compares the files in `folder` with `results` (file name to content); returns a text for each difference.
 
-    A file with the ending of `results` that belongs to no result is one of them. Raises WebhookError.
+    A file that has the ending of `results` and belongs to no result is a difference too. Raises WebhookError.
     """
     if not folder.is_dir():
-        raise WebhookError(f"--expect: {folder} is no folder; with --update it is made where nothing is there")
+        raise WebhookError(f"--expect: {folder} is not a folder; if it does not exist, --update creates it")
     differences = []
     for name, content in results.items():
         try:
@@ -28,12 +28,12 @@ def compare(folder: Path, results: dict[str, str]) -> list[str]:
             before, after = expected.splitlines(keepends=True), content.splitlines(keepends=True)
             differences.append("".join(difflib.unified_diff(before, after, str(folder / name), "now")))
     return differences + [
-        f"{path}: belongs to nothing in the input any more: delete it\n" for path in _left_over(folder, results)
+        f"{path}: no object in the input belongs to it any more: delete it\n" for path in _left_over(folder, results)
     ]
 
 
 def update(folder: Path, results: dict[str, str]) -> list[Path]:
-    """Writes `results` into `folder`, each file in one step; returns the files that belong to none of them.
+    """Writes `results` into `folder`, each file atomically; returns the files that belong to no result.
 
     Raises WebhookError.
     """
@@ -51,7 +51,7 @@ def _write(path: Path, content: str) -> None:
         try:
             file.write(content)
             file.close()
-            # Temporary files are private; golden ones are for the team.
+            # Temporary files are private, but the whole team must be able to read golden files.
             Path(file.name).chmod(0o644)
             Path(file.name).replace(path)
         except BaseException:

@@ -1,4 +1,4 @@
-"""The ServiceAccounts and role mappings of a live cluster, for `replay --live`."""
+"""Reads ServiceAccounts and role mappings from a live cluster, for `replay --live`."""
 
 import asyncio
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """What a cluster had when it was asked; `problems` has a line for each entry of the mapping that is bad."""
+    """The objects that were read from a cluster; `problems` has a line for each bad entry of the mapping."""
 
     accounts: dict[tuple[str, str], ServiceAccount]
     mapping: RoleMapping
@@ -29,9 +29,9 @@ class LiveState:
 def live_state(
     access: AccessSettings, keys: Iterable[tuple[str, str]], settings: Settings, config_map: Resource | None
 ) -> LiveState:
-    """Those of the ServiceAccounts `keys` (namespace, name) that there are, and the mapping in `config_map`.
+    """Reads the ServiceAccounts `keys` (namespace, name), as far as they exist, and the mapping in `config_map`.
 
-    Each read takes 10 s at most. Raises ClusterError, or MappingError.
+    Each read takes at most 10 s. Raises ClusterError or MappingError.
     """
     return asyncio.run(_live_state(access, keys, settings, config_map))
 

@@ -1,4 +1,4 @@
-"""What `replay` prints of each case: a diff, the JSON Patch, the patched pod, or the whole answer."""
+"""The output of `replay` for each case: a diff, the JSON Patch, the patched pod, or the whole answer."""
 
 import difflib
 import json
@@ -15,12 +15,12 @@ _RED, _GREEN, _CYAN, _BOLD, _YELLOW, _RESET = (f"\x1b[{code}m" for code in (31, 
 
 
 def is_bad(answer: Answer) -> bool:
-    """Whether the answer would stop the pod: denied, or an error."""
+    """Whether the answer would prevent the pod: it is a denial or an error."""
     return bool(answer.error) or not answer.allowed
 
 
 def diff(case: Case, answer: Answer) -> str:
-    """The decision, its warnings, and a unified diff of the pod before and after."""
+    """Returns the decision, its warnings, and a unified diff of the pod before and after."""
     lines = [f"# {case.title}", f"# {_verdict(case, answer)}"]
     lines += [f"# warning: {warning}" for warning in answer.warnings]
     lines = [one_line(line) for line in lines]
@@ -31,17 +31,17 @@ def diff(case: Case, answer: Answer) -> str:
 
 
 def patch(_case: Case, answer: Answer) -> str:
-    """The JSON Patch in one line."""
+    """Returns the JSON Patch in one line."""
     return json.dumps(answer.patch) + "\n"
 
 
 def pod(_case: Case, answer: Answer) -> str:
-    """The patched pod as a YAML document; nothing where it would not be created, or is none."""
+    """Returns the patched pod as a YAML document; "" if the API server would not create it, or if there is no pod."""
     return "" if is_bad(answer) or answer.after is None else "---\n" + to_yaml(answer.after)
 
 
 def review(_case: Case, answer: Answer) -> str:
-    """The whole AdmissionReview in one line; null where there is none."""
+    """Returns the whole AdmissionReview in one line; null if there is none."""
     return json.dumps(answer.review or None) + "\n"
 
 
@@ -54,21 +54,21 @@ RENDERERS: Final[Mapping[str, tuple[Callable[[Case, Answer], str], str]]] = {
 
 
 def coloured(text: str) -> str:
-    """A diff's lines in colours, all else in them escaped."""
+    """Returns a diff in colours, with the escape sequences of its content escaped."""
     return "".join(_colour(line) for line in escaped(text).splitlines(keepends=True))
 
 
 def to_yaml(value: Any) -> str:
-    """YAML as people write it for Kubernetes: block style, the members in their order."""
+    """Returns YAML as people write it for Kubernetes: in block style, with members in their original order."""
     text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000)
     if escaped(text) == text:
         return text
-    # YAML's own escapes, which mean the same when they are read.
+    # Let YAML escape such characters, so that a parser still reads the same value.
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=1000)
 
 
 def complaints(case: Case, answer: Answer) -> list[str]:
-    """Lines for standard error about a case that is not shown in words; none where all is well."""
+    """Returns lines for standard error about a case, for outputs without the verdict; none if the case is fine."""
     said = [f"warning: {warning}" for warning in answer.warnings]
     if case.not_called or is_bad(answer):
         said.insert(0, _verdict(case, answer))

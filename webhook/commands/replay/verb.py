@@ -1,4 +1,4 @@
-"""`replay`: shows what the webhook would do to reviews, pods and workloads, at a desk."""
+"""`replay`: shows what the webhook would do to reviews, pods and workloads, without a running server."""
 
 import contextlib
 import re
@@ -34,9 +34,10 @@ from webhook.terminal import one_line, print_styled
 _ABOUT: Final = (
     "Shows what the webhook would do to the AdmissionReviews, Pods and workloads (anything with a pod template) in "
     "FILEs and folders, JSON or YAML; '-' is standard input. ServiceAccounts come from the same input and from "
-    "--service-accounts, role mappings (with --watch-config-map) from a ConfigMap pod-identity-webhook in either; with "
-    "--live both come from a cluster. "
-    "Exit code: 0 fine; 1 something is denied, answered with an error, or differs from --expect; 2 usage."
+    "--service-accounts. With --watch-config-map, role mappings come from a ConfigMap pod-identity-webhook in either. "
+    "With --live, both come from a cluster. "
+    "Exit code: 0 if everything is fine; 1 if something is denied, answered with an error, or differs from --expect; "
+    "2 for wrong usage."
 )
 
 
@@ -48,16 +49,16 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return 0
     _check_usage(parsed)
     (settings,) = checked(parsed, lambda: settings_from(parsed, Settings))
-    # Those of serve may well be set here too.
+    # Variables for `serve` may be set as well, and are no typing errors.
     unknown = unknown_variables([*REPLAY_FLAGS, *SERVE_FLAGS], environ)
     if unknown:
-        _notice(f"environment variables that are no flag, ignored: {', '.join(unknown)}")
+        _notice(f"environment variables that are not flags are ignored: {', '.join(unknown)}")
     if parsed.values["url"]:
-        # The prefix tells, in either case, which label keeps the API server from calling.
+        # With --url, the prefix still says which label keeps the API server from calling the webhook.
         given = parsed.given - {"annotation_prefix"}
         ignored = [f"--{flag.name}" for flag in ADMISSION_FLAGS if flag.field in given]
         if ignored:
-            _notice(f"the running webhook (--url) has its own, ignored: {', '.join(ignored)}")
+            _notice(f"the running webhook (--url) has its own, so these are ignored: {', '.join(ignored)}")
 
     try:
         results, left_out = _results(parsed, settings)
@@ -69,19 +70,19 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         code = _shown(parsed, results, no_color=bool(environ.get("NO_COLOR")))
     if left_out:
         sys.stdout.flush()
-        _notice(f"{len(results)} looked into, {left_out} not")
+        _notice(f"{len(results)} replayed, {left_out} skipped")
     return code
 
 
 def _results(parsed: Parsed, settings: Settings) -> tuple[list[tuple[Case, Answer]], int]:
-    """What came of each case, and how many workloads were not looked into, each of which is named."""
+    """Returns the answer for each case, and the number of workloads that were skipped. Prints a notice for each."""
     names = parsed.positionals
     documents = [document for name in names for document in _read(name)]
     cases, left_out = cases_of(documents, parsed.values["namespace"], settings)
     for line in left_out:
         _notice(line)
     if not cases:
-        where = [name + (" (not looked for in the folders in it)" if _has_folders(name) else "") for name in names]
+        where = [name + (" (subfolders are not searched)" if _has_folders(name) else "") for name in names]
         raise SettingsError([f"no AdmissionReview, Pod or workload in {', '.join(where)}"])
     bodies = [case.body for case in cases if not case.not_called]
     with _answerer(parsed, documents, bodies, settings) as answer:
@@ -98,25 +99,25 @@ def _has_folders(name: str) -> bool:
 def _check_usage(parsed: Parsed) -> None:
     values = parsed.values
     if not parsed.positionals:
-        parsed.problems.append("give at least one FILE, or '-' for standard input")
+        parsed.problems.append("name at least one FILE, or '-' for standard input")
     if parsed.positionals.count("-") > 1:
         parsed.problems.append("'-': standard input can be read only once")
     if not is_dns_label(values["namespace"]):
         parsed.problems.append(f"--namespace: {values['namespace']!r} is not a namespace's name (DNS label)")
     if values["ca"] and not values["url"]:
-        parsed.problems.append("--ca: only --url takes a CA")
+        parsed.problems.append("--ca: can be used only with --url")
     if values["url"] and not re.fullmatch(r"https://[^/]+/.+", values["url"]):
-        parsed.problems.append(f"--url: {values['url']!r} is not like https://HOST:PORT/mutate")
+        parsed.problems.append(f"--url: {values['url']!r} is not of the form https://HOST:PORT/mutate")
     if values["url"] and values["service_accounts"]:
-        parsed.problems.append("--service-accounts: a running webhook (--url) has its own")
+        parsed.problems.append("--service-accounts: cannot be used with --url, whose webhook has its own")
     if values["live"] and values["url"]:
-        parsed.problems.append("--live: a running webhook (--url) knows the cluster by itself")
+        parsed.problems.append("--live: cannot be used with --url, whose webhook reads the cluster itself")
     if not is_dns_label(values["config_map_namespace"]):
         parsed.problems.append(f"--config-map-namespace: {values['config_map_namespace']!r} is not a namespace's name")
     if not is_dns_subdomain(values["config_map_name"]):
         parsed.problems.append(f"--config-map-name: {values['config_map_name']!r} is not a ConfigMap's name")
     if values["update"] and not values["expect"]:
-        parsed.problems.append("--update: say with --expect where the files are")
+        parsed.problems.append("--update: needs --expect, the folder with the golden files")
 
 
 def _read(name: str) -> list[Document]:
@@ -141,7 +142,7 @@ def _answerer(
     accounts, mapping = _known(documents, values["namespace"], settings, config_map)
     if values["live"]:
         live = _live(parsed, bodies, settings)
-        # Of the same name, the one that pods would get now; the input's may be about to be created.
+        # The cluster's ServiceAccount wins over the input's of the same name: pods would get that one now.
         accounts |= live.accounts
         mapping = live.mapping if values["watch_config_map"] else mapping
     sources = Sources(mapping, _container_credentials(values["watch_container_credentials_config"]))
@@ -153,7 +154,7 @@ def _answerer(
 
 
 def _manifests(name: str) -> list[Document]:
-    """What --service-accounts names."""
+    """Returns the documents that --service-accounts names."""
     try:
         documents = read_path(Path(name))
     except ManifestError as error:
@@ -164,12 +165,12 @@ def _manifests(name: str) -> list[Document]:
 
 
 def _live(parsed: Parsed, bodies: list[bytes], settings: Settings) -> LiveState:
-    """What the cluster has of what the reviews `bodies` need."""
+    """Reads from the cluster what the reviews `bodies` need."""
     values = parsed.values
     access = AccessSettings(kubeconfig=values["kubeconfig"], context=values["context"], kube_api=values["kube_api"])
     keys = []
     for body in bodies:
-        # A body that is no review gets its error when it is answered.
+        # Ignore a body that is not a review here: its answer will report the error.
         with contextlib.suppress(ReviewError):
             review = parse_review(body)
             if review.service_account:
@@ -186,7 +187,10 @@ def _live(parsed: Parsed, bodies: list[bytes], settings: Settings) -> LiveState:
 def _known(
     documents: list[Document], namespace: str, settings: Settings, config_map: str
 ) -> tuple[dict[tuple[str, str], ServiceAccount], RoleMapping]:
-    """The ServiceAccounts, and the role mappings of the ConfigMap so named, in `documents`; the last of a name wins."""
+    """Returns the ServiceAccounts in `documents`, and the role mappings in the ConfigMap `config_map`.
+
+    If a name occurs several times, the last object wins.
+    """
     accounts: dict[tuple[str, str], ServiceAccount] = {}
     mapping = NO_MAPPING
     for document in documents:
@@ -215,7 +219,7 @@ def _container_credentials(name: str) -> ContainerCredentials:
 
 
 def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], *, no_color: bool) -> int:
-    """Prints each result; 1 where one would stop its pod."""
+    """Prints each result; returns 1 if one would prevent its pod, else 0."""
     output = parsed.values["output"]
     render, _ = RENDERERS[output]
     colours = output == "diff" and sys.stdout.isatty() and not no_color
@@ -229,10 +233,10 @@ def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], *, no_color: bool
 
 
 def _expected(parsed: Parsed, results: list[tuple[Case, Answer]]) -> int:
-    """Compares the results with the golden files, or writes these; 1 where something differs, or is bad."""
+    """Compares the results with the golden files, or writes these; returns 1 if something differs or is bad, else 0."""
     folder = Path(parsed.values["expect"])
     render, ending = RENDERERS[parsed.values["output"]]
-    # Wherever the input lies, and whatever stands above it in its file, the golden files are the same.
+    # Without places, golden files do not depend on the input's path and line numbers.
     placeless = [(replace(case, place=""), answer) for case, answer in results]
     texts = {f"{case.slug}.{ending}": render(case, answer) for case, answer in placeless}
     bad = [(case, answer) for case, answer in results if is_bad(answer)]
@@ -241,7 +245,7 @@ def _expected(parsed: Parsed, results: list[tuple[Case, Answer]]) -> int:
             _notice(line)
     if parsed.values["update"]:
         for left_over in update(folder, texts):
-            _notice(f"{left_over}: belongs to nothing in the input any more: delete it")
+            _notice(f"{left_over}: no object in the input belongs to it any more: delete it")
         _notice(f"{folder}: {len(texts)} {'file' if len(texts) == 1 else 'files'} written")
         return 1 if bad else 0
     differences = compare(folder, texts)

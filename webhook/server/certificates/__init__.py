@@ -1,1 +1,1 @@
-"""Which certificate is served, where it comes from, and how replicas share it."""
+"""The certificate of the HTTPS port: its sources, how it is replaced, and how replicas share it."""

@@ -1,4 +1,4 @@
-"""The MutatingWebhookConfiguration on an API server, and the Helm release that it says it belongs to."""
+"""Reads and patches the MutatingWebhookConfiguration on an API server, and remembers which Helm release owns it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _ANNOTATIONS: Final = ("meta.helm.sh/",)
 
 @dataclass(frozen=True)
 class Ownership:
-    """The labels and annotations by which Helm knows an object as its own.
+    """The labels and annotations by which Helm recognizes the objects of a release.
 
     https://helm.sh/docs/chart_best_practices/labels/
     """
@@ -27,9 +27,9 @@ class Ownership:
 
 
 class KubernetesBundleStore:
-    """The MutatingWebhookConfiguration `name`, as `certs.stores.BundleStore` has it. Raises InvalidName.
+    """A `certs.stores.BundleStore` for the MutatingWebhookConfiguration `name`. The constructor raises InvalidName.
 
-    `ownership` is that of the object when it was last read or patched; it is empty before.
+    `ownership` is from the last read or patch of the object, and empty before the first.
     """
 
     def __init__(self, client: KubernetesClient, name: str) -> None:
@@ -40,7 +40,7 @@ class KubernetesBundleStore:
         self.ownership = Ownership()
 
     async def read(self) -> Mapping[str, Any]:
-        """The object as the API server holds it now. Raises StoreError, and Missing where there is none."""
+        """Reads the object live. Raises Missing if it does not exist, StoreError for other failures."""
         try:
             body = await self._client.get(self.resource)
         except ClusterError as error:
@@ -50,7 +50,7 @@ class KubernetesBundleStore:
     async def patch(self, patch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Applies a strategic merge patch and returns the object after it.
 
-        Raises Conflict when the patch names an older resourceVersion, StoreError for everything else.
+        Raises Conflict if the patch names an older resourceVersion, StoreError for other failures.
         """
         try:
             body = await self._client.write("patch", self.resource, patch)
@@ -61,18 +61,18 @@ class KubernetesBundleStore:
     def _failure(self, error: ClusterError) -> StoreError:
         status = error.status if isinstance(error, ApiError) else 0
         if status == 409:
-            return Conflict(f"{self.resource}: changed since it was read")
+            return Conflict(f"{self.resource}: somebody else has changed it since we read it")
         if status == 404:
             return Missing(
-                f"there is no MutatingWebhookConfiguration {self.resource.name}: no pod is changed until it is applied "
-                "(the chart has it); if yours has another name, give it by --webhook-configuration"
+                f"there is no MutatingWebhookConfiguration {self.resource.name}: no pod gets a role until you apply it "
+                "(the chart has it); if yours has another name, set --webhook-configuration"
             )
         return StoreError(" ".join(str(error).split()))
 
     def _decoded(self, body: bytes) -> dict[str, Any]:
         try:
             configuration = msgspec.json.decode(body, type=dict[str, Any])
-            # Without a version, a patch would overwrite whatever is there.
+            # Insist on a resourceVersion: without one, a patch would overwrite the changes of others.
             metadata = msgspec.convert(configuration.get("metadata"), type=_Metadata)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise StoreError(f"{self.resource}: not an object of the Kubernetes API: {error}") from error

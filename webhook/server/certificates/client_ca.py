@@ -1,4 +1,4 @@
-"""The CAs whose clients may call us, in a file: read at start, and again when it changes."""
+"""The file with the CAs whose clients may call us; we read it again when it changes."""
 
 import logging
 from functools import partial
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class ClientCaFile:
-    """Keeps the CAs that `serving` trusts equal to the file's; `failures` counts changes that could not be used."""
+    """Makes `serving` trust the CAs in the file; `failures` counts the changes that could not be used."""
 
     def __init__(self, path: Path, serving: ServingContext) -> None:
         self._path = path
@@ -22,13 +22,13 @@ class ClientCaFile:
         self.failures = 0
 
     def check(self) -> None:
-        """Takes up a change of the file. If it cannot be used, that is logged and counted once, and the CAs stay."""
+        """Loads the file if it has changed. If it is not usable, logs and counts that once, and keeps the old CAs."""
         if not self._watch.is_due():
             return
         try:
             self._serving.trust(read_pem(self._path))
         except TlsError as error:
             self.failures += 1
-            logger.error("%s: %s; the CAs for clients stay as they were", self._path, error)  # noqa: TRY400 - the line says all
+            logger.error("%s: %s; the old CAs for clients stay in use", self._path, error)  # noqa: TRY400 - the line says all
             return
-        logger.info("%s: took up the CAs for clients", self._path)
+        logger.info("%s: loaded the CAs for clients", self._path)

@@ -1,7 +1,7 @@
-"""TLS for our listeners: which certificate a connection gets, and how that is changed meanwhile.
+"""TLS contexts for our listeners, and how to replace the certificate while the server runs.
 
-A live SSLContext is never touched: loading a key that does not fit its certificate breaks the next handshake. Each
-change makes a fresh context, and ServingContext hands it to new connections.
+We never change an SSLContext in use: loading a key that does not match its certificate would break the next handshake.
+Each change makes a new context, and ServingContext gives it to new connections.
 """
 
 import logging
@@ -37,8 +37,8 @@ def _bare_context(settings: TlsSettings) -> ssl.SSLContext:
     elif settings.cipher_suites:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.set_alpn_protocols(["http/1.1"])
-    # No tickets: the API server never resumes a session, and a resumed one does not see a new certificate. (By session
-    # ID, TLS 1.2 clients still can: ssl has no switch for it.)
+    # No tickets: the API server never resumes sessions, and a client that resumes one does not see a new certificate.
+    # (TLS 1.2 clients can still resume by session ID: the ssl module cannot turn that off.)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
     context.num_tickets = 0
     if settings.client_ca is not None:
@@ -52,7 +52,7 @@ def _bare_context(settings: TlsSettings) -> ssl.SSLContext:
 
 @dataclass(frozen=True)
 class LoadedPair:
-    """A context that serves a certificate, and when that certificate ends (aware, UTC)."""
+    """A context with a certificate, and the time when that certificate expires (aware, UTC)."""
 
     context: ssl.SSLContext
     not_after: datetime
@@ -61,10 +61,10 @@ class LoadedPair:
 def load_pair(
     pair: Pair, settings: TlsSettings, *, cert_name: str = "the certificate", key_name: str = "the private key"
 ) -> LoadedPair:
-    """A server context for a certificate (chain) and its private key, both PEM; the names are for messages.
+    """Makes a server context for a certificate (chain) and its private key, both PEM; the names are for messages.
 
-    Raises TlsError: not PEM, encrypted (nobody is asked for a passphrase), or a key of another certificate. An expired
-    certificate is loaded with a warning in the log.
+    Raises TlsError if either is not PEM, if the key is encrypted (there is nobody to ask for a passphrase), or if the
+    key belongs to another certificate. Accepts an expired certificate, with a warning in the log.
     """
     try:
         leaf = x509.load_pem_x509_certificates(pair.certificate)[0]
@@ -74,7 +74,7 @@ def load_pair(
     try:
         public_key = load_pem_private_key(pair.private_key, password=None).public_key()
     except TypeError as error:
-        raise TlsError(f"{key_name} is encrypted: a private key without a passphrase is needed") from error
+        raise TlsError(f"{key_name} is encrypted: remove its passphrase") from error
     except _UNREADABLE as error:
         raise TlsError(f"{key_name} holds no private key in PEM") from error
     if public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != expected:
@@ -82,10 +82,10 @@ def load_pair(
     context = _bare_context(settings)
     try:
         with _as_path(pair.certificate) as cert_path, _as_path(pair.private_key) as key_path:
-            # A password, though there is none to give: without one, OpenSSL asks on the terminal.
+            # Without a password argument, OpenSSL could ask for one on the terminal.
             context.load_cert_chain(cert_path, key_path, password="")
     except ssl.SSLError as error:
-        raise TlsError(f"OpenSSL refuses {cert_name} or {key_name}: {error.reason or error.strerror}") from error
+        raise TlsError(f"OpenSSL rejects {cert_name} or {key_name}: {error.reason or error.strerror}") from error
     except OSError as error:
         raise TlsError(f"cannot load {cert_name}: {error}") from error
     _warn_of_dates(leaf, cert_name)
@@ -94,9 +94,10 @@ def load_pair(
 
 @contextmanager
 def _as_path(content: bytes) -> Iterator[str]:
-    """`content` under a path, as ssl loads from nothing else: the bytes that were checked are those that are loaded.
+    """Makes `content` available under a path: ssl loads only from files, and must load the bytes that we checked.
 
-    In memory where the system can (Linux, also where all file systems are read-only), else in a private directory.
+    The file is in memory on Linux, which also works if all file systems are read-only; otherwise it is in a private
+    directory.
     """
     descriptor = _memory_file()
     if descriptor is None:
@@ -114,7 +115,7 @@ def _as_path(content: bytes) -> Iterator[str]:
 def _memory_file() -> int | None:
     try:
         return os.memfd_create("pem")
-    except (AttributeError, OSError):  # only Linux has it, and a sandbox may forbid it
+    except (AttributeError, OSError):  # exists only on Linux, and a sandbox may forbid it
         return None
 
 
@@ -127,12 +128,12 @@ def _warn_of_dates(leaf: x509.Certificate, cert_name: str) -> None:
 
 
 class ServingContext:
-    """The context a listener keeps for its life, giving each new connection the newest inner one.
+    """Gives each new connection the newest context; the listener itself always uses `outer`.
 
-    OpenSSL asks for it at each ClientHello, with or without a server name. Certificate, cipher suites of TLS 1.2, ALPN
-    and the CAs for clients then are the inner context's; minimum version, options and whether clients need a
-    certificate stay those of `outer`, so both are built from the same settings. Established connections keep what they
-    have. Until something is served, every handshake fails. Changes may come from any thread.
+    OpenSSL calls us at each ClientHello, with or without a server name. The certificate, the cipher suites of TLS 1.2,
+    ALPN and the CAs for clients then come from the newest context. The minimum version, the options and whether clients
+    need a certificate still come from `outer`, so we build both from the same settings. Established connections do not
+    change. Until the first call of `serve`, every handshake fails. Any thread may make changes.
     """
 
     def __init__(self, settings: TlsSettings) -> None:
@@ -145,23 +146,23 @@ class ServingContext:
 
     @property
     def not_after(self) -> datetime | None:
-        """The end (aware, UTC) of the certificate that is served; None where there is none yet."""
+        """When the served certificate expires (aware, UTC); None if there is none yet."""
         return self._current.not_after if self._current is not None else None
 
     def serve(self, pair: Pair, *, cert_name: str = "the certificate", key_name: str = "the private key") -> None:
-        """Serves `pair` to connections from now on, as load_pair says. Raises TlsError: what was served goes on."""
+        """Serves `pair` to new connections. Raises TlsError as load_pair does; the old certificate then stays."""
         with self._lock:
             self._current = load_pair(pair, self._settings, cert_name=cert_name, key_name=key_name)
             self._pair = pair
 
     def check(self, pair: Pair, *, cert_name: str, key_name: str) -> None:
-        """Raises TlsError where `serve` would."""
+        """Raises TlsError if `serve` would."""
         load_pair(pair, self._settings, cert_name=cert_name, key_name=key_name)
 
     def trust(self, client_ca: bytes) -> None:
-        """Lets in clients of these CAs (PEM) in place of those of the settings, which must have named some already.
+        """Replaces the CAs for clients (PEM). The settings must have had some from the start.
 
-        Raises TlsError: those that were trusted go on to be.
+        Raises TlsError; the old CAs then stay.
         """
         with self._lock:
             settings = replace(self._settings, client_ca=client_ca)

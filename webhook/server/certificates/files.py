@@ -1,4 +1,4 @@
-"""A certificate that somebody else keeps in files: loaded at start, and again when the files change."""
+"""Serves a certificate from files that somebody else maintains, and loads it again when they change."""
 
 import logging
 from pathlib import Path
@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 class CertificateFiles:
     """A certificate and its private key in files that someone else replaces (cert-manager, kubelet, an admin).
 
-    Serves them at once, raising TlsError; afterwards check() looks for changes. `reloads` and `failures` count the
-    changes that were served, and those that could not be.
+    The constructor serves them, or raises TlsError; check() then looks for changes. `reloads` counts the changes that
+    were served, `failures` those that could not be used.
     """
 
     def __init__(self, cert_file: Path, key_file: Path, serving: ServingContext) -> None:
@@ -30,24 +30,24 @@ class CertificateFiles:
         self._take_up(self._read())
 
     def not_ready_reason(self) -> str:
-        """What keeps us from being ready: nothing."""
+        """Always "": the constructor has loaded the certificate."""
         return ""
 
     async def run(self) -> None:
-        """Does nothing: the watcher of files calls check()."""
+        """Does nothing: `watch_files` calls check()."""
 
     def check(self) -> bool:
-        """Takes up a change of the files once it has settled, and returns whether it did.
+        """Loads the files if they have changed and settled, and returns whether it did.
 
-        If a change cannot be used, it is logged and counted once, and the old certificate stays. The files are read
-        again at their next change: a pair that is written one file after the other comes right with the second.
+        If they are not usable, it logs and counts that once, and keeps the old certificate. It reads the files again at
+        their next change, so writing the two files one after the other works.
         """
         if not self._watch.is_due():
             return False
         try:
             taken_up = self._take_up(self._read())
         except TlsError as error:
-            # If the files were replaced while they were read, the next check reads them again.
+            # If somebody replaced the files while we read them, the next check reads them again.
             if not self._watch.has_moved_on():
                 self.failures += 1
                 logger.error("%s; the old certificate stays in use, until %s", error, self._until)  # noqa: TRY400 - the line says all
@@ -65,7 +65,7 @@ class CertificateFiles:
         return Pair(read_pem(self._cert_file), read_pem(self._key_file))
 
     def _take_up(self, pair: Pair) -> str:
-        """Uses a new pair, and returns the line for the log. Raises TlsError."""
+        """Serves a new pair, and returns the line for the log. Raises TlsError."""
         self.serving.serve(pair, cert_name=str(self._cert_file), key_name=str(self._key_file))
         return f"serving the certificate in {self._cert_file} until {self._until}"
 

@@ -1,4 +1,4 @@
-"""Being woken when one object changes: only its metadata is watched, so nothing of what it holds comes here."""
+"""Calls back when one object changes. We watch only its metadata, so its content (such as keys) never gets here."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,9 +12,9 @@ from webhook.cluster.watch import Pace, Watch
 def watch_object(
     client: KubernetesClient, resource: Resource, changed: Callable[[], None], pace: Pace | None = None
 ) -> Watch[PartialObject]:
-    """A watch of the one object `resource`, to be run, that calls `changed` whenever the object is another one.
+    """Returns a watch of the object `resource` that calls `changed` whenever the object changes; the caller runs it.
 
-    It is also called after each list: what happened before it is not known. It needs `list` and `watch`.
+    It also calls `changed` after each list, because it may have missed changes. It needs the verbs `list` and `watch`.
     """
     selector = f"metadata.name={resource.name}"
     collection = Collection(replace(resource, name=""), PartialObject, METADATA_LIST, METADATA, selector)
@@ -22,7 +22,7 @@ def watch_object(
 
 
 class _Waker:
-    """The sink of a watch, and its own listing: it keeps nothing."""
+    """The sink and the listing of a watch; it stores nothing."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -31,15 +31,15 @@ class _Waker:
         return self
 
     def add(self, items: Sequence[PartialObject]) -> None:
-        """What a list has is read by who is woken."""
+        """Ignores the objects: the callback reads them itself."""
 
     def commit(self) -> None:
         self._changed()
 
-    def put(self, item: PartialObject) -> None:  # noqa: ARG002 - there is one
+    def put(self, item: PartialObject) -> None:  # noqa: ARG002 - there is only one object
         self._changed()
 
-    def skip(self, meta: ObjectMeta, size: int) -> None:  # noqa: ARG002 - as above; its size is for who reads it
+    def skip(self, meta: ObjectMeta, size: int) -> None:  # noqa: ARG002 - as above
         self._changed()
 
     def delete(self, meta: ObjectMeta) -> None:  # noqa: ARG002 - as above

@@ -1,4 +1,4 @@
-"""Reading a file of certificates or keys."""
+"""Reads a file of certificates or keys."""
 
 from pathlib import Path
 from typing import Final
@@ -6,12 +6,12 @@ from typing import Final
 from webhook.manifests.file_watch import read_file
 from webhook.server.certificates.tls_settings import TlsError
 
-# More than a thousand certificates.
+# Room for more than a thousand certificates.
 _MAX_BYTES: Final = 4 * 2**20
 
 
 def read_pem(path: Path) -> bytes:
-    """The content. Raises TlsError, naming the file."""
+    """Returns the file's content. Raises TlsError, which names the file."""
     try:
         return read_file(path, _MAX_BYTES)
     except OSError as error:

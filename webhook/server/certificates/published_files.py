@@ -1,4 +1,4 @@
-"""A certificate in files whose CA we keep in the caBundle: nothing of a manifest has to change when it does."""
+"""Serves a certificate from files and keeps its CA in the caBundle, so that a new CA needs no change of manifests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class PublishedFiles(CertificateFiles):
-    """Certificate, key and CA in files. What is new is served when clients have had time to learn of its CA."""
+    """Certificate, key and CA in files. Serves a new certificate once the API servers have had time to see its CA."""
 
     def __init__(
         self, client: KubernetesClient, settings: ServerSettings, ca_file: Path, serving: ServingContext
@@ -44,7 +44,7 @@ class PublishedFiles(CertificateFiles):
         )
 
     def not_ready_reason(self) -> str:
-        """What keeps us from being ready: clients do not trust what is served. Once they did it is empty for good."""
+        """Returns why clients do not trust the served certificate yet; always "" once they have trusted it."""
         self._is_ready = self._is_ready or self.authority.is_trusted
         if self._is_ready:
             return ""
@@ -52,7 +52,7 @@ class PublishedFiles(CertificateFiles):
         return "the caBundle is not known to the API server yet" + (f": {problem}" if problem else "")
 
     def ends(self) -> dict[str, datetime]:
-        """When the leaf in the files and the first of its CAs to end do (aware, UTC)."""
+        """When the leaf in the files expires, and when the first of its CAs does (aware, UTC)."""
         external = self._newest()
         return {"leaf": ends_at(external.pair.certificate), "ca": min(map(ends_at, external.cas))}
 
@@ -62,10 +62,10 @@ class PublishedFiles(CertificateFiles):
         await self._stores.run(self.authority)
 
     def check(self) -> bool:
-        """Takes up a change of the files once it has settled, and returns whether it did."""
+        """Loads the files if they have changed and settled, and returns whether it did."""
         is_taken_up = super().check()
         if is_taken_up and self._loop is not None:
-            # This is another thread than the authority's.
+            # The authority runs in the loop's thread; this is another one.
             self._loop.call_soon_threadsafe(self.authority.wake)
         return is_taken_up
 
@@ -81,10 +81,10 @@ class PublishedFiles(CertificateFiles):
         if self._external is None:
             self.serving.serve(pair, **names)
         self._external = external
-        return f"the certificate in {self._cert_file} will be served when its CA has been in the caBundle for a while"
+        return f"loaded {self._cert_file}; we serve it once its CA has been in the caBundle for --ca-settle"
 
     def _newest(self) -> ExternalCertificate:
-        assert self._external is not None  # noqa: S101 - without, the files were refused at the start
+        assert self._external is not None  # noqa: S101 - the constructor sets it, or raises
         return self._external
 
     def _serve(self, pair: Pair) -> None:

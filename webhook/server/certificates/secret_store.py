@@ -1,7 +1,7 @@
-"""The Secret on an API server: read live, and changed by nobody who has not seen the last change.
+"""Reads and writes the Secret on an API server: reads are live, and writes fail if the Secret has changed since.
 
-It holds private keys. The API server's own words about a write are told to nobody, for they may quote what was
-written: it shows where a body cannot be parsed, and an admission webhook answers as it likes.
+The Secret holds private keys. We never repeat the API server's message about a failed write, because it may quote what
+we wrote: the API server quotes a body that it cannot parse, and an admission webhook may answer anything.
 """
 
 from base64 import b64encode
@@ -19,7 +19,7 @@ from webhook.cluster.client import KubernetesClient
 from webhook.cluster.resource import Resource
 from webhook.server.certificates.bundle_store import Ownership
 
-_ADMISSION: Final = "what an admission controller may have said is left out, it could quote the keys"
+_ADMISSION: Final = "we hide the message of an admission controller, because it could quote the keys"
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class _Secret(msgspec.Struct):
 
 
 class KubernetesSecretStore:
-    """The Secret `name` in `namespace`, as `certs.stores.SecretStore` has it. Raises InvalidName.
+    """A `certs.stores.SecretStore` for the Secret `name` in `namespace`. The constructor raises InvalidName.
 
-    `owner` is asked for the labels and annotations of a Secret that has to be made.
+    `owner` returns the labels and annotations for a new Secret.
     """
 
     def __init__(self, client: KubernetesClient, namespace: str, name: str, owner: Callable[[], Ownership]) -> None:
@@ -51,10 +51,7 @@ class KubernetesSecretStore:
         self._owner = owner
 
     async def read(self) -> StoredSecret | None:
-        """The Secret as the API server holds it now, not as a cache does; None where there is none.
-
-        Raises StoreError.
-        """
+        """Reads the Secret live, without a cache; returns None if it does not exist. Raises StoreError."""
         try:
             body = await self._client.get(self.resource)
         except ClusterError as error:
@@ -66,15 +63,15 @@ class KubernetesSecretStore:
         raise failure
 
     async def write(self, data: Mapping[str, bytes], over: StoredSecret | None) -> None:
-        """Sets these keys, in place of `over` or as a new Secret; other keys, labels, annotations and the type stay.
+        """Sets these keys in the Secret `over`, or creates the Secret if `over` is None; everything else in it stays.
 
-        Raises Conflict when it is no longer `over` that is stored, StoreError for everything else.
+        Raises Conflict if the Secret is no longer as in `over`, StoreError for other failures.
         """
         if isinstance(over, _ReadSecret) and over.immutable:
             raise StoreError(
-                f"{self.resource}: it is immutable, so certificates cannot be renewed: delete it"
+                f"{self.resource}: it is immutable, so we cannot renew certificates: delete it"
                 f" (kubectl delete secret {self.resource.name} --namespace {self.resource.namespace}),"
-                " it will be made again"
+                " and we make a new one"
             )
         encoded = {key: b64encode(value).decode() for key, value in data.items()}
         verb: Literal["create", "patch"] = "create" if over is None else "patch"
@@ -83,7 +80,7 @@ class KubernetesSecretStore:
                 collection = Resource("secrets", self.resource.namespace)
                 await self._client.write(verb, collection, self._new(encoded))
             else:
-                # Refused where the version is another one: this is no blind merge.
+                # With a resourceVersion, the API server refuses the patch if somebody else has changed the Secret.
                 patch = {"metadata": {"resourceVersion": over.resource_version}, "data": encoded}
                 await self._client.write(verb, self.resource, patch)
         except ClusterError as error:
@@ -102,11 +99,11 @@ class KubernetesSecretStore:
         return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
 
     def _failure(self, verb: Literal["get", "create", "patch"], error: ClusterError) -> StoreError:
-        """The error to raise; raised outside of the handler, so that no error hangs on to one that may quote a key."""
+        """Returns the error to raise. The caller raises it outside of `except`: the context could quote a key."""
         if isinstance(error, ApiError):
             if verb != "get" and (error.status == 409 or (error.status == 404 and verb == "patch")):
-                return Conflict(f"{self.resource}: somebody else has changed, made or deleted it since it was read")
-            # Who is not known has been sent away before anybody looked at what was sent.
+                return Conflict(f"{self.resource}: somebody else has changed, created or deleted it since we read it")
+            # A 401 cannot quote what we sent: the API server checks credentials before it reads the body.
             may_quote = verb != "get" and error.status != 401
         else:
             may_quote = isinstance(error.__cause__, aiohttp.ClientPayloadError | aiohttp.ClientResponseError)
@@ -118,8 +115,8 @@ class KubernetesSecretStore:
 
     def _outline(self, verb: str, error: ClusterError) -> str:
         if not isinstance(error, ApiError):
-            return f"the answer of the API server at {self._client.host} broke off or is no HTTP"
-        # One word of an API server; of a proxy between it could be anything.
+            return f"the answer of the API server at {self._client.host} is incomplete or not HTTP"
+        # An API server's reason is one word; a proxy's could be anything.
         reason = f" {error.reason}" if error.reason.isalpha() and len(error.reason) < 40 else ""
         if error.status == 403:
             return f"403{reason} (grant {self.resource.rule(verb)}; {_ADMISSION})"
@@ -129,10 +126,10 @@ class KubernetesSecretStore:
 
     def _decoded(self, body: bytes) -> StoredSecret:
         try:
-            # `bytes` is base64 in JSON.
+            # msgspec decodes base64 to `bytes`.
             secret = msgspec.json.decode(body, type=_Secret)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            # Its text names places and no values; the error itself may keep what it could not decode.
+            # The error's text contains no values, but the error object may hold the undecoded content: do not chain it.
             failure = StoreError(f"{self.resource}: not a Secret of the Kubernetes API: {error}")
         else:
             return _ReadSecret(

@@ -1,4 +1,4 @@
-"""The certificate that looks after itself: our own CA, shared by all replicas through a Secret of the cluster."""
+"""Serves a self-managed certificate: our own CA signs it, and all replicas share that CA through a Secret."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class SelfManagedCertificate:
-    """One replica's part in the CA: serves its leaf, and keeps the Secret and the caBundle right while it runs."""
+    """One replica's part: serves the leaf, and keeps the Secret and the caBundle up to date while it runs."""
 
     def __init__(self, client: KubernetesClient, settings: ServerSettings, serving: ServingContext) -> None:
         self.serving: Final = serving
@@ -43,7 +43,7 @@ class SelfManagedCertificate:
         )
 
     def not_ready_reason(self) -> str:
-        """What keeps us from being ready: clients do not trust what is served. Once they did it is empty for good."""
+        """Returns why clients do not trust the served certificate yet; always "" once they have trusted it."""
         self._is_ready = self._is_ready or self.authority.is_trusted
         if self._is_ready:
             return ""
@@ -51,7 +51,7 @@ class SelfManagedCertificate:
         return f"{missing}: {problem}" if (problem := self.authority.problem) else missing
 
     def ends(self) -> dict[str, datetime]:
-        """When the leaf and the CA in the Secret end (aware, UTC), as far as they are there."""
+        """When the leaf and the CA in the Secret expire (aware, UTC); a missing one is left out."""
         state = self.authority.state
         pairs = {"leaf": state.leaf, "ca": state.ca}
         return {kind: ends_at(pair.certificate) for kind, pair in pairs.items() if pair is not None}

@@ -1,4 +1,4 @@
-"""Where replicas meet: the Secret and the webhook configuration of the settings, and how a change of them wakes us."""
+"""The Secret and the webhook configuration that all replicas share; a change of either wakes us."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SharedStores:
-    """Both stores, and the Service whose entries in the configuration are ours."""
+    """Both stores, and our Service: the entries for it in the webhook configuration are ours."""
 
     client: KubernetesClient
     secrets: KubernetesSecretStore
@@ -28,7 +28,7 @@ class SharedStores:
     service: Service
 
     async def run(self, rounds: Rounds) -> None:
-        """Runs `rounds`, woken by every change of either object, until it is cancelled."""
+        """Runs `rounds` until it is cancelled, and wakes it at every change of either object."""
         async with AsyncExitStack() as stack:
             for resource in (self.secrets.resource, self.bundles.resource):
                 watch = watch_object(self.client, resource, rounds.wake)
@@ -37,7 +37,7 @@ class SharedStores:
 
 
 def shared_stores(client: KubernetesClient, settings: ServerSettings) -> SharedStores:
-    """The stores that the settings name."""
+    """Returns the stores for the objects that the settings name."""
     bundles = KubernetesBundleStore(client, settings.webhook_configuration)
     secrets = KubernetesSecretStore(client, settings.namespace, settings.tls_secret, lambda: bundles.ownership)
     return SharedStores(client, secrets, bundles, Service(settings.service_name, settings.namespace))

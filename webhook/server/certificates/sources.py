@@ -1,4 +1,4 @@
-"""Which certificate is served, by the settings: self-managed, in files, or made for this run."""
+"""Chooses the certificate source by the settings: self-managed, from files, or ephemeral."""
 
 import logging
 from datetime import UTC, datetime
@@ -21,32 +21,32 @@ logger = logging.getLogger(__name__)
 
 
 class CertificateSource(Protocol):
-    """Keeps `serving` supplied with a certificate."""
+    """Loads a certificate into `serving` and keeps it fresh."""
 
     @property
     def serving(self) -> ServingContext:
-        """What listeners take their TLS from."""
+        """The TLS contexts for listeners."""
 
     def not_ready_reason(self) -> str:
-        """What keeps us from being ready; empty once a certificate is served that clients trust."""
+        """Returns why clients do not trust the served certificate yet, or ""."""
 
     async def run(self) -> None:
-        """Keeps the certificate fresh until it is cancelled."""
+        """Renews the certificate until it is cancelled."""
 
 
 def certificate_of(settings: ServerSettings, client: KubernetesClient | None) -> CertificateSource:
-    """The source of the certificate to serve; `client` is there where there is a cluster.
+    """Returns the source of the certificate to serve. `client` is None if there is no cluster.
 
-    Raises WebhookError where there is none that can be used.
+    Raises WebhookError if the settings name no usable certificate.
     """
     try:
         serving = ServingContext(_tls_settings(settings))
     except TlsError as error:
         raise WebhookError(f"--client-ca: {settings.client_ca}: {error}") from error
     if settings.self_managed:
-        assert client is not None  # noqa: S101 - the settings refuse it without a cluster
+        assert client is not None  # noqa: S101 - without a cluster, the settings refuse this
         logger.info(
-            "the certificate looks after itself: Secret %s/%s, MutatingWebhookConfiguration %s",
+            "the certificate is self-managed: Secret %s/%s, MutatingWebhookConfiguration %s",
             settings.namespace,
             settings.tls_secret,
             settings.webhook_configuration,
@@ -54,7 +54,7 @@ def certificate_of(settings: ServerSettings, client: KubernetesClient | None) ->
         return SelfManagedCertificate(client, settings, serving)
     cert, key = settings.tls_cert, settings.tls_key
     if settings.ephemeral_certificate is not None:
-        # Before anything is written: whoever serves there already may serve from the same folder.
+        # Check before we write: another process on these ports may serve the files of the same folder.
         check_port(settings.bind_address, settings.port)
         check_port(settings.bind_address, settings.metrics_port)
         try:
@@ -68,7 +68,7 @@ def certificate_of(settings: ServerSettings, client: KubernetesClient | None) ->
             return PublishedFiles(client, settings, settings.tls_ca, serving)
         return CertificateFiles(cert, key, serving)
     except TlsError as error:
-        raise WebhookError(f"{error}; name others with --tls-cert and --tls-key, or --ephemeral-certificate") from error
+        raise WebhookError(f"{error}; set --tls-cert and --tls-key, or --ephemeral-certificate") from error
 
 
 def _tls_settings(settings: ServerSettings) -> TlsSettings:

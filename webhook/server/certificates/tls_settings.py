@@ -1,4 +1,4 @@
-"""What TLS connections must offer: settings, and the names that people give them."""
+"""The requirements for TLS connections, and how to parse them from Go's or OpenSSL's names."""
 
 import ssl
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _MIN_VERSIONS: Final = {
     "1.2": ssl.TLSVersion.TLSv1_2,
     "1.3": ssl.TLSVersion.TLSv1_3,
 }
-# What a server with an RSA or ECDSA certificate can agree on: nothing anonymous, unencrypted or by a shared secret.
+# The suites for a server with an RSA or ECDSA certificate: none that is anonymous, unencrypted or uses a shared secret.
 _OFFERED: Final = "kECDHE:kRSA:!aNULL:!eNULL:!PSK:!SRP"
 _KEY_EXCHANGES: Final = {"TLS_ECDHE_ECDSA": "ECDHE-ECDSA-", "TLS_ECDHE_RSA": "ECDHE-RSA-", "TLS_RSA": ""}
 _CIPHERS: Final = {
@@ -34,9 +34,9 @@ class TlsError(WebhookError):
 
 @dataclass(frozen=True)
 class TlsSettings:
-    """What connections must offer. Without cipher suites (OpenSSL's names) Python's choice is kept.
+    """The requirements for connections. `cipher_suites` has OpenSSL's names; if it is empty, Python's defaults apply.
 
-    `client_ca` is PEM: only clients with a certificate from one of these CAs are let in; None lets in anybody.
+    If `client_ca` (PEM) is set, only clients with a certificate from one of these CAs may connect; if None, any client.
     """
 
     min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
@@ -45,9 +45,9 @@ class TlsSettings:
 
 
 def parse_min_version(text: str) -> tuple[ssl.TLSVersion, str | None]:
-    """`1.0` to `1.3`, or Go's `VersionTLS10` to `VersionTLS13`; below 1.2 becomes 1.2 and a notice says so.
+    """Parses `1.0` to `1.3`, or Go's `VersionTLS10` to `VersionTLS13`. Raises TlsError.
 
-    Raises TlsError.
+    Versions below 1.2 become 1.2; the second value is then a notice for the log.
     """
     version = text.strip()
     if version.startswith("VersionTLS1"):
@@ -60,10 +60,10 @@ def parse_min_version(text: str) -> tuple[ssl.TLSVersion, str | None]:
 
 
 def parse_cipher_suites(text: str) -> tuple[tuple[str, ...], str | None]:
-    """A comma list of cipher suites, by Go's (IANA's) or OpenSSL's names, as OpenSSL names them; "" is no choice.
+    """Parses cipher suites, separated by commas, in Go's (IANA's) or OpenSSL's names; returns OpenSSL's names.
 
-    Those of TLS 1.3 cannot be chosen one by one: they stay on, and a notice says so. Where no others are named,
-    contexts refuse TLS 1.2. Raises TlsError, naming what is unknown.
+    Nobody can choose single suites of TLS 1.3: all of them stay on, and the second value is then a notice for the log.
+    If the text names only such suites, contexts refuse TLS 1.2. Raises TlsError, which names the unknown suites.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers(_OFFERED)
@@ -79,8 +79,8 @@ def parse_cipher_suites(text: str) -> tuple[tuple[str, ...], str | None]:
     fixed = [name for name in suites if is_tls13(name)]
     if not fixed:
         return suites, None
-    notice = f"cipher suites of TLS 1.3 cannot be chosen, all of them stay on: {', '.join(fixed)}"
-    return suites, notice + ("; TLS 1.2 is off, as no suite of it is named" if fixed == list(suites) else "")
+    notice = f"all cipher suites of TLS 1.3 stay on, you cannot choose among them: {', '.join(fixed)}"
+    return suites, notice + ("; TLS 1.2 is off, because none of its suites is set" if fixed == list(suites) else "")
 
 
 def _openssl_name(name: str) -> str:
@@ -91,5 +91,5 @@ def _openssl_name(name: str) -> str:
 
 
 def is_tls13(openssl_name: str) -> bool:
-    """Whether a cipher suite is one of TLS 1.3."""
+    """Whether a cipher suite belongs to TLS 1.3."""
     return openssl_name.startswith("TLS_")

@@ -1,1 +1,1 @@
-"""HTTP/1.1 over TCP and TLS: connections, what they may take, and the listener. Knows nothing of admission."""
+"""HTTP/1.1 over TCP and TLS: connections, their limits, and the listener. It does not depend on admission."""

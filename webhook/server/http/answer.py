@@ -1,4 +1,4 @@
-"""A request that has come whole, and the answer to it."""
+"""A complete request, and the answer to it."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, TypeAlias
@@ -9,7 +9,7 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 class Request(NamedTuple):
     """A request: the method, the target's raw path and query, the headers (names in lower case), and the body.
 
-    `keeps_alive` says whether the client lets the connection be used again.
+    `keeps_alive` says whether the client allows more requests on the connection.
     """
 
     method: str
@@ -22,7 +22,7 @@ class Request(NamedTuple):
 
 
 class HttpAnswer(NamedTuple):
-    """Status, headers beside Content-Length, and body; whether the connection must not be used after it."""
+    """Status, headers except Content-Length, and body; `closes` says that we must close the connection afterwards."""
 
     code: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -30,5 +30,5 @@ class HttpAnswer(NamedTuple):
     closes: bool = False
 
 
-# Answers a request at once, or returns what is to be awaited. Neither raises.
+# Returns the answer, or a coroutine that returns it. Neither raises.
 Handler: TypeAlias = Callable[[Request], HttpAnswer | Coroutine[Any, Any, HttpAnswer]]

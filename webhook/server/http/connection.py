@@ -1,10 +1,10 @@
-"""One connection: answers the requests that come on it, in order, every wait and every buffer bounded.
+"""Answers the requests of one connection in order, and bounds every wait and every buffer.
 
-A request is answered once it has come whole. Its path may have a handler, which can answer it at once: the hot path.
-The application answers any other. While one answer is awaited, the requests behind it wait in line.
+The connection answers a request once it is complete. Hot path: the handler for the request's path answers without
+waiting. The application answers requests that have no handler. While it waits for one answer, later requests queue.
 
-Phases: a connection is *unused* until its first request, *reading* while one arrives, *answering* while an answer is
-due, *idle* in between, and *closing* once nothing is due any more and it waits for the client to end its side.
+Phases: a connection is *unused* until its first request, *reading* while it receives one, *answering* while it has
+requests to answer, *idle* between requests, and *closing* after the last answer until the client closes its side.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Phase: TypeAlias = Literal["unused", "idle", "reading", "answering", "closing"]
 
-# So many may wait behind the one being answered. The API server, kubelet and Prometheus send none.
+# How many requests may queue behind the one that we answer. The API server, kubelet and Prometheus do not pipeline.
 PIPELINED_REQUESTS: Final = 8
 
 _TEXT: Final = ((b"content-type", b"text/plain; charset=utf-8"),)
@@ -44,15 +44,15 @@ logger = logging.getLogger(__name__)
 
 @lru_cache(maxsize=256)
 def _head(headers: tuple[tuple[bytes, bytes], ...], length: int, *, closes: bool) -> bytes:
-    """An answer's head behind its Date."""
+    """Returns the part of an answer's head that follows the Date header."""
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     return b"%b%bcontent-length: %d\r\n\r\n" % (lines, b"connection: close\r\n" if closes else b"", length)
 
 
 class HttpConnection(asyncio.Protocol):
-    """One connection; `shared` is what the listener's connections have in common, `conn` is only peeked at here.
+    """One connection. `shared` is common to the listener's connections; we use `conn` only to peek and to set options.
 
-    `held` is the memory in bytes of the bodies that came on it and are not answered yet.
+    `held` counts the bytes of its request bodies that are not answered yet.
     """
 
     def __init__(self, shared: Shared, conn: socket.socket) -> None:
@@ -64,11 +64,11 @@ class HttpConnection(asyncio.Protocol):
         self._reader = RequestReader(shared.limits, self._take_request, self._take_refusal)
         self._transport: asyncio.Transport | None = None
         self._is_used = self._is_write_paused = False
-        # Since when it is in a phase other than reading or answering, in the loop's time.
+        # The loop's time when the current phase began, unless that is reading or answering.
         self._since = shared.loop.time()
         self._waiting: deque[Request | HttpAnswer] = deque()
         self._answering_size: int | None = None
-        # The last answer, to be sent when all that arrived in this turn is handled.
+        # The last answer; `flush` sends it after the whole batch of this turn is handled.
         self._kept = b""
 
     @property
@@ -85,18 +85,18 @@ class HttpConnection(asyncio.Protocol):
     # The transport's calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Starts the wait for the handshake, or for the first request."""
+        """Limits unacknowledged data, and waits for the handshake or the first request."""
         self._transport = transport  # type: ignore[assignment]  # TCP's transport is an asyncio.Transport
         if _USER_TIMEOUT is not None:
-            # The kernel ends the connection of a client that acknowledges nothing for so long (RFC 5482, tcp(7)).
+            # The kernel ends the connection if the client acknowledges nothing for this time (RFC 5482, tcp(7)).
             timeout = int(self.shared.limits.stall_timeout * 1000)
             self._conn.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, timeout)
         if not self._reader.is_open:
-            # It had to go before it was there.
+            # Occupancy has already closed this connection.
             self._abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the transport's signature
-        """Forgets what nobody waits for any more. An answer under way is still made, for the metrics to count it."""
+        """Drops queued requests. An answer in progress still completes, so that the metrics count it."""
         if self._tls is not None and not self._tls.is_established:
             self.shared.handshake_failed(self._handshake_failure)
         self._transport = None
@@ -106,27 +106,27 @@ class HttpConnection(asyncio.Protocol):
         self.shared.occupancy.leave(self)
 
     def pause_writing(self) -> None:
-        """Makes no more answers: the client does not read."""
+        """Pauses answering, because the client does not read."""
         self._is_write_paused = True
 
     def resume_writing(self) -> None:
-        """Goes on answering."""
+        """Resumes answering."""
         self._is_write_paused = False
         self._answer_waiting()
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        """Leaves what arrives to the end of the loop's turn."""
+        """Adds the data to the batch, which is handled at the end of the loop's turn."""
         self.shared.batch.add(self, data)
 
     def eof_received(self) -> None:
-        """Handles what came before the end; the transport then closes."""
+        """Handles the data that came before the end; the transport then closes."""
         self.shared.batch.handle()
 
     # The batch's calls
 
     def handle(self, data: bytes) -> None:
-        """Decrypts, parses, and answers what has come whole. The last answer is kept for `flush`."""
+        """Decrypts and parses the data, and answers complete requests. Keeps the last answer for `flush`."""
         if not self._reader.is_open or self._transport is None:
             return
         try:
@@ -140,12 +140,12 @@ class HttpConnection(asyncio.Protocol):
                 self._ask_to_continue()
                 self._note_memory()
         except Exception:
-            # The other connections of the batch have nothing to do with it.
+            # A bug here must not affect the other connections of the batch.
             logger.exception("a connection ends: a bug in the webhook")
             self._abort()
 
     def flush(self) -> None:
-        """Sends the answer that was kept."""
+        """Sends the kept answer."""
         if self._kept:
             kept, self._kept = self._kept, b""
             self._send(kept if self._tls is None else self._tls.send(kept))
@@ -169,7 +169,7 @@ class HttpConnection(asyncio.Protocol):
     # The reader's calls
 
     def _take_request(self, request: Request) -> None:
-        """Answers a request that has come whole, or lets it wait in line."""
+        """Answers a complete request, or queues it; ignores further input if the queue is full."""
         if self._answering_size is None and not self._waiting and not self._is_write_paused:
             self._answer(request)
         elif len(self._waiting) < PIPELINED_REQUESTS:
@@ -178,7 +178,7 @@ class HttpConnection(asyncio.Protocol):
             self._reader.stop()
 
     def _take_refusal(self, refusal: Refusal) -> None:
-        """Refuses a request, behind the answers that are due before."""
+        """Queues the refusal of a request behind the pending answers."""
         peer = self._transport.get_extra_info("peername") if self._transport is not None else None
         logger.debug("refused a request from %s: %d %s", peer, refusal.code, refusal.reason.decode().strip())
         self.shared.refused(refusal)
@@ -188,7 +188,7 @@ class HttpConnection(asyncio.Protocol):
     # Answers
 
     def _answer_waiting(self) -> None:
-        """Answers the requests that wait in line, as far as that takes no waiting."""
+        """Answers queued requests until one of them needs to wait."""
         while self._waiting and self._answering_size is None and not self._is_write_paused:
             one = self._waiting.popleft()
             if isinstance(one, HttpAnswer):
@@ -199,7 +199,7 @@ class HttpConnection(asyncio.Protocol):
         self._note_memory()
 
     def _answer(self, request: Request) -> None:
-        # No more than one answer is kept: only the transport knows whether the client reads.
+        # Flush first, so that we keep only one answer: the transport then tells us if the client does not read.
         self.flush()
         if self._is_write_paused:
             self._waiting.appendleft(request)
@@ -233,13 +233,13 @@ class HttpConnection(asyncio.Protocol):
         self._since = self.shared.loop.time()
         if closes:
             self._waiting.clear()
-            # With input left unread, a close would be a reset, which may destroy the answer on its way.
+            # If we close a socket with unread input, the kernel sends a reset, and the client may lose the answer.
             leaves_input = answer.closes or not self._reader.is_open or self._reader.is_receiving
             self._reader.stop()
             self._linger() if leaves_input else self._end()
 
     def _ask_to_continue(self) -> None:
-        """Tells a client that waits for it to send the body, once no answer is due before (RFC 9110, 10.1.1)."""
+        """Sends `100 Continue` if the client waits for it and no answer is pending (RFC 9110, 10.1.1)."""
         if self._reader.awaits_continue and self._answering_size is None and not self._waiting:
             self._reader.awaits_continue = False
             self._kept += _CONTINUE
@@ -247,14 +247,14 @@ class HttpConnection(asyncio.Protocol):
     # Ends
 
     def _linger(self) -> None:
-        """Ends our side behind what was kept, and waits for the client to end its own."""
+        """Sends the kept answer, closes our side, and waits for the client to close its own."""
         self.flush()
         if self._transport is not None and not self._transport.is_closing():
             self._send(self._tls.close() if self._tls is not None else b"")
             self._transport.write_eof()
 
     def _end(self) -> None:
-        """Closes the connection behind what was kept."""
+        """Sends the kept answer and closes the connection."""
         self._reader.stop()
         self._since = self.shared.loop.time()
         self.flush()
@@ -277,7 +277,7 @@ class HttpConnection(asyncio.Protocol):
     # The listener's calls
 
     def enforce_deadline(self, now: float) -> None:
-        """Closes the connection if its client has kept it waiting for too long. `now` is the loop's time."""
+        """Closes the connection if its client has exceeded a timeout. `now` is the loop's time."""
         self.shared.batch.handle()
         limits, phase = self.shared.limits, self.phase
         if phase == "answering":
@@ -290,13 +290,13 @@ class HttpConnection(asyncio.Protocol):
                 self._end()
         elif self._tls is not None and not self._tls.is_established:
             if now - self._since > limits.handshake_timeout:
-                self._handshake_failure = "it took too long"
+                self._handshake_failure = "timeout"
                 self._abort()
         elif now - self._since > (limits.idle_timeout if phase == "idle" else limits.request_timeout):
             self._close_unless_request_waits()
 
     def close_if_idle(self, now: float) -> None:
-        """Closes the connection, when stopping, unless a request is under way or about to come."""
+        """Closes the connection during a stop, unless a request is in progress or about to come."""
         self.shared.batch.handle()
         is_new = self.phase == "unused" and now - self._since < self.shared.limits.settle_time
         if self.phase in {"idle", "unused", "closing"} and not is_new:
@@ -312,7 +312,7 @@ class HttpConnection(asyncio.Protocol):
                 waiting = self._conn.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
             except OSError:
                 waiting = b""
-            # The loop reads these next. Closed now, the client would get a reset in answer to its request.
+            # The loop reads this request next. If we closed now, the client would get a reset instead of an answer.
             if waiting:
                 return False
         self._end()
@@ -322,16 +322,16 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def quiet_since(self) -> float:
-        """When the client last did what is expected of it, in the loop's time."""
+        """The loop's time when the client last made progress."""
         return self._reader.progressed_at if self._reader.is_receiving else self._since
 
     @property
     def body_size(self) -> int:
-        """The bytes that have come of the body under way."""
+        """The received bytes of an incomplete body."""
         return self._reader.body_size
 
     def give_way(self) -> bool:
-        """Closes the connection for a new one, unless a request is about to come; whether it did."""
+        """Closes the connection to make room, unless a request is about to come. Returns whether it closed."""
         self.shared.batch.handle()
         if self.phase in {"idle", "unused"}:
             return self._close_unless_request_waits()
@@ -339,7 +339,7 @@ class HttpConnection(asyncio.Protocol):
         return True
 
     def refuse_body(self) -> None:
-        """Refuses the request whose body is under way, and frees its memory."""
+        """Refuses the request whose body is incomplete, and frees its memory."""
         self._reader.refuse(503, _NO_MEMORY)
 
     def _note_memory(self) -> None:

@@ -1,4 +1,4 @@
-"""One request handed to an ASGI application, and its whole answer (ASGI 3: https://asgi.readthedocs.io)."""
+"""Passes one request to an ASGI application and returns its answer (ASGI 3: https://asgi.readthedocs.io)."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 async def ask(application: ASGIApp, request: Request, scheme: str) -> HttpAnswer:
-    """What `application` answers. 500 if it fails or says nothing; the log then has the reason."""
+    """Returns the answer of `application`, or 500 if it fails or sends no answer; the log then has the reason."""
     exchange = _Exchange(request)
     try:
         await application(_scope(request, scheme), exchange.receive, exchange.send)
@@ -46,7 +46,7 @@ def _scope(request: Request, scheme: str) -> dict[str, Any]:
 
 
 class _Exchange:
-    """The two channels of an ASGI application. The request has come whole, and so goes the answer."""
+    """The `receive` and `send` of an ASGI application, for a complete request and a complete answer."""
 
     def __init__(self, request: Request) -> None:
         self._body: bytes | None = request.body
@@ -55,7 +55,7 @@ class _Exchange:
         self._is_whole = False
 
     async def receive(self) -> Message:
-        """The body, once. Nothing comes behind it before the answer is whole."""
+        """Returns the body once; later calls wait, or return a disconnect if the answer is complete."""
         if self._body is None:
             if not self._is_whole:
                 await asyncio.get_running_loop().create_future()
@@ -64,7 +64,7 @@ class _Exchange:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(self, message: Message) -> None:
-        """Takes the answer's start, then its body."""
+        """Collects the start and the body of the answer."""
         if message["type"] == "http.response.start":
             self._start = message
             return

@@ -1,7 +1,7 @@
-"""The C heap, where connections have their buffers: given back to the system once they are gone.
+"""Returns free memory of the C heap to the system after many connections have closed.
 
-glibc returns what is free at its end only, and one survivor there keeps all below it: after a storm of connections the
-process would stay as large as it once was, and grow with the next.
+glibc by itself returns only the free end of the heap, and one buffer in use there blocks that. After a burst of
+connections the process would stay as large as it was, and grow further with the next burst.
 """
 
 import ctypes
@@ -11,6 +11,6 @@ _malloc_trim: Final = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def trim() -> None:
-    """Returns what is free to the system: some 5 ms for each 100 MB. Another C library than glibc does so by itself."""
+    """Returns free memory to the system; takes some 5 ms per 100 MB. Does nothing if the C library is not glibc."""
     if _malloc_trim is not None:
         _malloc_trim(0)

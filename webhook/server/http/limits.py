@@ -1,44 +1,44 @@
-"""What the clients of a listener may take from it: time, memory and connections."""
+"""Limits for the clients of a listener: time, memory and connections."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the clients of a listener may take; times are in seconds and noticed at its next tick (1 s at most)."""
+    """Limits for the clients of a listener. Times are in seconds; each tick (at most 1 s) checks them."""
 
     handshake_timeout: float = 10.0
     """From the accepted connection to the end of its TLS handshake."""
 
     request_timeout: float = 10.0
-    """To receive a request, body included: from its first byte, for the first one from the start of the connection."""
+    """From the first byte of a request to the end of its body, and from the connection to its first request."""
 
     idle_timeout: float = 120.0
-    """From an answer to the next request. The Kubernetes API server reuses connections idle for up to 90 s, and does
-    not retry a POST that crosses our close: this must be longer."""
+    """From an answer to the next request. This must exceed 90 s: the Kubernetes API server reuses connections that
+    were idle for up to 90 s, and does not retry a POST if we close the connection at the same moment."""
 
     stall_timeout: float = 5.0
-    """For the client to acknowledge what was sent, and to close its side of a connection closed here."""
+    """How long the client may take to acknowledge data, and to close its side after we closed ours."""
 
     settle_time: float = 1.0
-    """While stopping: how long a new connection may take to bring its first request before it counts as idle."""
+    """During a stop: how long a new connection may wait for its first request before it counts as idle."""
 
     header_bytes: int = 65536
-    """Request line and headers of one request, or its trailers; noticed at most one read of the socket late."""
+    """Request line and headers of one request, or its trailers. We may notice an excess one socket read late."""
 
     body_bytes: int = 7 * 1024 * 1024
-    """The body of one request. etcd takes objects of 1.5 MiB; a review holds one, escaped, with what surrounds it."""
+    """The body of one request. etcd accepts objects of 1.5 MiB; a review holds one, escaped, and some other fields."""
 
     body_memory: int = 128 * 1024 * 1024
-    """The bodies of all requests that are not answered yet. When it is full, the body that has made no progress for
-    the longest time gives way."""
+    """The bodies of all requests that are not answered yet. If they exceed this, we refuse the incomplete body that
+    has made no progress for the longest time."""
 
     max_connections: int = 1024
-    """Open connections, TLS handshakes included; the longest idle ones give way to new ones. An API server opens 200
-    at most by default, one for each mutating request in flight. Each takes 60 kB, and its part of `body_memory`."""
+    """Open connections, TLS handshakes included; we close the quietest ones to make room. An API server opens at most
+    200 by default, one for each mutating request in flight. Each takes 60 kB and its part of `body_memory`."""
 
     give_way_after: float = 1.0
-    """How long a connection must have been quiet before it gives way to a new one. A request takes milliseconds."""
+    """How long a connection must have been quiet before we may close it to make room. A request takes milliseconds."""
 
     backlog: int = 2048
-    """Connections the kernel holds until they are accepted (it caps this at net.core.somaxconn)."""
+    """How many connections the kernel queues until we accept them (it caps this at net.core.somaxconn)."""

@@ -1,9 +1,10 @@
 """A listener: accepts connections, and stops without losing a request.
 
-Accepting by hand lets old connections give way to new ones, and takes all that the kernel still queues at a stop.
+We accept sockets ourselves, not through asyncio, so that we can close old connections to make room for new ones, and
+accept everything in the kernel's queue before a stop.
 
-A stop that loses nothing has two steps. `drain` makes every answer carry `Connection: close` while connections are
-still accepted; keep it up until no client is sent here any more. `stop` then closes what was idle all that time.
+A stop without losses has two steps. After `drain`, each answer has `Connection: close`, and the listener still accepts
+connections; wait until no new client is sent here. `stop` then closes the idle connections.
 
 Errors: `ListenError`.
 """
@@ -39,11 +40,11 @@ DEFAULT_LIMITS: Final = Limits()
 
 LONGEST_TICK = 1.0  # seconds; also the greatest age of a Date header
 STOP_POLL = 0.02  # seconds
-ABORT_TIME = 1.0  # seconds for the application to end after its connections were aborted
+ABORT_TIME = 1.0  # seconds for the application to end after we aborted its connections
 CLOSED_TO_TRIM = 64  # connections; the buffers of fewer are not worth the time
-ACCEPT_AT_ONCE = 64  # connections taken in one turn of the loop
+ACCEPT_AT_ONCE = 64  # connections accepted in one turn of the loop
 ACCEPT_PAUSE = 0.5  # seconds, when the process is out of file descriptors or memory
-# Of the kernel's memory for each connection; it doubles this for its own bookkeeping. A review fits in.
+# Bytes in the kernel for each connection; the kernel doubles this for its own bookkeeping. A review fits in.
 RECEIVE_BUFFER = 64 * 1024
 
 REASONS: Final = {
@@ -54,20 +55,19 @@ REASONS: Final = {
 
 
 class ListenError(WebhookError):
-    """The listener cannot start; the message is one line and says why."""
+    """The listener cannot start; the message gives the reason in one line."""
 
 
 def _ignore(_refusal: Refusal) -> None:
-    """Nobody counts refusals."""
+    """The default of `on_refusal`."""
 
 
 class Listener:
-    """Serves an ASGI application over HTTP/1.1, with TLS where `tls` is given, on one address and port.
+    """Serves an ASGI application over HTTP/1.1 on one address and port, with TLS if `tls` is set.
 
     `address` is an IPv4 or IPv6 literal; `""` and `"::"` mean every address of both families, `"0.0.0.0"` every IPv4
-    address. Port 0 takes any free one. `handlers` answer the requests for a path in place of the application;
-    `on_refusal` hears of each request that is refused before anybody is asked. Several listeners may share an event
-    loop: nothing here is process-wide.
+    address. Port 0 means any free port. `handlers` answer the requests for a path instead of the application. The
+    listener calls `on_refusal` for each request that it refuses by itself. Several listeners may share an event loop.
     """
 
     def __init__(
@@ -86,25 +86,25 @@ class Listener:
         self._limits = limits
         self._shared = Shared(application, handlers, tls, limits, on_refusal)
         self.occupancy = self._shared.occupancy
-        # Since the heap was trimmed.
+        # Since the last trim of the heap.
         self._most_connections = 0
         self._socket: socket.socket | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     @property
     def open_connections(self) -> int:
-        """Connections accepted and not yet closed, TLS handshakes under way included."""
+        """The number of open connections, TLS handshakes in progress included."""
         return len(self.occupancy.connections)
 
     @property
     def failed_handshakes(self) -> int:
-        """Connections that ended in their TLS handshake."""
+        """The number of connections that ended during their TLS handshake."""
         return self._shared.failed_handshakes
 
     async def start(self) -> int:
-        """Listens, and returns the port.
+        """Starts to listen, and returns the port.
 
-        Raises `ListenError` when the address is none, or the port is taken or not permitted.
+        Raises `ListenError` if the address is invalid, or if the port is in use or not permitted.
         """
         self._socket = _listen(self._address, self._port, self._limits.backlog)
         self._tick()
@@ -112,13 +112,13 @@ class Listener:
         return cast("int", self._socket.getsockname()[1])
 
     def drain(self) -> None:
-        """From now on each answer carries `Connection: close`; new connections are still taken."""
+        """Adds `Connection: close` to each answer from now on; still accepts new connections."""
         self._shared.is_draining = True
 
     async def stop(self, grace: float) -> None:
-        """Stops listening, closes idle connections, and aborts what is not answered after `grace` seconds.
+        """Stops listening, closes idle connections, and aborts the remaining ones after `grace` seconds.
 
-        A connection accepted less than `Limits.settle_time` ago may still bring its first request.
+        A connection that is younger than `Limits.settle_time` may still send its first request.
         """
         if self._socket is None:
             return
@@ -158,7 +158,7 @@ class Listener:
             await asyncio.sleep(STOP_POLL)
 
     def _stop_listening(self, listening: socket.socket) -> None:
-        # The kernel resets what it still queues when the socket closes: take all of it first.
+        # When the socket closes, the kernel resets the connections in its queue: accept all of them first.
         self._accept(listening, self._limits.backlog)
         asyncio.get_running_loop().remove_reader(listening)
         if "accept" in self._timers:
@@ -166,7 +166,7 @@ class Listener:
         listening.close()
 
     def _accept(self, listening: socket.socket, count: int) -> None:
-        """Takes up to `count` of the connections that wait in the kernel's queue."""
+        """Accepts up to `count` connections from the kernel's queue."""
         for _ in range(count):
             try:
                 conn, _peer = listening.accept()
@@ -188,17 +188,17 @@ class Listener:
     def _pause_accepting(self, listening: socket.socket, error: OSError) -> None:
         logger.warning("Cannot accept connections, trying again in %g s: %s", ACCEPT_PAUSE, error.strerror)
         loop = asyncio.get_running_loop()
-        # Level-triggered: left in place, the reader would spin until a descriptor is free.
+        # Readers are level-triggered: if it stayed, it would spin until a descriptor is free.
         loop.remove_reader(listening)
         again = partial(loop.add_reader, listening, self._accept, listening, ACCEPT_AT_ONCE)
         self._timers["accept"] = loop.call_later(ACCEPT_PAUSE, again)
 
     async def _establish(self, connection: HttpConnection, conn: socket.socket) -> None:
-        """Hands an accepted socket to its connection."""
+        """Connects an accepted socket to its protocol."""
         try:
             await self._shared.loop.connect_accepted_socket(lambda: connection, conn)
         except OSError as error:
-            logger.debug("a connection ended at once: %s", error)
+            logger.debug("an accepted connection has already ended: %s", error)
             self.occupancy.leave(connection)
             conn.close()
 
@@ -214,7 +214,7 @@ class Listener:
         self._trim_heap()
 
     def _trim_heap(self) -> None:
-        """Gives the memory of connections back after a storm of them."""
+        """Returns memory to the system after a burst of connections."""
         self._most_connections = max(self._most_connections, self.open_connections)
         if self._most_connections - self.open_connections >= CLOSED_TO_TRIM:
             self._most_connections = self.open_connections
@@ -222,16 +222,16 @@ class Listener:
 
 
 def check_port(address: str, port: int) -> None:
-    """Whether a listener could start there now. Raises `ListenError`."""
+    """Checks that a listener could start at this address and port now. Raises `ListenError` if not."""
     _listen(address, port, backlog=1).close()
 
 
 def _listen(address: str, port: int, backlog: int) -> socket.socket:
-    """A listening socket. Raises `ListenError`."""
+    """Returns a listening socket. Raises `ListenError`."""
     every = address in {"", "::"}
     dual_stack = every and socket.has_dualstack_ipv6()
     if every:
-        address = "::" if dual_stack else "0.0.0.0"  # noqa: S104  # every address is what was asked for
+        address = "::" if dual_stack else "0.0.0.0"  # noqa: S104  # the caller asked for every address
     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     try:
         found = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)

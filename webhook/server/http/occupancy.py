@@ -1,7 +1,7 @@
-"""The connections of a listener, the memory that their bodies hold, and who gives way when either is full.
+"""Counts the connections of a listener and the memory of their bodies, and makes room when a limit is reached.
 
-Whoever can reach the port can open connections, keep them idle, and start bodies that never end. None of that may keep
-an API server out. There are no shares by client address: behind a tunnel all API servers have the same one.
+Anybody who can reach the port can open connections, keep them idle, and start bodies that never end. None of that may
+lock out an API server. We do not limit by client address, because all API servers behind a tunnel share one.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ if TYPE_CHECKING:
     from webhook.server.http.connection import Phase
     from webhook.server.http.limits import Limits
 
-# To look for the quietest takes some 0.2 ms with 1,024 connections, so several give way at a time.
+# It takes some 0.2 ms to find the quietest among 1,024 connections, so we close several at a time.
 _GIVE_WAY_AT_ONCE: Final = 16
 
 
 class Occupant(Protocol):
-    """A connection, as far as it takes place.
+    """A connection as Occupancy sees it.
 
-    `held` are the bytes of the bodies that came on it and are not answered yet.
+    `held` counts the bytes of its request bodies that are not answered yet.
     """
 
     held: int
 
     @property
     def phase(self) -> Phase:
-        """What it is doing."""
+        """What the connection is doing."""
 
     @property
     def quiet_since(self) -> float:
-        """When its client last did what is expected of it, in the loop's time."""
+        """The loop's time when the client last made progress."""
 
     @property
     def body_size(self) -> int:
-        """The bytes that have come of the body under way."""
+        """The received bytes of an incomplete body."""
 
     def give_way(self) -> bool:
-        """Closes it, unless a request is about to come; whether it did."""
+        """Closes the connection, unless a request is about to come. Returns whether it closed."""
 
     def refuse_body(self) -> None:
-        """Refuses the request whose body is under way, and frees its memory."""
+        """Refuses the request whose body is incomplete, and frees its memory."""
 
 
 class Occupancy:
-    """The connections and bodies of one listener."""
+    """The connections of one listener, and the memory of their bodies."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -56,7 +56,7 @@ class Occupancy:
         self.refused_bodies = 0
 
     def has_place(self, now: float) -> bool:
-        """Whether one more connection may come. The quietest ones give way to it; if none can, it is counted."""
+        """Whether there is room for one more connection, if needed after closing quiet ones. Counts it if not."""
         if len(self.connections) >= self._limits.max_connections:
             self._evict(now)
             if len(self.connections) >= self._limits.max_connections:
@@ -65,13 +65,13 @@ class Occupancy:
         return True
 
     def leave(self, connection: Occupant) -> None:
-        """Notes that `connection` is gone."""
+        """Removes a closed connection."""
         self.connections.discard(connection)
 
     def _evict(self, now: float) -> None:
-        """Closes connections that keep us waiting, the longest first; then those that are idle, the longest first.
+        """Closes quiet connections: first those that owe us input, then idle ones, the longest quiet first.
 
-        An API server does not retry a request that crosses our close on an idle connection, so those come last.
+        Idle ones come last, because an API server does not retry a request if we close the connection as it sends it.
         """
         quiet_before = now - self._limits.give_way_after
         quiet = [
@@ -82,18 +82,18 @@ class Occupancy:
         for *_, connection in heapq.nsmallest(_GIVE_WAY_AT_ONCE, quiet):
             if connection.give_way():
                 self.evicted_connections += 1
-                # It is closed in the loop's next turn; its place is free now.
+                # The connection closes in the loop's next turn, but its place is free now.
                 self.leave(connection)
 
     def hold(self, connection: Occupant, size: int) -> None:
-        """Notes that `connection` holds `size` bytes of bodies. Those without progress give way if that is too much."""
+        """Records that `connection` holds `size` bytes of bodies. Refuses the slowest bodies if memory is full."""
         grows = size > connection.held
         self.body_memory += size - connection.held
         connection.held = size
         while grows and self.body_memory > self._limits.body_memory:
             receiving = [one for one in self.connections if one.body_size]
             if not receiving:
-                # What is left is being answered.
+                # All other bodies are complete: we must answer them.
                 return
             self.refused_bodies += 1
             min(receiving, key=lambda one: one.quiet_since).refuse_body()

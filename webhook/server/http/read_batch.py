@@ -1,24 +1,24 @@
-"""What arrives in one turn of the event loop is handled together: first all reads, then all decisions and writes.
+"""Handles all data of one turn of the event loop together: first all reads, then all decisions and writes.
 
-Handled connection by connection, the kernel, TLS and the decision push one another out of the CPU's caches each time.
-Under load that costs more than the decision itself.
+If we alternated between reads, decisions and writes, they would evict one another from the CPU's caches. Under load,
+that costs more than the decision itself.
 """
 
 import asyncio
 from typing import Final, Protocol
 
-# A batch holds at most some 30 reviews. More gains nothing, and a flood must not fill our memory.
+# Some 30 reviews. A larger batch gains nothing, and a flood must not fill our memory.
 _MAX_BYTES: Final = 256 * 1024
 
 
 class Reader(Protocol):
-    """A connection on which something has arrived."""
+    """A connection that has received data."""
 
     def handle(self, data: bytes) -> None:
-        """Handles `data`, and keeps the last answer. Does not raise."""
+        """Handles `data`, and keeps the last answer. Never raises."""
 
     def flush(self) -> None:
-        """Sends the answer that was kept."""
+        """Sends the kept answer."""
 
 
 class ReadBatch:
@@ -29,7 +29,7 @@ class ReadBatch:
         self._size = 0
 
     def add(self, reader: Reader, data: bytes) -> None:
-        """Handles `data` at the end of this turn, or now if the batch is full."""
+        """Adds `data`; the batch is handled at the end of this turn, or now if it is full."""
         if not self._reads:
             asyncio.get_running_loop().call_soon(self.handle)
         self._reads.append((reader, data))
@@ -38,7 +38,7 @@ class ReadBatch:
             self.handle()
 
     def handle(self) -> None:
-        """Handles now what has arrived so far."""
+        """Handles the batch now."""
         reads, self._reads, self._size = self._reads, [], 0
         for reader, data in reads:
             reader.handle(data)

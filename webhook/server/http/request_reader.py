@@ -1,4 +1,4 @@
-"""From the bytes of a connection to whole requests (HTTP/1.1, RFC 9112), by httptools; what is too large is refused."""
+"""Parses the bytes of a connection into requests (HTTP/1.1, RFC 9112) with httptools, and enforces size limits."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,14 +10,14 @@ import httptools
 from webhook.server.http.answer import Headers, Request
 from webhook.server.http.limits import Limits
 
-# A body that comes slower than so many bytes at a time makes no progress.
+# A body makes progress each time it has grown by this many bytes.
 _PROGRESS: Final = 16 * 1024
 _MALFORMED: Final = b"Invalid HTTP request received."
 _HEADERS_TOO_LARGE: Final = b"Request headers are too large."
 
 
 class Refusal(NamedTuple):
-    """A request that is not read to its end: status, reason, and method and path as far as they are known."""
+    """A refused request: the status and reason to answer; method and path, which are empty if unknown."""
 
     code: int
     reason: bytes
@@ -26,13 +26,13 @@ class Refusal(NamedTuple):
 
 
 class _StopParsing(Exception):
-    """Leaves the parser from one of its callbacks; never leaves this file."""
+    """Stops the parser from within a callback; `feed` catches it."""
 
 
-# The API server asks for the same few over and over.
+# The API server requests only a few different targets.
 @lru_cache(maxsize=16)
 def _target(url: bytes) -> tuple[bytes, bytes]:
-    """The path and the query of a request's target; no path if it has none."""
+    """Returns the path and query of a request's target; an empty path if the target is invalid."""
     try:
         parsed = httptools.parse_url(url)
     except httptools.HttpParserInvalidURLError:
@@ -42,10 +42,10 @@ def _target(url: bytes) -> tuple[bytes, bytes]:
 
 
 class RequestReader:
-    """Reads requests, and calls `on_request` for each that has come whole, `on_refusal` for one that is refused.
+    """Reads requests; calls `on_request` for each complete one, and `on_refusal` for one that it refuses.
 
-    `is_receiving` says whether a request is under way, since `started_at`; its body last made progress at
-    `progressed_at`, both in the loop's time. `is_open` turns False when no further input is to be read.
+    `is_receiving` is true while a request is incomplete; it began at `started_at`, and its body last made progress at
+    `progressed_at`, both in the loop's time. `is_open` becomes False when we ignore further input.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class RequestReader:
         self._begin()
 
     def _begin(self) -> None:
-        # Bytes of this request that were not body; in a chunked body those since the last chunk's start.
+        # The bytes of this request outside its body; in a chunked body, only those since the last chunk header.
         self._header_bytes = 0
         self._url = b""
         self._path, self._query = b"", b""
@@ -72,19 +72,19 @@ class RequestReader:
 
     @property
     def body_size(self) -> int:
-        """The bytes that the body of the request under way has so far."""
+        """The received bytes of an incomplete body."""
         return len(self._body)
 
     def feed(self, data: bytes) -> None:
-        """Reads on."""
+        """Parses more input."""
         self._header_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # Its head is a request of ours. What comes behind it may be of that other protocol.
+            # The request itself is valid for us, but the input after it may use the other protocol.
             self.stop()
         except httptools.HttpParserError as error:
-            # What one of the callbacks below raised, the parser puts there.
+            # The parser chains the exception that one of the callbacks below has raised.
             raised = error.__context__
             if raised is not None and not isinstance(raised, _StopParsing):
                 raise
@@ -95,37 +95,37 @@ class RequestReader:
                 self.refuse(431, _HEADERS_TOO_LARGE)
 
     def refuse(self, code: int, reason: bytes) -> None:
-        """Refuses the request under way. Nothing more is read."""
+        """Refuses the current request, and ignores further input."""
         method = self._parser.get_method().decode("ascii")
         refusal = Refusal(code, reason, method, self._path)
         self.stop()
         self._on_refusal(refusal)
 
     def stop(self) -> None:
-        """Reads nothing more, and forgets what is not whole."""
+        """Ignores further input, and discards an incomplete request."""
         self.is_open = self.is_receiving = self.awaits_continue = False
         self._begin()
 
     def close(self) -> None:
-        """Stops for good. The parser and this object hold each other, and the connection: lets go of them."""
+        """Stops, and breaks the reference cycle of the parser, this object and the connection."""
         self.stop()
         self._parser = self._on_request = self._on_refusal = None  # type: ignore[assignment]
 
     # The parser's calls
 
     def on_message_begin(self) -> None:
-        """A request's first byte."""
+        """Called at the first byte of a request."""
         if not self.is_open:
             raise _StopParsing
         self.is_receiving = True
         self.started_at = self.progressed_at = self._time()
 
     def on_url(self, url: bytes) -> None:
-        """A part of the target."""
+        """Called for each part of the target."""
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
+        """Called for each header."""
         name = name.lower()
         self._headers.append((name, value))
         if name == b"content-length":
@@ -134,8 +134,8 @@ class RequestReader:
             self.awaits_continue = value.lower() == b"100-continue"
 
     def on_headers_complete(self) -> None:
-        """Refuses a request that need not be read any further."""
-        # The body that came in the same read still counts as headers. Only then do they need adding up.
+        """Refuses a request if its headers alone are reason enough."""
+        # The count still includes body bytes from the same read: compute the exact size only if it is above the limit.
         if self._header_bytes > self._limits.header_bytes:
             size = len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers)
             if size > self._limits.header_bytes:
@@ -147,11 +147,11 @@ class RequestReader:
             self._refuse_size()
 
     def on_chunk_header(self) -> None:
-        """A chunk's start, in a body sent chunked: what follows the last one are trailers."""
+        """Called at each chunk of a chunked body. Trailers follow the last one."""
         self._header_bytes = 0
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body."""
+        """Called for each part of the body."""
         self._header_bytes -= len(body)
         before = len(self._body)
         if not before:
@@ -159,7 +159,7 @@ class RequestReader:
             return
         if isinstance(self._body, bytes):
             self._body = bytearray(self._body)
-        # One buffer, not a list: of a body that comes byte by byte, each part would cost forty times its size.
+        # One buffer, not a list of parts: if a body comes byte by byte, each part would cost forty times its size.
         self._body += body
         if len(self._body) // _PROGRESS != before // _PROGRESS:
             self.progressed_at = self._time()
@@ -167,7 +167,7 @@ class RequestReader:
             self._refuse_size()
 
     def on_message_complete(self) -> None:
-        """A request has come whole."""
+        """Called when a request is complete."""
         parser = self._parser
         version = parser.get_http_version()
         keeps_alive = version != "1.0" and parser.should_keep_alive() and not parser.should_upgrade()
@@ -181,7 +181,7 @@ class RequestReader:
     def _is_too_large(self, length: bytes) -> bool:
         if not length.isdigit():
             self._stop_with(400, _MALFORMED)
-        # Python takes no number of thousands of digits, even if they are zeros.
+        # int() refuses thousands of digits, even if they are zeros.
         length = length.lstrip(b"0")
         return len(length) > 19 or int(length or b"0") > self._limits.body_bytes
 

@@ -1,4 +1,4 @@
-"""What the connections of one listener have in common."""
+"""The state that all connections of one listener share."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 
 
 class Shared:
-    """What the connections of one listener have in common. Made within a running loop.
+    """The state that all connections of one listener share. The constructor needs a running loop.
 
-    `handlers` answer requests by their path, `application` any other. `on_refusal` hears of requests that are refused
-    before anybody is asked. `tasks` are the answers that are awaited.
+    `handlers` answer requests by their path; `application` answers all others. Connections call `refused` for each
+    request that they refuse by themselves. `tasks` are the answers in progress.
     """
 
     def __init__(
@@ -54,16 +54,16 @@ class Shared:
         self.tell_time()
 
     def tell_time(self) -> None:
-        """Makes the Date header, which has seconds (RFC 9110, 6.6.1)."""
+        """Updates the Date header (RFC 9110, 6.6.1)."""
         self.date_line = b"date: %b\r\n" % formatdate(usegmt=True).encode()
 
     def handshake_failed(self, reason: str) -> None:
-        """Counts a connection that ended in its TLS handshake."""
+        """Counts a connection that ended during its TLS handshake."""
         self.failed_handshakes += 1
         logger.debug("TLS handshake failed: %s", reason)
 
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Runs a task, and holds it until it has ended."""
+        """Runs a task, and keeps a reference to it until it ends: the loop keeps none."""
         task = self.loop.create_task(coroutine)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

@@ -1,20 +1,20 @@
-"""The TLS of one connection, over memory: bytes in, bytes out, no socket.
+"""The TLS of one connection in memory: bytes in, bytes out, no socket.
 
-asyncio's and uvloop's own TLS keep up to 1 MB for a client that sends and never ends its request: a quarter of that as
-a fixed read buffer, the rest unread. Here a connection keeps OpenSSL's state and nothing else. What arrives is
-decrypted at once, and what is sent belongs to the transport.
+The TLS of asyncio and uvloop holds up to 1 MB for a client that sends and never ends its request: a quarter of it is a
+fixed read buffer, the rest is unread data. Our connection holds only OpenSSL's state: we decrypt input immediately, and
+pass output to the transport.
 """
 
 import ssl
 from contextlib import suppress
 from typing import Final
 
-# SSL_read returns one record at most, and a record holds at most so much (RFC 8446, 5.1).
+# SSL_read returns at most one record, and this is the maximum size of a record (RFC 8446, 5.1).
 _RECORD: Final = 16384
 
 
 class TlsSession:
-    """A server's side of TLS. `has_ended` says that the client sent close_notify."""
+    """The server's side of TLS. `has_ended` is true once the client has sent close_notify."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -23,7 +23,7 @@ class TlsSession:
         self.has_ended = False
 
     def receive(self, data: bytes) -> bytes:
-        """The plaintext in `data`. Raises ssl.SSLError; `pending` then holds the alert for the client."""
+        """Decrypts `data`. Raises ssl.SSLError; `pending` then holds the alert for the client."""
         self._received.write(data)
         try:
             if not self.is_established:
@@ -50,19 +50,19 @@ class TlsSession:
         return b"".join(parts)
 
     def send(self, plaintext: bytes) -> bytes:
-        """`plaintext`, encrypted, behind what TLS itself has to send."""
+        """Encrypts `plaintext`, and returns it after the pending messages of TLS itself."""
         self._tls.write(plaintext)
         return self._to_send.read()
 
     @property
     def pending(self) -> bytes:
-        """What TLS itself has to send: its part of the handshake, answers to key updates, alerts."""
+        """The pending messages of TLS itself: the handshake, answers to key updates, alerts."""
         return self._to_send.read() if self._to_send.pending else b""
 
     def close(self) -> bytes:
-        """close_notify, for the client to know that nothing was cut off."""
+        """Returns close_notify, which tells the client that nothing was cut off."""
         if self.is_established:
-            # It complains that the client has not sent its own yet: we do not wait for that.
+            # unwrap() raises because the client has not sent its own close_notify yet; we do not wait for it.
             with suppress(ssl.SSLError):
                 self._tls.unwrap()
         return self._to_send.read()

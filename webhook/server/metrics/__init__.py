@@ -1,1 +1,1 @@
-"""What is measured, and the page that shows it."""
+"""The metrics, and the page that exposes them."""

@@ -1,7 +1,7 @@
-"""Metrics in the Prometheus text format 0.0.4, under the very names we say.
+"""Metrics in the Prometheus text format 0.0.4, without a client library.
 
-The Go webhook's dashboards expect names that today's client libraries refuse: they would append `_total` to its
-counters, add `_created`, and print `le="125000.0"`. The format is a few lines, and on the hot path a count is one
+Dashboards for the Go webhook expect names that today's client libraries cannot produce: these would append `_total` to
+counters, add `_created`, and print `le="125000.0"`. The format is simple, and counting on the hot path is only one
 addition to a sample that the caller holds.
 """
 
@@ -13,14 +13,14 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metric(Protocol):
-    """Something that can be exposed: the lines of one metric family."""
+    """A metric family that can print itself."""
 
     def lines(self) -> Iterator[str]:
-        """HELP, TYPE and the samples."""
+        """Yields HELP, TYPE and the samples."""
 
 
 class Sample:
-    """One sample of a counter or gauge: callers on the hot path hold on to it."""
+    """One sample of a counter or gauge; callers on the hot path keep it."""
 
     __slots__ = ("value",)
 
@@ -38,27 +38,27 @@ class Family:
             self._samples[()] = Sample()
 
     def sample(self, *values: str) -> Sample:
-        """The sample with these label values, made where it is new."""
+        """Returns the sample with these label values, and creates it if it is new."""
         found = self._samples.get(values)
         if found is None:
             found = self._samples[values] = Sample()
         return found
 
     def lines(self) -> Iterator[str]:
-        """HELP, TYPE and the samples."""
+        """Yields HELP, TYPE and the samples."""
         yield from _head(self._kind, self._name, self._help)
         for values, sample in self._samples.items():
             yield f"{self._name}{_labels(self._labels, values)} {_number(sample.value)}"
 
 
 class Computed:
-    """A gauge without labels whose value is asked for when it is exposed; None leaves the sample out."""
+    """A metric without labels; calls `value` at each scrape, and leaves the sample out if it returns None."""
 
     def __init__(self, name: str, help_text: str, value: Callable[[], float | None], kind: str = "gauge") -> None:
         self._name, self._help, self._value, self._kind = name, help_text, value, kind
 
     def lines(self) -> Iterator[str]:
-        """HELP, TYPE and the sample."""
+        """Yields HELP, TYPE and the sample."""
         yield from _head(self._kind, self._name, self._help)
         value = self._value()
         if value is not None:
@@ -66,7 +66,7 @@ class Computed:
 
 
 class ComputedBy:
-    """A counter or gauge with one label, whose values by that label are asked for when it is exposed."""
+    """A counter or gauge with one label; calls `values` at each scrape, which returns the values by label."""
 
     def __init__(
         self, kind: str, name: str, help_text: str, label: str, values: Callable[[], Mapping[str, float]]
@@ -74,7 +74,7 @@ class ComputedBy:
         self._kind, self._name, self._help, self._label, self._values = kind, name, help_text, label, values
 
     def lines(self) -> Iterator[str]:
-        """HELP, TYPE and the samples."""
+        """Yields HELP, TYPE and the samples."""
         yield from _head(self._kind, self._name, self._help)
         for label, value in self._values().items():
             yield f"{self._name}{_labels((self._label,), (label,))} {_number(value)}"
@@ -104,7 +104,7 @@ class Distribution:
         self.observations: dict[tuple[str, ...], Observations] = {}
 
     def sample(self, *values: str) -> Observations:
-        """The observations with these label values, made where they are new."""
+        """Returns the observations with these label values, and creates them if they are new."""
         found = self.observations.get(values)
         if found is None:
             found = self.observations[values] = Observations(self.bounds)
@@ -112,10 +112,10 @@ class Distribution:
 
 
 class HistogramView:
-    """A distribution as a histogram: its observations multiplied by `factor`, in those of its buckets at `bounds`.
+    """Exposes a distribution as a histogram in another unit, with all values multiplied by `factor`.
 
-    `bounds` are of the view (the factor applied); without any it is a summary without quantiles. `merged` takes all
-    its label values together, and shows none.
+    `bounds` are in the unit of the view; each must match a bound of the distribution. Without bounds, the view is a
+    summary without quantiles. `merged` adds up all label values and shows no labels.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class HistogramView:
         self._ends = [source.bounds.index(bound / factor) + 1 for bound in bounds]
 
     def lines(self) -> Iterator[str]:
-        """HELP, TYPE and the samples."""
+        """Yields HELP, TYPE and the samples."""
         yield from _head("histogram" if self._bounds else "summary", self._name, self._help)
         labels, source = self._source.labels, self._source.observations
         if self._merged:
@@ -158,7 +158,7 @@ def _merged(bounds: tuple[float, ...], parts: Iterable[Observations]) -> Observa
 
 
 def expose(metrics: list[Metric]) -> str:
-    """The whole page."""
+    """Returns the page with all metrics."""
     return "\n".join(line for metric in metrics for line in metric.lines()) + "\n"
 
 

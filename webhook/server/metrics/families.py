@@ -1,4 +1,4 @@
-"""The metrics that we have: the Go webhook's, under its names, and beside them our own in base units."""
+"""The metrics of requests: those of the Go webhook under its names, and our own in base units."""
 
 import platform
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _MICROSECONDS: Final = 1e6
 
 # Go's prometheus.ExponentialBuckets(125000, 2, 7).
 _GO_BOUNDS: Final = tuple(125000.0 * 2**n for n in range(7))
-# Those of Go's are among them.
+# They must include Go's bounds.
 _SECONDS_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
@@ -29,12 +29,12 @@ _LOOKUP_RESULTS: Final = ("found", "not_found", "failed")
 
 
 class Metrics:
-    """All metrics of one process. The hot path's samples are made once; they read zero before the first request."""
+    """All metrics of one process. It creates the hot path's samples at start; they are 0 before the first request."""
 
     def __init__(self) -> None:
         labels = ("verb", "path")
         self._requests = Family("counter", "http_request_count", "Requests to /mutate.", (*labels, "code"))
-        # Observed once for each answer: the Go webhook's two metrics and ours show it.
+        # One observation for each answer feeds the Go webhook's two metrics and ours.
         self._seconds = Distribution(labels, _SECONDS_BOUNDS)
         self._pods = Family(
             "counter", "pod_identity_webhook_pod_count", "Pods that were given an identity.", ("method",)
@@ -98,22 +98,22 @@ class Metrics:
         ]
 
     def add(self, metric: Metric) -> None:
-        """Exposes one more metric."""
+        """Adds a metric to the page."""
         self._metrics.append(metric)
 
     def add_computed(
         self, name: str, help_text: str, value: Callable[[], float | None], *, kind: str = "gauge"
     ) -> None:
-        """Exposes one more value without labels, asked for at each scrape; None leaves its sample out."""
+        """Adds a metric without labels; calls `value` at each scrape, and leaves the sample out if it returns None."""
         self.add(Computed(f"pod_identity_webhook_{name}", help_text, value, kind))
 
     def expose(self) -> str:
-        """The page, in text format 0.0.4."""
+        """Returns the page in text format 0.0.4."""
         return expose(self._metrics)
 
     def _request(self, path: str, verb: str, code: int) -> tuple[Sample, Observations]:
-        """The samples for requests that were answered alike."""
-        # Anything may be sent as a method: what is not one would let a caller grow our memory.
+        """Returns the samples for requests with this path, verb and code."""
+        # A client may send any word as a method: do not let it grow our memory.
         verb = verb if verb in _METHODS else "OTHER"
         if (path, verb, code) not in self._by_request:
             samples = self._requests.sample(verb, path, str(code)), self._seconds.sample(verb, path)
@@ -121,7 +121,7 @@ class Metrics:
         return self._by_request[path, verb, code]
 
     def answered(self, path: str, verb: str, code: int, seconds: float) -> None:
-        """Counts an answer of an endpoint, whatever it was, and the time that it took."""
+        """Counts an answer of an endpoint, and the time that it took."""
         count, times = self._by_request.get((path, verb, code)) or self._request(path, verb, code)
         count.value += 1
         times.observe(seconds)
@@ -136,10 +136,10 @@ class Metrics:
             self._missing.sample().value += 1
 
     def found_in_cache(self) -> None:
-        """Counts a ServiceAccount that was known already."""
+        """Counts a ServiceAccount that the cache had."""
         self._cached.value += 1
 
     def looked_up(self, result: str, seconds: float) -> None:
-        """Counts a live read: found, not_found or failed."""
+        """Counts a live read; `result` is found, not_found or failed."""
         self._live[result].value += 1
         self._waited.observe(seconds)

@@ -1,4 +1,4 @@
-"""The metrics that are computed at each scrape, as tables: connections, certificate, files, cache, watches."""
+"""Tables of the metrics that are computed at each scrape: connections, certificate, files, cache, watches."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -21,12 +21,12 @@ from webhook.server.metrics.exposition import ComputedBy
 from webhook.server.metrics.families import Metrics
 from webhook.server.metrics.loop_pauses import LoopPauses
 
-# Kind, name without our prefix, help, and what computes the value from the source; None leaves the sample out.
+# Kind, name without our prefix, help, and a function from the source to the value; None leaves the sample out.
 _Row: TypeAlias = tuple[str, str, str, Callable[[Any], float | None]]
-# The same with a label: the value for each of its values.
+# The same with a label; the function returns the values by label.
 _LabelledRow: TypeAlias = tuple[str, str, str, str, Callable[[Any], Mapping[str, float]]]
 
-# Exposed from the start, so that an alert on an increase sees the first one.
+# We expose these from the start, so that an alert on an increase sees the first one.
 _CHANGES: Final = ("CA", "next CA", "previous CAs", "leaf")
 _FAILURES: Final = ("secret", "bundle", "issue", "serve", "conflict", "unexpected")
 
@@ -222,19 +222,19 @@ _MAPPINGS: Final[tuple[_Row, ...]] = (
 
 
 def add_listeners(metrics: Metrics, listeners: Mapping[str, Listener]) -> None:
-    """The connections of each port."""
+    """Adds the metrics of each port's connections."""
     for kind, name, help_text, value in _LISTENER:
         _add(metrics, [(kind, name, help_text, "port", partial(_each, value))], listeners)
     _add(metrics, _HTTPS, listeners["https"])
 
 
 def add_loop_pauses(metrics: Metrics, pauses: LoopPauses) -> None:
-    """Whether the event loop stands still at times."""
+    """Adds the longest pause of the event loop."""
     _add(metrics, _LOOP, pauses)
 
 
 def add_certificate(metrics: Metrics, certificate: CertificateSource) -> None:
-    """The certificate that is served, and its renewals."""
+    """Adds the metrics of the served certificate and its renewals."""
     _add(metrics, _CERTIFICATE, certificate)
     if isinstance(certificate, SelfManagedCertificate | PublishedFiles):
         add_authority(metrics, certificate.authority)
@@ -243,27 +243,27 @@ def add_certificate(metrics: Metrics, certificate: CertificateSource) -> None:
 
 
 def add_authority(metrics: Metrics, authority: Keeper) -> None:
-    """The caBundle, and the Secret if the webhook signs its own certificates."""
+    """Adds the metrics of the caBundle, and of the Secret if the certificate is self-managed."""
     _add(metrics, _AUTHORITY, authority)
 
 
 def add_client_ca(metrics: Metrics, client_ca: ClientCaFile) -> None:
-    """The CAs for clients."""
+    """Adds the metrics of the file with the CAs for clients."""
     _add(metrics, _CLIENT_CA, client_ca)
 
 
 def add_credentials_file(metrics: Metrics, credentials: CredentialsFile) -> None:
-    """The container credentials file."""
+    """Adds the metrics of the container credentials file."""
     _add(metrics, _CREDENTIALS_FILE, credentials)
 
 
 def add_manifests(metrics: Metrics, store: ManifestAccounts) -> None:
-    """The manifests of the standalone mode."""
+    """Adds the metrics of the manifests in standalone mode."""
     _add(metrics, _MANIFESTS, store)
 
 
 def add_cluster(metrics: Metrics, store: ClusterAccounts, mappings: MappingConfigMap | None) -> None:
-    """The watches of a cluster and what they know."""
+    """Adds the metrics of a cluster's watches, caches and live reads."""
     watches = {"serviceaccounts": store.watch} | ({"configmap": mappings.watch} if mappings is not None else {})
     _add(metrics, _ACCOUNTS, store)
     _add(metrics, _WATCHES, watches)

@@ -1,4 +1,4 @@
-"""How long the event loop stood still: everything that the process does waits for it, answers and probes too."""
+"""Measures pauses of the event loop: while it is blocked, the process answers neither reviews nor probes."""
 
 import asyncio
 from collections import deque
@@ -9,27 +9,27 @@ _REMEMBERED: Final = 300.0
 
 
 class LoopPauses:
-    """Notes by how much a timer of the running loop is late. Use as an async context manager's body: `run` it."""
+    """Records how late a timer of the running loop is; the caller runs `run`."""
 
     def __init__(self) -> None:
-        # The longest pauses of late, as (when, seconds): each longer than all behind it.
+        # The longest recent pauses as (when, seconds); each is longer than all after it.
         self._pauses: deque[tuple[float, float]] = deque()
 
     def longest(self) -> float:
-        """The longest pause of the last five minutes, in seconds."""
+        """Returns the longest pause of the last five minutes, in seconds."""
         now = asyncio.get_running_loop().time()
         while self._pauses and self._pauses[0][0] < now - _REMEMBERED:
             self._pauses.popleft()
         return self._pauses[0][1] if self._pauses else 0.0
 
     def note(self, when: float, seconds: float) -> None:
-        """Notes a pause that ended at `when`, in the loop's time."""
+        """Records a pause that ended at `when`, in the loop's time."""
         while self._pauses and self._pauses[-1][1] <= seconds:
             self._pauses.pop()
         self._pauses.append((when, seconds))
 
     async def run(self) -> None:
-        """Looks until it is cancelled."""
+        """Measures until it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + _TICK
