@@ -67,7 +67,7 @@ def test_the_service_account_is_needed_for_a_pod_that_may_get_credentials(review
             None,
             ServiceAccount("shop", "app", {"role-arn": "x"}),
             "invalid_role_arn",
-            'annotation eks.amazonaws.com/role-arn: "x" is no role ARN',
+            'annotation eks.amazonaws.com/role-arn: "x" is not a role ARN',
         ),
         (None, ACCOUNT, "injected", ""),
     ],
@@ -120,7 +120,7 @@ def test_a_pod_whose_patch_is_too_large_to_store_is_refused_before_the_patch_is_
     decision = decide(_review(object=pod), ACCOUNT, Sources(), Settings())
 
     assert (decision.reason, decision.code, decision.operations) == ("invalid_pod", 400, [])
-    assert decision.denied.startswith("spec.containers: 20000 take a patch of more than ")
+    assert decision.denied.startswith("spec.containers: 20000 need a patch of more than ")
 
 
 def test_the_cache_is_bounded_whatever_annotations_say() -> None:

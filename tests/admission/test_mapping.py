@@ -100,7 +100,7 @@ def test_of_duplicate_keys_the_last_wins() -> None:
     assert mapping.find("shop", "app") == MappedRole("shop/app", "third")
 
 
-BAD_KEY = "the key is not NAMESPACE/NAME in lower case, where each may hold '*'"
+BAD_KEY = "the key is not NAMESPACE/NAME in lower case, each of which may contain '*'"
 
 
 @pytest.mark.parametrize(

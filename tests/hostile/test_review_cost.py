@@ -67,7 +67,7 @@ def test_a_body_with_more_members_than_a_cluster_stores_is_refused_unread() -> N
     body = b'{"request":{"uid":"u","operation":"CREATE","kind":{"kind":"Pod"},"object":{"x":{%b},"spec":{}}}}' % members
     decision, _ = decided(body)
     assert (decision.reason, decision.code) == ("invalid_pod", 400)
-    assert decision.denied == "object: has more members than a cluster stores"
+    assert decision.denied == "object: has more members than a cluster can store"
     spaced, _ = decided(body.replace(b'":', b'"\n\t:'))
     assert spaced.denied == decision.denied
     # Eight are the review's own.

@@ -141,7 +141,7 @@ def _pod_identity(
         return Found("ours")
     path = env[token_file]
     if path is None:
-        return Found("none", f"it is not known where {token_file} points")
+        return Found("none", f"the webhook cannot tell where {token_file} points")
     if not is_mounted(path):
         return Found("none", f"{token_file} points to no mount")
     other = ENV_ROLE_ARN if token_file == ENV_TOKEN_FILE else ENV_CONTAINER_CREDENTIALS_URI

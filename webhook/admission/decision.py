@@ -118,7 +118,9 @@ def decide(
     requirement = _requirement(pod, settings, namespace_requires)
     if requirement == "unclear":
         value = pod.meta.labels[settings.require_label] if pod.meta.labels else ""
-        return _refused(Decision(""), f"the pod's label {settings.require_label} is {quoted(value)}, which is no bool")
+        return _refused(
+            Decision(""), f"the pod's label {settings.require_label} is {quoted(value)}, which is not a boolean"
+        )
     is_skipped = _has_skip_label(pod, settings)
     if is_skipped and (requirement == "none" or (requirement == "namespace" and not review.service_account)):
         return _skipped(settings)
@@ -208,7 +210,7 @@ def _on_pod(
     injection = injection_of(identity, settings, windows=pod.is_windows, session_name=session_name)
     count = len(pod.spec.containers or ()) + len(pod.spec.initContainers or ())
     if count * injection.size > MAX_PATCH:
-        denied = f"spec.containers: {count} take a patch of more than {MAX_PATCH} bytes: more than a cluster stores"
+        denied = f"spec.containers: {count} need a patch of more than {MAX_PATCH} bytes, which a cluster cannot store"
         return _Outcome(Decision("invalid_pod", denied=denied, code=400))
     is_skipped = _skipping(of_pod, of_account)
     mutation = mutate(pod, injection, _jittered(identity, uid), is_skipped=is_skipped, raw_volumes=raw_volumes)

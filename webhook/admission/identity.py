@@ -126,10 +126,10 @@ def resolve(
 
     where = f"mapping {mapped.key}" if mapped else f"annotation {settings.own_prefix}{ROLE_ARN}"
     if not _is_role_arn(role_arn):
-        problem = f"{where}: {quoted(role_arn)} is no role ARN"
+        problem = f"{where}: {quoted(role_arn)} is not a role ARN"
         if settings.invalid_role_arn == "skip":
             return NoIdentity("invalid_role_arn", problem), [f"nothing injected: {problem}"]
-        warnings.append(f"injected as it is: {problem}")
+        warnings.append(f"injected unchanged: {problem}")
     elif settings.aws_default_region:
         warnings += _of_another_partition(role_arn, where, settings)
 
@@ -158,7 +158,7 @@ def unlike(kind: str, key: str, meant: str, settings: Settings) -> str:
 
 
 def _ignored(kind: str, name: str, value: str, wanted: str, settings: Settings) -> str:
-    problem = f"{quoted(value)} is no {wanted}" if value else "it is empty"
+    problem = f"{quoted(value)} is not {wanted}" if value else "it is empty"
     return f"ignored: {kind} annotation {settings.own_prefix}{name}: {problem}"
 
 
@@ -178,7 +178,7 @@ def _regional_sts(
         return settings.sts_regional_endpoint
     value = parse_bool(text)
     if value is None:
-        warnings.append(_ignored("ServiceAccount", STS_REGIONAL_ENDPOINTS, text, "bool", settings))
+        warnings.append(_ignored("ServiceAccount", STS_REGIONAL_ENDPOINTS, text, "a boolean", settings))
         return settings.sts_regional_endpoint
     return value
 
@@ -199,7 +199,7 @@ def _expiration(
         seconds = settings.token_expiration
     if seconds > MAX_TOKEN_EXPIRATION:
         asked = quoted(str(seconds))
-        warnings.append(f"token expiration cut to {MAX_TOKEN_EXPIRATION} s, the most that Kubernetes takes: {asked}")
+        warnings.append(f"token expiration cut to {MAX_TOKEN_EXPIRATION} s, the maximum in Kubernetes: {asked}")
     return min(max(seconds, MIN_TOKEN_EXPIRATION), MAX_TOKEN_EXPIRATION)
 
 
@@ -211,5 +211,5 @@ def _annotated_expiration(
         return None
     seconds = parse_int(text)
     if seconds is None:
-        warnings.append(_ignored(kind, TOKEN_EXPIRATION, text, "integer", settings))
+        warnings.append(_ignored(kind, TOKEN_EXPIRATION, text, "an integer", settings))
     return seconds

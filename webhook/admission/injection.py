@@ -131,7 +131,7 @@ def session_name_of(
         return _POD_NAME if len(pod_name) <= SESSION_NAME_MAX else pod_name[:SESSION_NAME_MAX]
     if not _SESSION_NAME.fullmatch(value):
         key = f"{settings.own_prefix}{ROLE_SESSION_NAME}"
-        problem = f"{quoted(value)} is no session name" if value else "it is empty"
+        problem = f"{quoted(value)} is not a valid session name" if value else "it is empty"
         warnings.append(f"no session name added: {kind} annotation {key}: {problem}")
         return None
     return value

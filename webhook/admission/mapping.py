@@ -96,7 +96,7 @@ def _part_pattern(part: str) -> str:
 
 def _entry(key: str, value: Any) -> MappedRole:
     if not _KEY.fullmatch(key):
-        raise MappingError("the key is not NAMESPACE/NAME in lower case, where each may hold '*'")
+        raise MappingError("the key is not NAMESPACE/NAME in lower case, each of which may contain '*'")
     if not isinstance(value, dict):
         raise MappingError("the value is not an object")
     members = {name.lower(): member for name, member in value.items()}

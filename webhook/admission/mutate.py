@@ -148,7 +148,7 @@ class _Run:
         if found.whose == "others":
             goes_first = f"{found.why} {'goes' if found.is_certain else 'may go'} first"
             if not is_left_alone:
-                self._result.warnings.append(f"{goes_first}, before what is injected: {who}")
+                self._result.warnings.append(f"{goes_first}, before the injected credentials: {who}")
             return goes_first
         if is_left_alone and not found.why:
             return fault
@@ -208,8 +208,8 @@ class _Run:
         self.volume_used = True
         if mounts.ours == "elsewhere":
             warnings.append(
-                f"no token where its variable points: {who} mounts {injection.volume_name}"
-                f" elsewhere than at {injection.mount_path}"
+                f"no token at the path in its variable: {who} mounts {injection.volume_name}"
+                f" elsewhere, not at {injection.mount_path}"
             )
         elif not mounts.ours:
             mounts.ours = "here"

@@ -131,7 +131,7 @@ def parse(body: bytes) -> Review:
         if not body.isascii():
             body.decode()
         if len(body) > _LARGE and _has_too_many_members(body):
-            return _parse_without_pod(body, "object: has more members than a cluster stores")
+            return _parse_without_pod(body, "object: has more members than a cluster can store")
         review = _decode_pod_review(body)
     except msgspec.ValidationError as error:
         return _parse_without_pod(body, error)

@@ -272,8 +272,8 @@ def test_warnings_are_on_standard_error_where_the_output_is_for_programs(output:
     account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = "arn:aws:iam:111122223333:role/web"
     outcome = run("replay", "-", "-o", output, stdin=stream(account, pod()))
     who = "pod-identity-webhook replay: Pod shop/app (standard input, line 2)"
-    problem = 'annotation eks.amazonaws.com/role-arn: "arn:aws:iam:111122223333:role/web" is no role ARN'
-    assert outcome.err == f"{who}: warning: injected as it is: {problem}\n"
+    problem = 'annotation eks.amazonaws.com/role-arn: "arn:aws:iam:111122223333:role/web" is not a role ARN'
+    assert outcome.err == f"{who}: warning: injected unchanged: {problem}\n"
     assert outcome.code == 0
 
 

@@ -154,7 +154,7 @@ NO_ANSWERS: dict[str, bytes] = {
     "no response": b'{"kind":"AdmissionReview"}',
     "a response that is a list": b'{"response":[]}',
     "a response without allowed": b'{"response":{"uid":"u"}}',
-    "allowed that is no boolean": answer(allowed="false"),
+    "allowed that is not a booleanean": answer(allowed="false"),
     "a status that is a text": answer(status="no"),
     "warnings that are a number": answer(warnings=1),
     "audit annotations that are a list": answer(auditAnnotations=["decision"]),
