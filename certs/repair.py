@@ -1,5 +1,7 @@
 """Repairs the shared state from one replica's memory. Pure; every time is an aware datetime.
 
+`state.py` says what counts as damage. If no replica remembers, `plan.py` makes a new CA after a wait.
+
 Damage to the Secret changes no certificate: the repair restores lost pieces and keeps every CA that clients still need.
 """
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from webhook.commands.certs.flags import ISSUE_FLAGS, ROTATE_FLAGS, SHOW_FLAGS
+from webhook.commands.flags.by_command import REPLAY_FLAGS, SERVE_FLAGS, is_ignored
 from webhook.commands.flags.help import markdown_table
-from webhook.commands.flags.table import REPLAY_FLAGS, SERVE_FLAGS, is_ignored
 
 FLAGS = Path(__file__).parent / "flags.md"
 

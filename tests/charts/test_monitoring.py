@@ -7,7 +7,7 @@ from tests.charts.matrix import CERT_MANAGER, EXISTING_ISSUER, MONITORING, OWN_S
 from tests.charts.rendering import CHART, Object, Rendered, Values, merged
 
 EXPOSED = (CHART.parents[1] / "tests/server/metrics/page.txt").read_text(encoding="utf-8")
-GAUGES = (CHART.parents[1] / "webhook/server/metrics/gauges.py").read_text(encoding="utf-8")
+STATE_METRICS = (CHART.parents[1] / "webhook/server/metrics/state.py").read_text(encoding="utf-8")
 # Exposed by kube-state-metrics and cAdvisor.
 FOREIGN = {"kube_deployment_status_replicas_available", "container_memory_working_set_bytes"}
 HOUR = 3600
@@ -21,7 +21,7 @@ def _is_known(metric: str) -> bool:
     return (
         metric in FOREIGN
         or any(re.search(rf"^# TYPE {name} ", EXPOSED, re.MULTILINE) for name in (metric, base))
-        or any(quoted in GAUGES for quoted in (f'"{short}"', f'}}{short}"'))
+        or any(quoted in STATE_METRICS for quoted in (f'"{short}"', f'}}{short}"'))
     )
 
 

@@ -6,7 +6,7 @@ from tests.cluster.api_server import encoded, meta
 from webhook.admission.settings import Settings
 from webhook.cluster.account_cache import AccountCache
 from webhook.cluster.account_object import AccountObject
-from webhook.cluster.arrivals import Arrivals
+from webhook.cluster.lookup_grace import LookupGrace
 
 ROLE = "arn:aws:iam::111122223333:role/app"
 OTHER_ROLE = "arn:aws:iam::111122223333:role/other"
@@ -31,7 +31,7 @@ def roles(cache: AccountCache, *keys: tuple[str, str]) -> Iterator[str | None]:
 
 
 def test_a_list_that_changes_nothing_in_a_namespace_takes_no_more_memory_for_it() -> None:
-    cache = AccountCache(Settings(), Arrivals())
+    cache = AccountCache(Settings(), LookupGrace())
     listed(cache, item("a", "app", ROLE), item("a", "none"), item("b", "app", ROLE))
     before = cache.known_in("a"), cache.known_in("b")
 
@@ -43,7 +43,7 @@ def test_a_list_that_changes_nothing_in_a_namespace_takes_no_more_memory_for_it(
 
 
 def test_the_last_namespace_of_a_list_is_shared_too() -> None:
-    cache = AccountCache(Settings(), Arrivals())
+    cache = AccountCache(Settings(), LookupGrace())
     listed(cache, item("a", "app", ROLE))
     before = cache.known_in("a")
 
@@ -53,7 +53,7 @@ def test_the_last_namespace_of_a_list_is_shared_too() -> None:
 
 
 def test_the_state_does_not_change_before_a_list_is_complete_whatever_its_order() -> None:
-    cache = AccountCache(Settings(), Arrivals())
+    cache = AccountCache(Settings(), LookupGrace())
     listed(cache, item("a", "app", ROLE), item("b", "app", ROLE))
 
     listing = cache.begin()
@@ -66,7 +66,7 @@ def test_the_state_does_not_change_before_a_list_is_complete_whatever_its_order(
 
 
 def test_an_account_that_is_missing_from_a_new_list_is_removed() -> None:
-    cache = AccountCache(Settings(), Arrivals())
+    cache = AccountCache(Settings(), LookupGrace())
     listed(cache, item("a", "app", ROLE), item("a", "gone", ROLE), item("b", "gone", ROLE))
 
     listed(cache, item("a", "app", ROLE))
@@ -76,7 +76,7 @@ def test_an_account_that_is_missing_from_a_new_list_is_removed() -> None:
 
 
 def test_a_change_after_a_list_with_shared_namespaces_is_seen() -> None:
-    cache = AccountCache(Settings(), Arrivals())
+    cache = AccountCache(Settings(), LookupGrace())
     listed(cache, item("a", "app", ROLE))
     listed(cache, item("a", "app", ROLE))
 

@@ -26,7 +26,7 @@ from webhook.admission.settings import Settings
 from webhook.cluster.account_cache import AccountCache
 from webhook.cluster.account_object import AccountMeta, AccountObject
 from webhook.cluster.accounts import ClusterAccounts
-from webhook.cluster.arrivals import Arrivals
+from webhook.cluster.lookup_grace import LookupGrace
 from webhook.cluster.resource import METADATA
 from webhook.cluster.watch import Pace
 from webhook.errors import LookupFailed
@@ -148,11 +148,11 @@ async def test_a_service_account_that_comes_within_the_grace_period_is_found() -
     async with following(cluster.server, grace_seconds=20) as accounts:
         await until(lambda: accounts.is_synced)
         pods = [asyncio.create_task(accounts.lookup("apps", "late")) for _ in range(3)]
-        await until(lambda: accounts.arrivals.waiting == 3)
+        await until(lambda: accounts.grace.waiting == 3)
         cluster.items["apps", "late"] = meta("late", role=ROLE)
         cluster.events.put_nowait(event("ADDED", meta("late", "11", role=ROLE)))
         assert await asyncio.gather(*pods) == [ServiceAccount("apps", "late", {"role-arn": ROLE})] * 3
-        assert accounts.arrivals.waiting == 0
+        assert accounts.grace.waiting == 0
 
 
 async def test_the_grace_period_ends_without_one() -> None:
@@ -216,7 +216,7 @@ async def test_an_account_that_grows_while_a_pod_waits_for_it_is_found() -> None
     async with following(cluster.server, grace_seconds=20) as accounts:
         await until(lambda: accounts.is_synced)
         pod = asyncio.create_task(accounts.lookup("apps", "late"))
-        await until(lambda: accounts.arrivals.waiting == 1)
+        await until(lambda: accounts.grace.waiting == 1)
         late = with_annotation(meta("late", "11", role=ROLE), "x", HUGE)
         cluster.items["apps", "late"] = late
         cluster.events.put_nowait(event("ADDED", late))
@@ -280,18 +280,18 @@ async def test_an_account_that_is_larger_than_any_object_is_refused_with_the_rea
 
 
 async def test_waiting_pods_of_one_namespace_leave_places_for_others() -> None:
-    arrivals = Arrivals()
+    grace = LookupGrace()
     async with asyncio.TaskGroup() as pods:
         for number in range(300):
-            pods.create_task(arrivals.wait("flood", f"a{number % 7}", 20))
-        await until(lambda: arrivals.waiting == 256)
-        other = pods.create_task(arrivals.wait("apps", "app", 20))
-        await until(lambda: arrivals.waiting == 257)
-        arrivals.announce("apps", "app")
+            pods.create_task(grace.wait("flood", f"a{number % 7}", 20))
+        await until(lambda: grace.waiting == 256)
+        other = pods.create_task(grace.wait("apps", "app", 20))
+        await until(lambda: grace.waiting == 257)
+        grace.announce("apps", "app")
         await other
         for number in range(7):
-            arrivals.announce("flood", f"a{number}")
-    assert (arrivals.waiting, arrivals._callers, arrivals._callers_of) == (0, {}, {})
+            grace.announce("flood", f"a{number}")
+    assert (grace.waiting, grace._callers, grace._callers_of) == (0, {}, {})
 
 
 class Clock:
@@ -304,7 +304,7 @@ class Clock:
 
 def cache_at(clock: Clock) -> AccountCache:
     now = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
-    return AccountCache(Settings(), Arrivals(), clock=clock, now=lambda: now)
+    return AccountCache(Settings(), LookupGrace(), clock=clock, now=lambda: now)
 
 
 def test_without_a_role_it_is_looked_up_for_five_seconds_after_each_change() -> None:

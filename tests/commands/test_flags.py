@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from tests.commands.outcome import ROOT, assert_golden, run, run_process
+from webhook.commands.flags.by_command import REPLAY_FLAGS, SERVE_FLAGS
 from webhook.commands.flags.flag import Flag
 from webhook.commands.flags.parsing import parse, unknown_variables
-from webhook.commands.flags.table import REPLAY_FLAGS, SERVE_FLAGS
 
 TABLE = (
     Flag("text", "string", "some", "a text", "G"),

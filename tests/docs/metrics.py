@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.docs.pages import ROOT, quoted, table
-from webhook.server.metrics.families import Metrics
-from webhook.server.metrics.gauges import add_authority, add_client_ca, add_cluster
+from webhook.server.metrics.requests import Metrics
+from webhook.server.metrics.state import add_authority, add_client_ca, add_cluster
 
 
 def assert_documented(standalone: str) -> None:

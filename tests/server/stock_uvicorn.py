@@ -15,13 +15,13 @@ from fastapi import FastAPI
 
 from certs.files import ephemeral
 from webhook.admission.settings import Settings
+from webhook.commands.flags.by_command import SERVE_FLAGS
 from webhook.commands.flags.parsing import parse
-from webhook.commands.flags.settings import settings_from
-from webhook.commands.flags.table import SERVE_FLAGS
+from webhook.commands.flags.to_settings import settings_from
 from webhook.manifests.accounts import ManifestAccounts
 from webhook.server.app import metrics_application, webhook_application
 from webhook.server.logs import configure_logs
-from webhook.server.metrics.families import Metrics
+from webhook.server.metrics.requests import Metrics
 from webhook.server.mutate_endpoint import PATH, REQUIRE_PATH, MutateEndpoint
 from webhook.server.settings import ServerSettings
 

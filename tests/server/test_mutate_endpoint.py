@@ -9,7 +9,7 @@ from webhook.admission.review import Review, parse
 from webhook.admission.settings import Settings
 from webhook.server import mutate_endpoint
 from webhook.server.http.answer import Headers
-from webhook.server.metrics.families import Metrics
+from webhook.server.metrics.requests import Metrics
 from webhook.server.mutate_endpoint import MutateEndpoint
 
 

@@ -232,7 +232,7 @@ def _without_effect(annotations: Mapping[str, str], ours: Mapping[str, str], set
         for name in ONLY_OF_SERVICE_ACCOUNTS
         if name in ours
     ]
-    meant = settings.own_keys.meant(annotations)
+    meant = settings.annotation_keys.meant(annotations)
     if meant is not None:
         said.append(unlike("Pod", *meant, settings))
     return said

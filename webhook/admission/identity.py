@@ -44,7 +44,9 @@ def own_annotations(annotations: Mapping[str, str] | None, settings: Settings) -
 
 def known_account(namespace: str, name: str, annotations: Mapping[str, str], settings: Settings) -> ServiceAccount:
     """Returns the ServiceAccount with this name and these annotations, as admission needs it."""
-    return ServiceAccount(namespace, name, own_annotations(annotations, settings), settings.own_keys.meant(annotations))
+    return ServiceAccount(
+        namespace, name, own_annotations(annotations, settings), settings.annotation_keys.meant(annotations)
+    )
 
 
 class Sources(msgspec.Struct, frozen=True):

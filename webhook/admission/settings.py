@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from webhook.admission.annotation_keys import AnnotationKeys
 from webhook.admission.annotations import REQUIRE_LABEL, SKIP_LABEL
 from webhook.admission.mounts import Place
 from webhook.admission.names import is_dns_label, is_dns_subdomain
-from webhook.admission.own_keys import OwnKeys
 from webhook.errors import SettingsError
 from webhook.flag_field import flag
 
@@ -103,7 +103,7 @@ class Settings:
     token_place: Place = field(init=False)
     """The place of the token's mount, except on Windows."""
 
-    own_keys: OwnKeys = field(init=False)
+    annotation_keys: AnnotationKeys = field(init=False)
     """The keys of our annotations."""
 
     def __post_init__(self) -> None:
@@ -112,7 +112,7 @@ class Settings:
         object.__setattr__(self, "skip_label", prefix + SKIP_LABEL)
         object.__setattr__(self, "require_label", prefix + REQUIRE_LABEL)
         object.__setattr__(self, "token_place", Place(self.token_mount_path, windows=False))
-        object.__setattr__(self, "own_keys", OwnKeys(prefix))
+        object.__setattr__(self, "annotation_keys", AnnotationKeys(prefix))
         problems = list(self._problems())
         if problems:
             raise SettingsError(problems)

@@ -27,7 +27,7 @@ def shape_of(pod: Pod, settings: Settings) -> Shape | None:
     """
     # Hot path: every pod passes through here.
     meta, spec = pod.meta, pod.spec
-    if meta.annotations is not None and not settings.own_keys.concern_none(meta.annotations):
+    if meta.annotations is not None and not settings.annotation_keys.concern_none(meta.annotations):
         return None
     init_containers, containers, volumes = spec.initContainers or (), spec.containers or (), spec.volumes
     if not 0 < len(init_containers) + len(containers) <= _MOST_CONTAINERS or pod.is_windows:

@@ -9,9 +9,9 @@ from webhook.admission.annotations import ROLE_ARN
 from webhook.admission.identity import ServiceAccount
 from webhook.admission.settings import Settings
 from webhook.cluster.account_object import AccountObject, service_account
-from webhook.cluster.arrivals import Arrivals
 from webhook.cluster.collection import ObjectMeta
 from webhook.cluster.left_out import LeftOut
+from webhook.cluster.lookup_grace import LookupGrace
 
 # The limit in characters for all our annotations on one ServiceAccount. A role ARN has at most 2048 characters, an
 # audience 255 (IAM), a session name 64 (STS), a number or a bool 20; the rest is for lists of containers.
@@ -27,7 +27,7 @@ _Accounts: TypeAlias = dict[str, dict[str, ServiceAccount | None]]
 class AccountCache:
     """The ServiceAccounts from a watch; implements Sink.
 
-    The cache announces each ServiceAccount that was added or changed to `arrivals`. It does not store one that is too
+    The cache announces each ServiceAccount that was added or changed to `grace`. It does not store one that is too
     large, so each of its pods needs a live read; `left_out` counts these. `clock` is monotonic, `now` is the wall
     clock.
     """
@@ -35,13 +35,13 @@ class AccountCache:
     def __init__(
         self,
         settings: Settings,
-        arrivals: Arrivals,
+        grace: LookupGrace,
         *,
         clock: Callable[[], float] = monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
-        self._arrivals = arrivals
+        self._grace = grace
         self._clock = clock
         self._now = now
         self.left_out = LeftOut(clock)
@@ -78,13 +78,13 @@ class AccountCache:
         """Stores a ServiceAccount that was added or changed."""
         meta = item.metadata
         self._tell(meta.namespace, meta.name, self.record(item, self._accounts))
-        self._arrivals.announce(meta.namespace, meta.name)
+        self._grace.announce(meta.namespace, meta.name)
 
     def skip(self, meta: ObjectMeta, size: int) -> None:
         """Removes a ServiceAccount that was added or changed and is too large to decode."""
         self.left_out.note(meta.namespace, meta.name, f"{size} bytes")
         self.delete(meta)
-        self._arrivals.announce(meta.namespace, meta.name)
+        self._grace.announce(meta.namespace, meta.name)
 
     def delete(self, meta: ObjectMeta) -> None:
         """Removes a ServiceAccount that was deleted."""

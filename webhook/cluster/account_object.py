@@ -34,7 +34,7 @@ def service_account(item: AccountObject, settings: Settings) -> ServiceAccount:
     known = _known(meta.annotations, settings.own_prefix)
     # As Raw, the values are not decoded: we need only the keys.
     keys = msgspec.json.decode(meta.annotations, type=dict[str, msgspec.Raw] | None) or {}
-    return ServiceAccount(meta.namespace, meta.name, known, settings.own_keys.meant(keys))
+    return ServiceAccount(meta.namespace, meta.name, known, settings.annotation_keys.meant(keys))
 
 
 def _known(annotations: msgspec.Raw, own_prefix: str) -> dict[str, str]:

@@ -13,9 +13,9 @@ from webhook.admission.settings import Settings
 from webhook.cluster.account_cache import AccountCache
 from webhook.cluster.account_object import AccountObject, service_account
 from webhook.cluster.api_errors import ApiError, MalformedAnswer
-from webhook.cluster.arrivals import Arrivals
 from webhook.cluster.collection import Collection
 from webhook.cluster.config_map import MappingConfigMap
+from webhook.cluster.lookup_grace import LookupGrace
 from webhook.cluster.lookups import Lookups
 from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
 from webhook.cluster.running import running
@@ -52,8 +52,8 @@ class ClusterAccounts:
         self._config_map = config_map
         self._lookup_seconds = lookup_seconds
         self._grace_seconds = grace_seconds
-        self.arrivals = Arrivals()
-        self._cache = AccountCache(settings, self.arrivals)
+        self.grace = LookupGrace()
+        self._cache = AccountCache(settings, self.grace)
         collection = Collection(Resource(_PLURAL), AccountObject, METADATA_LIST, METADATA)
         self.watch = Watch(client, collection, self._cache, pace)
         self.lookups = Lookups(self._read, seconds=lookup_seconds)
@@ -106,7 +106,7 @@ class ClusterAccounts:
             return None
         found = await self.lookups.find(namespace, name)
         if found is None and self._grace_seconds > 0:
-            await self.arrivals.wait(namespace, name, self._grace_seconds)
+            await self.grace.wait(namespace, name, self._grace_seconds)
             found = await self.lookups.find(namespace, name)
         return found
 

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from webhook.admission.settings import Settings
+from webhook.commands.flags.by_command import SERVE_FLAGS, is_ignored
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
-from webhook.commands.flags.settings import checked, settings_from, with_account
-from webhook.commands.flags.table import SERVE_FLAGS, is_ignored
+from webhook.commands.flags.to_settings import checked, settings_from, with_account
 from webhook.server.logs import configure_logs
 from webhook.server.settings import ServerSettings
 

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from webhook.server.metrics.exposition import CONTENT_TYPE
-from webhook.server.metrics.families import Metrics
+from webhook.server.metrics.requests import Metrics
 from webhook.server.mutate_endpoint import MutateEndpoint
 
 # Without interactive documentation there is less to attack, and a redirect would repeat the client's Host header.

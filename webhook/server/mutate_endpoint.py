@@ -22,7 +22,7 @@ from webhook.cluster.store import ServiceAccountStore
 from webhook.errors import LookupFailed, ReviewError
 from webhook.server.http.answer import Headers, HttpAnswer, Request
 from webhook.server.http.limits import Limits
-from webhook.server.metrics.families import Metrics
+from webhook.server.metrics.requests import Metrics
 
 PATH: Final = "/mutate"
 REQUIRE_PATH: Final = "/mutate/require"

@@ -32,12 +32,12 @@ from webhook.server.debug_cache import debug_cache
 from webhook.server.http.limits import Limits
 from webhook.server.http.listener import Listener
 from webhook.server.http.request_reader import Refusal
-from webhook.server.metrics import gauges
-from webhook.server.metrics.families import Metrics
+from webhook.server.metrics import state
 from webhook.server.metrics.loop_pauses import LoopPauses
+from webhook.server.metrics.requests import Metrics
 from webhook.server.mutate_endpoint import PATH, REQUIRE_PATH, MutateEndpoint
 from webhook.server.settings import ServerSettings
-from webhook.server.stopping import Stopping
+from webhook.server.stop_signals import StopSignals
 
 # Time to answer the last requests. Most take milliseconds; one that needs a live read takes longest.
 _GRACE: Final = 15.0
@@ -72,7 +72,7 @@ class _IdentitySources:
 
 async def _serve(settings: ServerSettings, admission: Settings) -> None:
     metrics = Metrics()
-    stopping = Stopping()
+    stopping = StopSignals()
     async with AsyncExitStack() as stack:
         client = await _client(settings, stack)
         certificate = certificate_of(settings, client)
@@ -88,7 +88,7 @@ async def _serve(settings: ServerSettings, admission: Settings) -> None:
         monitoring = Listener(
             application, address=settings.bind_address, port=settings.metrics_port, tls=None, limits=_MONITORING_LIMITS
         )
-        gauges.add_listeners(metrics, {"https": webhook, "metrics": monitoring})
+        state.add_listeners(metrics, {"https": webhook, "metrics": monitoring})
         await _start_background(settings, certificate, identities, metrics, stack)
 
         # Register both before the first starts: if the metrics port is in use, the HTTPS listener must still stop.
@@ -138,14 +138,14 @@ async def _start_background(
 ) -> None:
     """Starts what runs beside the listeners: the certificate, the watcher of files, and the watch over the loop."""
     pauses = LoopPauses()
-    gauges.add_loop_pauses(metrics, pauses)
-    gauges.add_certificate(metrics, certificate)
+    state.add_loop_pauses(metrics, pauses)
+    state.add_certificate(metrics, certificate)
     checks = list(identities.checks)
     if isinstance(certificate, CertificateFiles):
         checks.append(certificate.check)
     if settings.client_ca is not None:
         client_ca = ClientCaFile(settings.client_ca, certificate.serving)
-        gauges.add_client_ca(metrics, client_ca)
+        state.add_client_ca(metrics, client_ca)
         checks.append(client_ca.check)
     for work in (pauses.run(), certificate.run(), watch_files(checks)):
         await stack.enter_async_context(running(work))
@@ -171,7 +171,7 @@ async def _identity_sources(
         config_map = (settings.namespace, settings.config_map_name) if settings.watch_config_map else None
         store = ManifestAccounts(settings.service_accounts, admission, config_map)
         checks.append(store.check)
-        gauges.add_manifests(metrics, store)
+        state.add_manifests(metrics, store)
     else:
         assert client is not None  # noqa: S101 - it is None only with --service-accounts
         store = await _cluster(settings, admission, client, metrics, stack)
@@ -181,7 +181,7 @@ async def _identity_sources(
         return _IdentitySources(store, frozenset, checks)
     credentials = CredentialsFile(path)
     checks.append(credentials.check)
-    gauges.add_credentials_file(metrics, credentials)
+    state.add_credentials_file(metrics, credentials)
     return _IdentitySources(store, lambda: credentials.identities, checks)
 
 
@@ -208,5 +208,5 @@ async def _cluster(
         lookup_seconds=settings.service_account_lookup_timeout,
         grace_seconds=settings.service_account_lookup_grace_period,
     )
-    gauges.add_cluster(metrics, store, mappings)
+    state.add_cluster(metrics, store, mappings)
     return await stack.enter_async_context(store)

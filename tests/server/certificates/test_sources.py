@@ -16,8 +16,8 @@ from certs.issue import Names, Pair, issue_ca, issue_leaf
 from tests.server.reviews import GOOD, JSON
 from tests.server.webhook_process import serving, wait_until
 from webhook.commands import serve
+from webhook.commands.flags.by_command import SERVE_FLAGS
 from webhook.commands.flags.parsing import parse
-from webhook.commands.flags.table import SERVE_FLAGS
 from webhook.errors import SettingsError
 from webhook.server.settings import ServerSettings
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from webhook.commands.flags.by_command import SERVE_FLAGS
 from webhook.commands.flags.flag import Flag
-from webhook.commands.flags.table import SERVE_FLAGS
 
 _INSTALLATION: Final = "Which webhook"
 _CLUSTER: Final = "The cluster"

@@ -16,10 +16,10 @@ from webhook.admission.review import parse as parse_review
 from webhook.admission.settings import Settings
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.resource import Resource
+from webhook.commands.flags.by_command import ADMISSION_FLAGS, REPLAY_FLAGS, SERVE_FLAGS
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
-from webhook.commands.flags.settings import checked, settings_from, with_account
-from webhook.commands.flags.table import ADMISSION_FLAGS, REPLAY_FLAGS, SERVE_FLAGS
+from webhook.commands.flags.to_settings import checked, settings_from, with_account
 from webhook.commands.replay.answer import Answer, answer_here, applied, webhook_at
 from webhook.commands.replay.case import Case, cases_of
 from webhook.commands.replay.golden import compare, update

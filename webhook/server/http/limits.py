@@ -1,4 +1,7 @@
-"""Limits for the clients of a listener: time, memory and connections."""
+"""Limits for the clients of a listener: time, memory and connections.
+
+`connection.py` enforces those of one connection, `occupancy.py` those of all of them together.
+"""
 
 from dataclasses import dataclass
 

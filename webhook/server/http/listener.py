@@ -47,7 +47,7 @@ ACCEPT_PAUSE = 0.5  # seconds, when the process is out of file descriptors or me
 # Bytes in the kernel for each connection; the kernel doubles this for its own bookkeeping. A review fits in.
 RECEIVE_BUFFER = 64 * 1024
 
-REASONS: Final = {
+_ERROR_HINTS: Final = {
     errno.EADDRINUSE: "the port is in use",
     errno.EACCES: "not permitted: choose a port above 1023, or add the capability NET_BIND_SERVICE",
     errno.EADDRNOTAVAIL: "no interface has this address",
@@ -131,7 +131,7 @@ class Listener:
         if self._busy:
             cut = sum(connection.phase != "closing" for connection in self._connections)
             if cut or self._shared.tasks:
-                logger.warning("Stopping: aborted %d connections after %g s", cut, grace)
+                logger.warning("StopSignals: aborted %d connections after %g s", cut, grace)
             for connection in self._connections:
                 connection.abort()
             for task in self._shared.tasks:
@@ -251,6 +251,6 @@ def _listen(address: str, port: int, backlog: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         if listening is not None:
             listening.close()
-        reason = REASONS.get(getattr(error, "errno", None) or 0, str(error))
+        reason = _ERROR_HINTS.get(getattr(error, "errno", None) or 0, str(error))
         raise ListenError(f"Cannot listen on {where}: {reason}") from error
     return listening

@@ -1,4 +1,7 @@
-"""Tables of the metrics that are computed at each scrape: connections, certificate, files, cache, watches."""
+"""The metrics of the webhook's state, computed at each scrape: connections, certificate, files, cache, watches.
+
+`requests.py` has the metrics of requests and decisions.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -18,8 +21,8 @@ from webhook.server.certificates.self_managed import SelfManagedCertificate
 from webhook.server.certificates.sources import CertificateSource
 from webhook.server.http.listener import Listener
 from webhook.server.metrics.exposition import ComputedBy
-from webhook.server.metrics.families import Metrics
 from webhook.server.metrics.loop_pauses import LoopPauses
+from webhook.server.metrics.requests import Metrics
 
 # Kind, name without our prefix, help, and a function from the source to the value; None leaves the sample out.
 _Row: TypeAlias = tuple[str, str, str, Callable[[Any], float | None]]

@@ -1,4 +1,7 @@
-"""Waits for ServiceAccounts that do not exist yet."""
+"""The grace period of lookups: waits for ServiceAccounts that the API server does not know yet.
+
+`accounts.py` asks the cache and then reads live (`lookups.py`); only after both found nothing does a pod wait here.
+"""
 
 import asyncio
 from collections import Counter
@@ -8,7 +11,7 @@ _MAX_CALLERS: Final = 1024
 _MAX_CALLERS_OF_ONE: Final = 256
 
 
-class Arrivals:
+class LookupGrace:
     """Wakes callers that wait for a ServiceAccount.
 
     At most 1024 callers wait at a time, of them at most 256 for one namespace; further callers return at once.

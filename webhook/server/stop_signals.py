@@ -1,10 +1,10 @@
-"""Waits for the signals that stop the process."""
+"""Waits for the signals that stop the process. `run.py` then drains, by `Listener.drain` and `Listener.stop`."""
 
 import asyncio
 import signal
 
 
-class Stopping:
+class StopSignals:
     """SIGTERM asks for a stop that drains first; SIGINT (Ctrl-C) or a second signal asks for an immediate stop."""
 
     def __init__(self) -> None:

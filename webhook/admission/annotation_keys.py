@@ -14,7 +14,7 @@ _MAX_REMEMBERED: Final = 4096
 _MAX_KEY: Final = 253 + 1 + 63
 
 
-class OwnKeys:
+class AnnotationKeys:
     """The annotation keys with one prefix."""
 
     def __init__(self, own_prefix: str) -> None:

@@ -1,4 +1,7 @@
-"""The metrics of requests: those of the Go webhook under its names, and our own in base units."""
+"""The metrics of requests: those of the Go webhook under its names, and our own in base units.
+
+`state.py` has the metrics of everything else: connections, certificate, files, cache and watches.
+"""
 
 import platform
 from collections.abc import Callable
