@@ -6,7 +6,7 @@ import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import pytest
 import uvloop
@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from certs.issue import Names, Pair, issue_ca, issue_leaf
-from webhook.server.certificates import watched_file
 from webhook.server.certificates.contexts import ServingContext, load_pair
 from webhook.server.certificates.files import CertificateFiles
 from webhook.server.certificates.tls_settings import TlsError, TlsSettings, parse_cipher_suites, parse_min_version
@@ -513,20 +512,22 @@ def test_each_change_for_the_worse_is_counted_and_the_old_certificate_goes_on(tm
 
 @pytest.mark.parametrize("replaced_before", ["tls.crt", "tls.key"])
 def test_a_pair_replaced_while_it_is_read_is_no_failure(
-    replaced_before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    replaced_before: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    watched = files(tmp_path)
-    write(tmp_path, certificate=NEW.certificate, key=NEW.private_key)
     third = issue_leaf(CA, NAMES, NOW, lifetime=timedelta(days=30))
-    read = watched_file.read
+    is_interrupted = False
 
-    def interrupted(path: Path) -> bytes:
-        if path.name == replaced_before:
-            monkeypatch.setattr(watched_file, "read", read)
-            write(tmp_path, certificate=third.certificate, key=third.private_key)
-        return read(path)
+    class InterruptedPath(PosixPath):
+        def read_bytes(self) -> bytes:
+            nonlocal is_interrupted
+            if is_interrupted and self.name == replaced_before:
+                is_interrupted = False
+                write(tmp_path, certificate=third.certificate, key=third.private_key)
+            return super().read_bytes()
 
-    monkeypatch.setattr(watched_file, "read", interrupted)
+    watched = files(InterruptedPath(tmp_path))
+    write(tmp_path, certificate=NEW.certificate, key=NEW.private_key)
+    is_interrupted = True
     caplog.set_level(logging.ERROR)
     # Replaced before the first read, the pair is whole, though newer than what was seen to change.
     assert watched.check() == (replaced_before == "tls.crt")
