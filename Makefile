@@ -14,8 +14,8 @@ demo: ## shows on real input what the webhook does
 	$(DEMO)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation .
 	$(DEMO)/bin/python examples/demo.py
 
-test: fresh ## runs all tests
-	$(DEV)/bin/python -m pytest
+test: fresh ## runs all tests, on several processors at a time
+	$(DEV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 fresh:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'

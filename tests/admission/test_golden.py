@@ -18,7 +18,7 @@ from webhook.admission.mapping import parse_mapping
 from webhook.admission.review import Review, parse
 from webhook.admission.settings import Settings
 
-# The base comes first: what others share with it is written before them.
+# The base comes first: an update writes it before the cases that share its files.
 CASES = sorted((folder.name for folder in GOLDEN.iterdir()), key=lambda name: (name != BASE, name))
 
 

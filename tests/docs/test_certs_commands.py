@@ -1,6 +1,6 @@
 import json
 import shlex
-from collections.abc import Iterable
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,9 +10,6 @@ from tests.commands.certs.certificates import SECRET, installation, served
 from tests.commands.outcome import run
 from tests.commands.replay.live import kubeconfig
 from tests.docs.pages import ROOT, commands, quoted, table
-from webhook.commands.certs import show as certs_show
-from webhook.commands.certs.facts import Served
-from webhook.commands.certs.handshake import ask
 
 COMMANDS = commands(ROOT / "docs/certificates.md")
 SHOW, ROTATE, ISSUE = (
@@ -25,11 +22,12 @@ def test_showing_and_rotating_as_shown_work_on_a_cluster(tmp_path: Path, monkeyp
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with installation() as here, served(here.leaf, tmp_path) as address:
 
-        def ask_there(host: str, _port: int, name: str, bundles: Iterable[tuple[bytes, ...]]) -> Served:
-            assert host in {"localhost", "pod-identity-webhook.eks.svc"}
-            return ask("127.0.0.1", int(address.rpartition(":")[2]), name, bundles)
+        def connect_there(shown: tuple[str, int], timeout: float) -> socket.socket:
+            assert shown[0] in {"localhost", "pod-identity-webhook.eks.svc"}
+            return connect(("127.0.0.1", int(address.rpartition(":")[2])), timeout)
 
-        monkeypatch.setattr(certs_show, "ask", ask_there)
+        connect = socket.create_connection
+        monkeypatch.setattr(socket, "create_connection", connect_there)
         monkeypatch.setenv("KUBECONFIG", kubeconfig(tmp_path / "config", here=here.cluster.url))
         done = [run(*shlex.split(command)[1:]) for command in [*SHOW, *ROTATE]]
         annotations = here.cluster.objects[SECRET]["metadata"]["annotations"]

@@ -1,5 +1,7 @@
+import errno
 import json
 import socket
+import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -24,8 +26,6 @@ from tests.commands.certs.certificates import (
 )
 from tests.commands.outcome import Outcome, run
 from tests.commands.replay.live import kubeconfig
-from webhook.commands.certs import show as certs_show
-from webhook.commands.certs.handshake import NotServed
 
 REFUSED = f"the API server refuses the served leaf with the caBundle of entry {ENTRY}"
 LACKS = f"the caBundle of entry {ENTRY} lacks the Secret's"
@@ -195,10 +195,10 @@ def test_without_a_configuration_or_an_entry_of_ours_nothing_calls_the_webhook(t
 def test_a_service_that_cannot_be_reached_is_no_finding_and_the_text_says_how_to_reach_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuses(*_address: object) -> None:
-        raise NotServed("Connection refused")
+    def refuses(_address: object, **_: object) -> None:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
 
-    monkeypatch.setattr(certs_show, "ask", refuses)
+    monkeypatch.setattr(socket, "create_connection", refuses)
     with installation() as here:
         done = run("certs", "show", *here.flags)
 
@@ -239,13 +239,18 @@ def test_where_nothing_is_served_the_secrets_leaf_is_compared() -> None:
 
 
 def test_the_service_is_asked_at_its_port_where_no_address_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[object, ...]] = []
+    asked: list[object] = []
 
-    def refuses(*address: object) -> None:
-        asked.append(address[:3])
-        raise NotServed("nobody is there")
+    def connects(address: object, **_: object) -> socket.socket:
+        asked.append(address)
+        return socket.socket()
 
-    monkeypatch.setattr(certs_show, "ask", refuses)
+    def refuses(_context: object, _connection: object, *, server_hostname: str) -> None:
+        asked.append(server_hostname)
+        raise ConnectionResetError(errno.ECONNRESET, "nobody is there")
+
+    monkeypatch.setattr(socket, "create_connection", connects)
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", refuses)
     with installation() as here:
         _, at_443 = shown(here, "")
         entries = configuration({ENTRY: here.ca.certificate})
@@ -254,7 +259,7 @@ def test_the_service_is_asked_at_its_port_where_no_address_is_given(monkeypatch:
         _, at_8443 = shown(here, "")
 
     name = "pod-identity-webhook.eks.svc"
-    assert asked == [(name, 443, name), (name, 8443, name)]
+    assert asked == [(name, 443), name, (name, 8443), name]
     assert (at_443["address"], at_8443["address"]) == (f"{name}:443", f"{name}:8443")
     assert at_443["unread"] == {"served": "nobody is there"}
 

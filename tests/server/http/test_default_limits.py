@@ -40,7 +40,7 @@ class Clock(asyncio.SelectorEventLoop):
 
 def run(test: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=Clock) as runner:
-        # Of this, the tests put the clock forward by less than two thirds.
+        # The tests put the clock forward by up to 121 s of this.
         runner.run(asyncio.wait_for(test, 300))
 
 

@@ -13,7 +13,6 @@ from certs.issue import Names, issue_ca, issue_leaf
 from webhook.server.certificates.contexts import load_pair
 from webhook.server.certificates.tls_settings import TlsSettings
 from webhook.server.http.answer import HttpAnswer, Request
-from webhook.server.http.connection import HttpConnection
 from webhook.server.http.listener import Listener
 from webhook.server.http.read_batch import ReadBatch
 
@@ -61,20 +60,14 @@ async def test_a_batch_keeps_no_more_than_256_kib() -> None:
     assert await in_one_turn(act) == (whole, whole)
 
 
-async def test_a_connection_with_a_bug_ends_alone(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def respond(self: HttpConnection, answer: HttpAnswer, method: str, *, keeps_alive: bool) -> None:
-        if answer.body == b"fail":
+async def test_a_connection_with_a_bug_ends_alone(caplog: pytest.LogCaptureFixture) -> None:
+    def answer(request: Request) -> HttpAnswer:
+        if request.body == b"fail":
             raise ValueError
-        right(self, answer, method, keeps_alive=keeps_alive)
-
-    right = HttpConnection._respond
-    monkeypatch.setattr(HttpConnection, "_respond", respond)
+        return HttpAnswer(200, (), request.body)
 
     async with asyncio.timeout(DEADLINE):
-        handlers = {b"/mutate": lambda request: HttpAnswer(200, (), request.body)}
-        listener = Listener(_not_asked, address="127.0.0.1", port=0, tls=None, handlers=handlers)
+        listener = Listener(_not_asked, address="127.0.0.1", port=0, tls=None, handlers={b"/mutate": answer})
         port = await listener.start()
         streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
         # Both arrive in one turn.
