@@ -146,10 +146,15 @@ def test_bodies_that_stall_do_not_starve_one_that_comes(run: Run) -> None:
         async with AsyncExitStack() as stack:
             listener, port = await stack.enter_async_context(serving(App(), body_memory=1 << 20))
             stalled = [await stack.enter_async_context(connect(port)) for _ in range(12)]
-            for client in stalled:
+            # Six of them fit. Each comes before the next is sent, so that the first has stalled for the longest time.
+            for number, client in enumerate(stalled, start=1):
                 await client.send(head % 200_000 + bytes(150_000))
-            # Six of them fit.
-            await until(lambda: listener.occupancy.refused_bodies == 6)
+                fits = min(number, 6)
+                await until(
+                    lambda fits=fits, refused=number - fits: (  # type: ignore[misc]
+                        (listener.occupancy.body_memory, listener.occupancy.refused_bodies) == (fits * 150_000, refused)
+                    )
+                )
             good = await stack.enter_async_context(connect(port))
             assert (await good.ask(head % 700_000 + bytes(700_000)))[1] == b"700000"
             assert listener.occupancy.refused_bodies > 6
