@@ -347,7 +347,7 @@ def test_a_command_that_is_missing_or_unknown_is_a_usage_error() -> None:
 
     assert (missing.code, unknown.code) == (2, 2)
     assert missing.err == f"pod-identity-webhook: a command is missing\n\n{usage}"
-    assert unknown.err == f"pod-identity-webhook: 'sevre' is no command\n\n{usage}"
+    assert unknown.err == f"pod-identity-webhook: 'sevre' is not a command\n\n{usage}"
     assert missing.out == unknown.out == ""
 
 

@@ -118,7 +118,7 @@ def test_of_two_accounts_of_one_name_the_last_wins_with_a_warning(
     store = ManifestAccounts(tmp_path, SETTINGS)
     assert role_of(store, "app") == "new"
     assert warnings(caplog) == [
-        f"{tmp_path}/b.yaml, line 1: ServiceAccount shop/app again: it replaces that of {tmp_path}/a.yaml, line 1"
+        f"{tmp_path}/b.yaml, line 1: ServiceAccount shop/app: it replaces that of {tmp_path}/a.yaml, line 1"
     ]
 
 
@@ -136,11 +136,11 @@ def test_of_two_accounts_of_one_name_the_last_wins_with_a_warning(
         ({"name": "app", "annotations": ["x"]}, "metadata.annotations: expected an object, got a list"),
         (
             {"name": "app", "annotations": {"a": "x", "b/c": 3600}},
-            "metadata.annotations[b/c]: expected a string, got a number (quotes make it one)",
+            "metadata.annotations[b/c]: expected a string, got a number (put it in quotes)",
         ),
         (
             {"name": "app", "annotations": {"a": True}},
-            "metadata.annotations[a]: expected a string, got a boolean (quotes make it one)",
+            "metadata.annotations[a]: expected a string, got a boolean (put it in quotes)",
         ),
         ({"name": "app", "annotations": {"a": None}}, "metadata.annotations[a]: expected a string, got nothing"),
         ({"name": "app", "annotations": {"a": {}}}, "metadata.annotations[a]: expected a string, got an object"),
@@ -172,7 +172,7 @@ def test_an_empty_file_is_taken_for_one_that_is_still_being_written(file: Path) 
     write(file, "")
     with pytest.raises(ManifestError) as raised:
         ManifestAccounts(file, SETTINGS)
-    assert str(raised.value) == f"{file}: is empty: is it still being written?"
+    assert str(raised.value) == f"{file}: is empty: is somebody still writing it?"
 
 
 def test_a_path_that_leads_nowhere_is_an_error_at_first(file: Path) -> None:
@@ -310,7 +310,7 @@ def test_a_bad_file_leaves_the_last_good_state_and_is_named_once(
     assert [role_of(store, name) for name in ("app", "other", "new")] == ["a", "o", None]
     assert store.last_error == f"{tmp_path}/b.json, {problem}"
     assert (store.reloads, store.failures) == (0, 1)
-    assert warnings(caplog) == [f"{tmp_path}/b.json, {problem}; what was read before stays in force"]
+    assert warnings(caplog) == [f"{tmp_path}/b.json, {problem}; the old manifests stay in use"]
 
     write(tmp_path / "b.json", text + " ")
     assert not settled(store)
@@ -342,7 +342,7 @@ def test_an_emptied_file_leaves_the_last_good_state(file: Path) -> None:
     write(file, "")
     assert not settled(store)
     assert role_of(store, "app") == "a"
-    assert store.last_error == f"{file}: is empty: is it still being written?"
+    assert store.last_error == f"{file}: is empty: is somebody still writing it?"
 
 
 def test_a_path_that_goes_away_and_comes_back_leaves_the_last_good_state_meanwhile(
@@ -401,7 +401,7 @@ def test_of_two_config_maps_the_last_wins_with_a_warning(file: Path, caplog: pyt
     store = ManifestAccounts(file, SETTINGS, CONFIG_MAP)
     assert mapped(store, "shop", "app") == "m"
     assert warnings(caplog) == [
-        f"{file}, line 2: ConfigMap eks/pod-identity-webhook again: it replaces that of {file}, line 1"
+        f"{file}, line 2: ConfigMap eks/pod-identity-webhook: it replaces that of {file}, line 1"
     ]
 
 
@@ -455,7 +455,7 @@ def test_a_bad_mapping_leaves_the_last_good_one_while_the_accounts_are_taken_up(
     assert store.mapping_problems == skipped != []
     assert store.last_error.removeprefix(f"{file}, line {bad.count(chr(10))}: ").startswith(problem)
     assert (store.reloads, store.failures) == (1, 1)
-    assert warnings(caplog)[-1] == f"{store.last_error}; what was read before stays in force"
+    assert warnings(caplog)[-1] == f"{store.last_error}; the old manifests stay in use"
 
     write(file, config_map({"shop/app": {"RoleARN": ARN + "n"}}))
     assert settled(store)

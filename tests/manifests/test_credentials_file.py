@@ -56,7 +56,7 @@ def test_entries_without_effect_are_told_of_a_few_at_a_time(path: Path, caplog: 
     assert CredentialsFile(path).identities == frozenset()
     assert caplog.messages == [
         *(f"{path}: identity 'ns-{n:02}', '*' is without effect: globs are not known here" for n in range(10)),
-        f"{path}: 2 more of this kind",
+        f"{path}: 2 more problems like these",
     ]
 
 
@@ -112,7 +112,7 @@ def test_a_malformed_file_keeps_the_last_good_state_and_is_logged_and_counted_on
     assert file.failures == 1
     (message,) = caplog.messages
     assert message.startswith(f"{path}: {reason}")
-    assert message.endswith("; the last good state stays: 2 identities")
+    assert message.endswith("; keeping the last good state: 2 identities")
     path.write_bytes(ONE)
     assert (settled(file), file.failures) == (1, 1)
 
@@ -131,7 +131,7 @@ def test_a_path_that_cannot_be_read_keeps_the_last_good_state_until_it_can(
     path.unlink()
     path.mkdir()
     assert (settled(file), settled(file), file.failures) == (1, 1, 1)
-    assert caplog.messages == [f"{path}: Is a directory; the last good state stays: 1 identities"]
+    assert caplog.messages == [f"{path}: Is a directory; keeping the last good state: 1 identities"]
     path.rmdir()
     path.write_bytes(TWO)
     assert settled(file) == 2
@@ -145,7 +145,7 @@ def test_a_file_that_is_too_large_is_not_taken(
     file = CredentialsFile(path)
     path.write_bytes(ONE + b" ")
     assert (settled(file), file.failures) == (1, 1)
-    assert caplog.messages == [f"{path}: larger than {len(ONE)} bytes; the last good state stays: 1 identities"]
+    assert caplog.messages == [f"{path}: larger than {len(ONE)} bytes; keeping the last good state: 1 identities"]
 
 
 def test_a_folder_swapped_by_its_link_as_kubelet_does_is_noticed(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_lists_are_replaced_by_their_items(text: bytes, found: list[Any]) -> Non
         (b"kind: List\nitems: {}", "app.yaml, line 1: items: expected a list, got an object"),
         (b"kind: List\nitems: [{}, 1]", "app.yaml, line 1: items[1]: expected an object, got a number"),
         (b"kind: PodList\nitems: [null]", "app.yaml, line 1: items[0]: expected an object, got nothing"),
-        (b"a: 1\nb: !Ref x", "app.yaml, line 2: the tag !Ref means nothing here"),
+        (b"a: 1\nb: !Ref x", "app.yaml, line 2: the tag !Ref is not supported"),
         (b'{"a": 1}\n{"b": tru}', "app.yaml, line 2: not JSON: Expecting value (column 7)"),
         (b"{a: b}\n---\nc: d\n---\ne: *f", "app.yaml, line 5: the alias *f has no anchor &f before it"),
         (b"a: 1\nb: \xff", "app.yaml, line 2: not UTF-8: the byte 0xff, invalid start byte"),

@@ -235,9 +235,7 @@ def test_a_workload_without_a_pod_template_is_said_not_to_be_looked_into(
     found = classified(document)
     assert found.pod is None
     assert found.label == f"{document['kind']} team/web"
-    assert found.why == (
-        f"its pods run as ServiceAccount {accounts}, but there is no pod template with containers in it"
-    )
+    assert found.why == (f"its pods run as ServiceAccount {accounts}, but it has no pod template with containers")
 
 
 def test_what_aliases_make_of_a_few_lines_is_not_all_looked_at() -> None:

@@ -128,7 +128,7 @@ def test_an_answer_that_makes_no_sense_is_an_error_of_one_line(document: bytes, 
     with metadata(document, token) as server, pytest.raises(MetadataError) as failed:
         instance_identity(server.url)
     message = str(failed.value)
-    assert message.startswith(f"--compose-role-arn: the instance metadata service at {server.url} did not say what ")
+    assert message.startswith(f"--compose-role-arn: the instance metadata service at {server.url} did not return ")
     assert problem in message
     assert message.endswith("; set --aws-account-id and --aws-partition instead")
     assert "\n" not in message

@@ -394,7 +394,7 @@ def test_workloads_that_are_not_looked_into_are_named_and_counted_last() -> None
     assert len(patched_pods(outcome.out)) == 2
     begin = "pod-identity-webhook replay: "
     reasons = {
-        name: f"its pods run as ServiceAccount {name}, but there is no pod template with containers in it"
+        name: f"its pods run as ServiceAccount {name}, but it has no pod template with containers"
         for name in ("web", "w")
     }
     assert outcome.err.splitlines() == [

@@ -51,7 +51,7 @@ def test_a_new_service_account_is_injected_and_bad_manifests_keep_what_was(
     assert role(client, "builder") == ROLE
 
     replace(webhook.manifests, "kind: [")
-    webhook.wait_for_log("; what was read before stays in force")
+    webhook.wait_for_log("; the old manifests stay in use")
     assert role(client, "builder") == ROLE
 
     replace(webhook.manifests, later)
@@ -69,7 +69,7 @@ def test_container_credentials_come_with_their_file_stay_while_it_is_bad_and_go_
     replace(path, json.dumps({"identities": [{"namespace": "ci", "serviceAccount": "builder"}]}))
     wait_until(lambda: has_container_credentials(client, "builder"), "the identity")
     replace(path, "{")
-    webhook.wait_for_log("Input data was truncated; the last good state stays: 1 identities")
+    webhook.wait_for_log("Input data was truncated; keeping the last good state: 1 identities")
     assert has_container_credentials(client, "builder")
     path.unlink()
     wait_until(lambda: role(client, "builder") == ROLE, "the identity to be revoked")

@@ -153,7 +153,7 @@ def test_an_immutable_secret_is_not_written_and_says_what_to_do() -> None:
         assert not server.writes
         assert not isinstance(error, Conflict)
         assert str(error) == (
-            "secrets tls in namespace eks: it is immutable, so certificates cannot be renewed: delete it"
+            "secrets tls in namespace eks: it is immutable, so we cannot renew certificates: delete it"
             " (kubectl delete secret tls --namespace eks), and we make a new one"
         )
 
