@@ -65,7 +65,7 @@ def test_four_times_the_text_costs_about_four_times(name: str) -> None:
     assert cost(make, 12_000) <= 9 * max(cost(make, 3_000), 0.001)
 
 
-def test_many_directives_are_refused_unread() -> None:
+def test_many_directives_are_refused_before_parsing() -> None:
     with pytest.raises(ManifestError) as caught:
         read_documents(TEXTS["directives"](65).encode(), "a.yaml")
     assert str(caught.value) == "a.yaml, line 1: 65 %TAG directives: no manifest needs more than 64"

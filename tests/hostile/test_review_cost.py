@@ -52,7 +52,7 @@ def test_twice_the_review_costs_about_twice(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WORST)
-def test_the_largest_review_is_answered_with_its_reason_and_an_answer_that_a_cluster_takes(name: str) -> None:
+def test_the_largest_review_gets_its_reason_and_an_answer_that_a_cluster_accepts(name: str) -> None:
     decision, response = decided(sized(name, MAX_BODY), requires=True)
     assert decision.reason
     # In base64, and with its paths.
@@ -62,7 +62,7 @@ def test_the_largest_review_is_answered_with_its_reason_and_an_answer_that_a_clu
         assert decision.denied
 
 
-def test_a_body_with_more_members_than_a_cluster_stores_is_refused_unread() -> None:
+def test_a_body_with_more_members_than_a_cluster_stores_is_refused_before_decoding() -> None:
     members = b",".join(b'"%d":0' % number for number in range(MAX_MEMBERS))
     body = b'{"request":{"uid":"u","operation":"CREATE","kind":{"kind":"Pod"},"object":{"x":{%b},"spec":{}}}}' % members
     decision, _ = decided(body)
@@ -89,7 +89,7 @@ def test_annotations_over_the_api_servers_limit_are_refused() -> None:
     assert decided(body.replace(b",x", b"", 1))[0].reason == "injected"
 
 
-def test_variants_of_one_service_account_do_not_share_a_hash() -> None:
+def test_variants_of_one_service_account_have_different_hashes() -> None:
     variants = {
         ServiceAccount("tenant", "app", {"role-arn": "a", "token-expiration": str(number)}) for number in range(2000)
     }

@@ -23,19 +23,19 @@ def settled(file: CredentialsFile) -> int:
     return len(file.identities)
 
 
-def test_the_identities_of_the_file_hold_at_once(path: Path) -> None:
+def test_the_constructor_reads_the_file(path: Path) -> None:
     path.write_bytes(ONE)
     assert CredentialsFile(path).identities == {("ci", "builder")}
 
 
-def test_a_file_that_appears_later_is_taken_up(path: Path) -> None:
+def test_a_file_that_appears_later_is_loaded(path: Path) -> None:
     file = CredentialsFile(path)
     assert (file.identities, file.failures) == (frozenset(), 0)
     path.write_bytes(ONE)
     assert settled(file) == 1
 
 
-def test_a_changed_file_is_taken_up_by_the_second_check_and_logged_once(
+def test_a_changed_file_is_loaded_by_the_second_check_and_logged_once(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.write_bytes(ONE)
@@ -49,7 +49,7 @@ def test_a_changed_file_is_taken_up_by_the_second_check_and_logged_once(
     assert caplog.messages == [f"{path}: 2 identities with container credentials"]
 
 
-def test_entries_without_effect_are_told_of_a_few_at_a_time(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_names_only_the_first_bad_entries(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     entries = ", ".join(f'{{"namespace": "ns-{number:02}", "serviceAccount": "*"}}' for number in range(12))
     path.write_text(f'{{"identities": [{entries}]}}')
     caplog.set_level(logging.WARNING)
@@ -73,7 +73,7 @@ def test_an_empty_or_absent_file_revokes_all_identities(path: Path, revoked: byt
     assert settled(file) == 2
 
 
-def test_a_file_that_is_emptied_only_to_be_written_revokes_nothing(path: Path) -> None:
+def test_a_file_that_is_empty_only_for_a_moment_revokes_nothing(path: Path) -> None:
     path.write_bytes(ONE)
     file = CredentialsFile(path)
     path.write_bytes(b"")
@@ -137,7 +137,7 @@ def test_a_path_that_cannot_be_read_keeps_the_last_good_state_until_it_can(
     assert settled(file) == 2
 
 
-def test_a_file_that_is_too_large_is_not_taken(
+def test_a_file_that_is_too_large_is_not_loaded(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(credentials_file, "_MAX_BYTES", len(ONE))
@@ -148,7 +148,7 @@ def test_a_file_that_is_too_large_is_not_taken(
     assert caplog.messages == [f"{path}: larger than {len(ONE)} bytes; keeping the last good state: 1 identities"]
 
 
-def test_a_folder_swapped_by_its_link_as_kubelet_does_is_noticed(tmp_path: Path) -> None:
+def test_a_swap_of_the_linked_folder_by_kubelet_is_noticed(tmp_path: Path) -> None:
     for name, content in (("old", ONE), ("new", TWO)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "credentials.json").write_bytes(content)
@@ -160,7 +160,7 @@ def test_a_folder_swapped_by_its_link_as_kubelet_does_is_noticed(tmp_path: Path)
     assert settled(file) == 2
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_does_not_block(tmp_path: Path) -> None:
     path = tmp_path / "credentials.json"
     os.mkfifo(path)
 

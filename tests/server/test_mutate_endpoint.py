@@ -47,13 +47,13 @@ def endpoint() -> MutateEndpoint:
     return MutateEndpoint(NoAccounts(), frozenset, Settings(), Metrics())
 
 
-def test_the_endpoint_bounds_a_body_by_itself() -> None:
+def test_the_endpoint_itself_limits_the_body() -> None:
     code, headers, body = asyncio.run(answered(endpoint(), bytes(7_000_000), bytes(340_033), headers=JSON))
     assert (code, body) == (413, b"the body is larger than 7340032 bytes\n")
     assert (b"connection", b"close") in headers
 
 
-def test_a_body_in_parts_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_in_parts_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     whole: list[bytes] = []
 
     def noted(body: bytes) -> Review:

@@ -99,7 +99,7 @@ NAMES = list(outcomes(Path(), 0))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_keeps_it_from_starting_is_said_in_one_line(
+def test_an_error_at_start_is_one_line(
     folder: Path,
     taken: int,
     name: str,

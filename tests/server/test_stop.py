@@ -63,7 +63,7 @@ def test_sigterm_under_constant_load_loses_no_request(tmp_path: Path) -> None:
         assert "Traceback" not in webhook.log
 
 
-def test_while_draining_new_connections_are_answered_and_ready_is_not(tmp_path: Path) -> None:
+def test_while_draining_new_connections_are_answered_and_readyz_fails(tmp_path: Path) -> None:
     with serving(tmp_path, "--drain-period=60s") as webhook, webhook.client() as idle:
         assert webhook.get("/readyz").text == "ok\n"
         assert_answers_a_good_review(idle)

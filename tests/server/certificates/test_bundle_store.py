@@ -41,7 +41,7 @@ def test_reads_the_whole_object_live() -> None:
     asyncio.run(run())
 
 
-def test_sends_the_patch_as_it_is_and_returns_the_object_after_it() -> None:
+def test_sends_the_patch_unchanged_and_returns_the_patched_object() -> None:
     async def run() -> None:
         server = ObjectServer()
         server.put(CONFIGURATION, configuration())
@@ -68,7 +68,7 @@ def test_a_patch_of_an_older_version_is_a_conflict() -> None:
     asyncio.run(run())
 
 
-def test_without_the_object_reading_and_patching_say_what_to_do() -> None:
+def test_errors_for_a_missing_object_say_what_to_do() -> None:
     async def run() -> None:
         server = ObjectServer()
         async with store_on(server) as store:
@@ -85,7 +85,7 @@ def test_without_the_object_reading_and_patching_say_what_to_do() -> None:
     asyncio.run(run())
 
 
-def test_ownership_is_what_helm_knows_the_object_by_when_it_was_last_seen() -> None:
+def test_ownership_has_helms_labels_and_annotations_of_the_last_read() -> None:
     async def run() -> None:
         server = ObjectServer()
         ours = {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/name": "x", "helm.sh/chart": "x-1.0"}
@@ -122,7 +122,7 @@ def test_ownership_is_what_helm_knows_the_object_by_when_it_was_last_seen() -> N
         b'{"metadata":{"resourceVersion":"\xff"}}',
     ],
 )
-def test_an_answer_that_is_no_object_is_an_error(body: bytes) -> None:
+def test_an_answer_that_is_not_an_object_is_an_error(body: bytes) -> None:
     async def run() -> None:
         async def step(_request: Request, answer: Answer) -> None:
             await answer.watch(body)
@@ -144,7 +144,7 @@ def refuses(status: int, message: str) -> Step:
     return step
 
 
-def test_other_refusals_keep_what_the_api_server_says_and_the_rule_that_is_missing() -> None:
+def test_other_refusals_have_the_api_servers_message_and_the_missing_rule() -> None:
     async def run() -> None:
         server = ObjectServer()
         server.every = refuses(422, "webhooks[0].clientConfig.caBundle:\nInvalid value")

@@ -125,7 +125,7 @@ def test_files_are_served_from_the_start_and_a_new_ca_is_published_before_its_le
 
 
 @pytest.mark.parametrize("to_files", [True, False], ids=["to files", "from files"])
-def test_both_kinds_serve_side_by_side_and_the_caBundle_has_both_of_their_cas(tmp_path: Path, to_files: bool) -> None:  # noqa: N802
+def test_both_sources_serve_side_by_side_and_the_caBundle_has_both_cas(tmp_path: Path, to_files: bool) -> None:  # noqa: N802
     ca, leaf = ca_and_leaf("brought")
 
     async def run() -> None:
@@ -150,7 +150,7 @@ def test_both_kinds_serve_side_by_side_and_the_caBundle_has_both_of_their_cas(tm
     asyncio.run(run())
 
 
-def test_files_that_do_not_fit_their_ca_are_refused(tmp_path: Path) -> None:
+def test_files_that_their_ca_does_not_verify_are_refused(tmp_path: Path) -> None:
     (other_ca, _), (_, leaf) = ca_and_leaf("other"), ca_and_leaf("signer")
     write_pair(tmp_path, other_ca.certificate, leaf)
     settings = settings_for(tmp_path, self_managed=False)

@@ -73,7 +73,7 @@ def test_wakes_for_the_list_and_for_each_change_but_not_for_bookmarks() -> None:
     asyncio.run(run())
 
 
-def test_wakes_again_after_each_list_for_what_happened_before_is_unknown(caplog: pytest.LogCaptureFixture) -> None:
+def test_wakes_after_each_list_because_it_may_have_missed_changes(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         server = ApiServer([lists(meta("tls")), fails(410, "Expired"), lists(), fails(403, "Forbidden")])
         woken = Woken()

@@ -41,7 +41,7 @@ def replace(path: Path, content: str) -> None:
     new.replace(path)
 
 
-def test_a_new_service_account_is_injected_and_bad_manifests_keep_what_was(
+def test_a_new_service_account_is_injected_and_bad_manifests_keep_the_old_state(
     webhook: WebhookProcess, client: httpx.Client
 ) -> None:
     assert role(client, "later") is None
@@ -61,7 +61,7 @@ def test_a_new_service_account_is_injected_and_bad_manifests_keep_what_was(
     wait_until(lambda: role(client, "builder") == ROLE, "the first state")
 
 
-def test_container_credentials_come_with_their_file_stay_while_it_is_bad_and_go_with_it(
+def test_container_credentials_follow_their_file_and_stay_while_it_is_bad(
     webhook: WebhookProcess, client: httpx.Client
 ) -> None:
     path = webhook.folder / "identities.json"

@@ -55,7 +55,7 @@ def answers_with(status: int, message: str, reason: str = "Invalid") -> Any:
     return answer
 
 
-def test_a_secret_that_is_not_there_is_none() -> None:
+def test_a_missing_secret_is_read_as_none() -> None:
     async def run() -> None:
         server = ObjectServer()
         async with store_on(server) as store:
@@ -79,7 +79,7 @@ def test_reads_the_data_the_version_and_the_annotations() -> None:
     asyncio.run(run())
 
 
-def test_a_secret_that_holds_nothing_is_read() -> None:
+def test_a_secret_without_data_can_be_read() -> None:
     async def run() -> None:
         server = ObjectServer()
         server.put(SECRET, {"type": "Opaque"})
@@ -109,7 +109,7 @@ def test_a_new_secret_is_opaque_and_belongs_to_the_release() -> None:
     asyncio.run(run())
 
 
-def test_a_secret_that_is_there_gets_these_keys_and_nothing_else() -> None:
+def test_writing_an_existing_secret_changes_only_the_given_keys() -> None:
     async def run() -> None:
         server = ObjectServer()
         server.put(SECRET, stored(type="kubernetes.io/tls"))
@@ -124,7 +124,7 @@ def test_a_secret_that_is_there_gets_these_keys_and_nothing_else() -> None:
     asyncio.run(run())
 
 
-def test_who_has_not_seen_the_last_change_is_told_of_a_conflict() -> None:
+def test_a_write_over_an_older_version_is_a_conflict() -> None:
     async def run() -> None:
         server = ObjectServer()
         server.put(SECRET, stored())
@@ -144,7 +144,7 @@ def test_who_has_not_seen_the_last_change_is_told_of_a_conflict() -> None:
     asyncio.run(run())
 
 
-def test_an_immutable_secret_is_not_written_and_says_what_to_do() -> None:
+def test_an_immutable_secret_is_not_written_and_the_error_says_what_to_do() -> None:
     async def run() -> None:
         server = ObjectServer()
         server.put(SECRET, stored(immutable=True))
@@ -173,7 +173,7 @@ ECHOES = {
     [*((True, status) for status in (400, 403, 422, 500)), *((False, status) for status in (400, 403, 404, 422, 500))],
 )
 @pytest.mark.parametrize("message", ECHOES.values(), ids=ECHOES)
-def test_nothing_that_an_answer_quotes_of_a_write_is_told(message: str, status: int, *, exists: bool) -> None:
+def test_errors_never_repeat_what_an_answer_quotes_of_a_write(message: str, status: int, *, exists: bool) -> None:
     async def run() -> None:
         server = ObjectServer()
         server.answers = [answers_with(status, message, reason="Invalid" if exists else message)]
@@ -197,7 +197,7 @@ def test_nothing_that_an_answer_quotes_of_a_write_is_told(message: str, status: 
         (StoredSecret("1"), 'verbs: ["patch"], resourceNames: ["tls"] in a Role in namespace eks'),
     ],
 )
-def test_a_missing_rule_for_writing_is_named(over: StoredSecret | None, rule: str) -> None:
+def test_the_error_names_a_missing_rule_for_writing(over: StoredSecret | None, rule: str) -> None:
     async def run() -> None:
         server = ObjectServer()
         server.answers = [answers_with(403, "no", "Forbidden")]
@@ -237,7 +237,7 @@ NOT_SECRETS = {
 
 
 @pytest.mark.parametrize(("step", "reason"), NOT_SECRETS.values(), ids=NOT_SECRETS)
-def test_an_answer_that_is_no_secret_is_an_error_that_quotes_nothing(step: Step, reason: str) -> None:
+def test_an_answer_that_is_not_a_secret_is_an_error_without_quotes(step: Step, reason: str) -> None:
     async def run() -> None:
         server = ObjectServer()
         server.every = step
@@ -251,7 +251,7 @@ def test_an_answer_that_is_no_secret_is_an_error_that_quotes_nothing(step: Step,
     asyncio.run(run())
 
 
-def test_what_the_client_says_of_reading_is_kept_and_chained() -> None:
+def test_errors_of_reads_keep_the_clients_message_and_are_chained() -> None:
     async def run() -> None:
         server = ObjectServer()
 
@@ -268,7 +268,7 @@ def test_what_the_client_says_of_reading_is_kept_and_chained() -> None:
     asyncio.run(run())
 
 
-def test_an_api_server_that_is_not_there_is_a_chained_error_for_both() -> None:
+def test_an_unreachable_api_server_is_a_chained_error_for_reads_and_writes() -> None:
     async def run() -> None:
         server = ObjectServer()
         async with server.running():
@@ -285,7 +285,7 @@ def test_an_api_server_that_is_not_there_is_a_chained_error_for_both() -> None:
     asyncio.run(run())
 
 
-def test_a_name_that_no_secret_has_is_refused_at_once() -> None:
+def test_the_constructor_refuses_an_invalid_name() -> None:
     client = KubernetesClient(AccessSettings())
     with pytest.raises(InvalidName, match="not an object's name"):
         KubernetesSecretStore(client, "eks", "a/b", lambda: HELM)

@@ -42,7 +42,7 @@ def is_right(server: ObjectServer) -> bool:
     return not problems and state.ca is not None and state.leaf is not None and ours == (state.ca.certificate,)
 
 
-def test_two_replicas_agree_and_put_right_at_once_what_others_delete_and_undo() -> None:
+def test_two_replicas_agree_and_immediately_restore_what_others_delete_or_undo() -> None:
     async def run() -> None:
         server = ObjectServer()
         owned = configuration() | {"metadata": {"labels": LABELS, "annotations": HELM}}

@@ -31,7 +31,7 @@ def masked(text: str) -> str:
     return MASKED.sub(r"\1 …", text)
 
 
-def test_the_page_after_a_known_sequence_of_requests_is_the_golden_one(tmp_path: Path) -> None:
+def test_the_page_after_a_known_sequence_of_requests_equals_the_golden_file(tmp_path: Path) -> None:
     identities = tmp_path / "identities.json"
     identities.write_text('{"identities": [{"namespace": "ci", "serviceAccount": "eks"}]}')
     (tmp_path / "manifests.yaml").write_text(
@@ -90,15 +90,13 @@ def test_the_go_webhooks_names_types_and_buckets_are_kept_and_a_parser_agrees(we
 
 
 @pytest.mark.parametrize("accept", ["application/openmetrics-text; version=1.0.0", "*/*", "application/json"])
-def test_the_text_format_is_0_0_4_whatever_is_asked_for(webhook: WebhookProcess, accept: str) -> None:
+def test_the_text_format_is_0_0_4_for_any_accept_header(webhook: WebhookProcess, accept: str) -> None:
     answer = webhook.get("/metrics", accept=accept)
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "# EOF" not in answer.text
 
 
-def test_counts_grow_and_nothing_else_does_by_requests_of_the_same_kind(
-    webhook: WebhookProcess, client: httpx.Client
-) -> None:
+def test_further_requests_of_the_same_kind_add_no_samples(webhook: WebhookProcess, client: httpx.Client) -> None:
     def samples() -> dict[str, float]:
         return {
             line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
