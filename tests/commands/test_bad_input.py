@@ -119,7 +119,7 @@ def test_a_name_cannot_forge_a_line_or_control_the_terminal() -> None:
     assert lines[2:] == ["", ""]
 
 
-# What may stand wherever a manifest has something else.
+# Unexpected values, to put in any place of a manifest.
 ODD: tuple[Any, ...] = (
     None, 1, -1.5, True, "", "x\ny\x1b[31m", [], {}, [1], {"a": 1}, ["a", None], [[]], 10**30, float("nan"), "\ud800",
     {"": None},
@@ -127,7 +127,7 @@ ODD: tuple[Any, ...] = (
 
 
 def whole() -> dict[str, Object]:
-    """Objects that have all that we read."""
+    """Returns objects with all members that we read."""
     made = template(labels={"a": "b"}, annotations={"eks.amazonaws.com/skip-containers": "x"})
     token = {"serviceAccountToken": {"audience": "x", "path": "token"}}
     made["spec"] |= {
@@ -163,7 +163,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
-    """`value` with `odd` at `path`."""
+    """Returns `value` with `odd` at `path`."""
     if not path:
         return odd
     changed = deepcopy(value)
@@ -179,13 +179,13 @@ def test_no_value_in_any_place_causes_a_traceback(name: str) -> None:
     manifest = whole()[name]
     choice = random.Random(name)
     for path in paths(manifest):
-        # Over all places of all kinds, each of the odd values gets its turn.
+        # One random value per place is enough: all places together use each of them.
         odd = choice.choice(ODD)
         text = stream(service_account(), put(manifest, path, odd), pod(name="good"))
         outcome = run("replay", "-", "--watch-config-map", "-o", choice.choice(["diff", "pod"]), stdin=text)
         where = f"{path}: {odd!r}"
         assert outcome.code in {0, 1, 2}, where
-        # Either all is shown, or one line says what is wrong and where.
+        # The command shows everything, or one line with the problem and its place.
         if not outcome.out:
             assert outcome.err.startswith(f"{START}standard input, line "), where
             assert outcome.err.count("\n") == 1, where
@@ -193,7 +193,7 @@ def test_no_value_in_any_place_causes_a_traceback(name: str) -> None:
             assert "good" in outcome.out, where
 
 
-# What is shown of it waits in the buffer until the end.
+# Its output is so short that it stays in the buffer until the end.
 SHORT = "examples/reviews/3-nothing-to-do.json"
 
 

@@ -19,7 +19,7 @@ TABLE = (
     Flag("v", "int", "0", "verbosity", "G", short="v"),
 )
 
-# Names, defaults and environment variables as the admission contract has them, written down by hand.
+# Names, defaults and environment variables of the admission contract, written by hand.
 GO_FLAGS = {
     "annotation-prefix": "eks.amazonaws.com",
     "token-audience": "sts.amazonaws.com",
@@ -215,7 +215,7 @@ def test_serve_takes_the_go_webhooks_flag_in_each_spelling_and_as_a_variable(nam
 
 
 def _other(name: str) -> tuple[str, object]:
-    """Another value than the default, as text and as what it is."""
+    """Returns a value that is not the default, as text and parsed."""
     default = GO_FLAGS[name]
     if name == "invalid-role-arn":
         return "skip", "skip"

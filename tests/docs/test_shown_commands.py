@@ -56,7 +56,7 @@ END
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A folder in which a user would run the commands."""
+    """The folder in which a user would run the commands."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     return tmp_path
 

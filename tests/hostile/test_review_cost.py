@@ -1,4 +1,4 @@
-"""What the worst reviews cost, counted in a way that does not depend on the machine."""
+"""The cost of the worst reviews, in bytecodes, which do not depend on the machine."""
 
 import sys
 from types import FrameType
@@ -12,19 +12,19 @@ from webhook.admission.identity import ServiceAccount, Sources
 from webhook.admission.review import MAX_MEMBERS, parse
 
 ACCOUNT = ServiceAccount("tenant", "app", {"role-arn": "arn:aws:iam::111122223333:role/app"})
-# Doubling the input may cost so much more: twice, and what sets in with size.
+# The cost may grow by this factor if the input doubles: by two, and some more for effects of size.
 MOST = 2.3
 
 
 def decided(body: bytes, *, requires: bool = False) -> tuple[Decision, bytes]:
-    """The decision on `body`, and the answer."""
+    """Returns the decision on `body`, and the answer."""
     review = parse(body)
     decision = decide(review, ACCOUNT, Sources(), SETTINGS, namespace_requires=requires)
     return decision, answer(review, decision)
 
 
 def bytecodes(body: bytes) -> int:
-    """How many instructions of Python it takes to answer `body`."""
+    """Returns how many Python instructions it takes to answer `body`."""
     count = 0
 
     def trace(frame: FrameType, event: str, _argument: Any) -> Any:
@@ -34,7 +34,7 @@ def bytecodes(body: bytes) -> int:
         count += event == "opcode"
         return trace
 
-    # What is cached of it is there.
+    # Fill the caches first.
     decided(body)
     before = sys.gettrace()
     sys.settrace(trace)

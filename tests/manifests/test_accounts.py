@@ -31,7 +31,7 @@ def _log(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Writes in place; every time is another one, however coarse the file system's clock."""
+    """Writes in place, with a new modification time each time, even if the file system's clock is coarse."""
     path.write_text(text)
     time = next(_TIMES)
     os.utime(path, (time, time))
@@ -63,7 +63,7 @@ def mapped(store: ManifestAccounts, namespace: str, name: str) -> str | None:
 
 
 def settled(store: ManifestAccounts) -> bool:
-    """A check that finds the change, and the one that finds it settled."""
+    """Checks twice: the first check finds the change, and the second one loads it because it has settled."""
     assert not store.check()
     return store.check()
 
@@ -268,11 +268,11 @@ def test_a_replacement_of_the_same_size_and_time_is_noticed(file: Path) -> None:
 
 @pytest.mark.parametrize("is_folder", [True, False])
 def test_the_swap_of_a_mounted_config_map_is_noticed(tmp_path: Path, is_folder: bool) -> None:
-    """As the kubelet does it: files link to ..data, which links to a dated folder, and is replaced by a rename."""
+    """The kubelet links files to ..data, links that to a dated folder, and replaces the link by a rename."""
 
     def publish(version: str, text: str) -> None:
         (tmp_path / version).mkdir()
-        # Times say nothing here: the new files may be as old as the others.
+        # The new files may have the same times as the old ones.
         (tmp_path / version / "sa.yaml").write_text(text)
         os.utime(tmp_path / version / "sa.yaml", (1_600_000_000, 1_600_000_000))
         (tmp_path / "..data_tmp").symlink_to(version)

@@ -17,7 +17,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def settled(file: CredentialsFile) -> int:
-    """How many identities hold after two checks, which is when a change is taken up."""
+    """Returns the number of identities after two checks, which load a change."""
     file.check()
     file.check()
     return len(file.identities)

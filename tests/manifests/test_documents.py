@@ -16,7 +16,7 @@ from webhook.manifests.documents import Document, manifest_files, read_documents
 def error_of(call: Callable[..., object], *arguments: object) -> str:
     with pytest.raises(ManifestError) as raised:
         call(*arguments)
-    # Also no subclass: a reader's own errors are chained, not leaked.
+    # No subclass either: errors of a parser must be chained, not leaked.
     assert type(raised.value) is ManifestError
     return str(raised.value)
 

@@ -10,7 +10,7 @@ from webhook.manifests.file_watch import FileWatch, read_file, stamp, watch_file
 
 
 class Files:
-    """Files whose stamp the test says."""
+    """Files whose stamp the test sets."""
 
     def __init__(self) -> None:
         self.stamp = "first"

@@ -24,7 +24,7 @@ def problem_of(text: str) -> tuple[int, str]:
     return raised.value.line, raised.value.problem
 
 
-# What kubectl 1.32 makes of each (kubectl annotate --local -o json).
+# The values are those of kubectl 1.32 (kubectl annotate --local -o json).
 SCALARS: list[tuple[str, Any]] = [
     *((text, True) for text in ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")),
     *((text, False) for text in ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF")),
@@ -131,7 +131,7 @@ def test_an_alias_has_the_value_of_its_anchor() -> None:
     assert value_of("{a: &a {x: 1}, b: *a, c: [*a, &b 2, *b]}") == {"a": {"x": 1}, "b": {"x": 1}, "c": [{"x": 1}, 2, 2]}
 
 
-# What kubectl 1.32 makes of each.
+# The values are those of kubectl 1.32.
 @pytest.mark.parametrize(
     ("text", "merged"),
     [

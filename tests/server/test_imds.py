@@ -1,4 +1,4 @@
-"""The metadata service, as a local HTTP server."""
+"""Reading the account from the metadata service, with a local HTTP server in its place."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ DOCUMENT = {"accountId": "444455556666", "region": "cn-north-1", "instanceId": "
 
 
 class Metadata(ThreadingHTTPServer):
-    """IMDSv2: a token by PUT with its lifetime, the document by GET with the token."""
+    """An IMDSv2 server: PUT with a lifetime returns a token, GET with the token returns the document."""
 
     daemon_threads = True
 
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.failures:
             self.server.failures -= 1
             code = 503
-        with suppress(ConnectionError):  # the client may have given up
+        with suppress(ConnectionError):  # the client may have closed the connection
             self.send_response(code)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -15,8 +15,8 @@ INJECTED = "2026-01-01T00:00:00.000Z ERROR webhook.server forged\x1b[31m\u2028"
 
 
 @pytest.fixture
-def stderr(logging_restored: None, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:  # noqa: ARG001 - for its effect
-    """What was written to standard error since it was asked last."""
+def stderr(logging_restored: None, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:  # noqa: ARG001 - a fixture with a side effect
+    """Returns a function that returns the text on standard error since its last call."""
     return lambda: capsys.readouterr().err
 
 

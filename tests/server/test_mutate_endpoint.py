@@ -1,4 +1,4 @@
-"""The endpoint behind the listener: bodies that do not come."""
+"""The endpoint as a plain ASGI application, without our listener."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,7 @@ class NoAccounts:
 
 
 async def answered(endpoint: MutateEndpoint, *parts: bytes, headers: Headers) -> tuple[int, Headers, bytes]:
-    """What the endpoint answers to a body in these parts."""
+    """Returns the endpoint's answer to a body in these parts."""
     messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
     messages[-1]["more_body"] = False
     coming, sent = iter(messages), list[Any]()

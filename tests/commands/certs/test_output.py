@@ -24,7 +24,7 @@ def ca(age: timedelta) -> Pair:
 
 
 def in_the_middle_of_a_rotation() -> Facts:
-    """An old leaf is served, which an entry that somebody has reset does not trust any more."""
+    """Returns facts with an old leaf that is still served; one entry was reset and no longer trusts it."""
     old, present, coming = ca(3000 * DAY), ca(DAY), ca(timedelta())
     leaf, former = issue_leaf(present, NAMES, NOW - DAY), issue_leaf(old, NAMES, NOW - 61 * DAY)
     state = State(present, leaf, coming, (PreviousCa(old.certificate, NOW + 29 * DAY),))

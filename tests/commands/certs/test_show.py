@@ -38,7 +38,7 @@ def _outside_of_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def closed_address() -> str:
-    """Where nobody listens."""
+    """Returns an address with a closed port."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         return f"127.0.0.1:{closed.getsockname()[1]}"
 
@@ -49,7 +49,7 @@ def shown(here: Installation, address: str, *flags: str) -> tuple[Outcome, dict[
 
 
 def findings(here: Installation, leaf: Pair, directory: Path, *flags: str) -> list[str]:
-    """What is found where `leaf` is served; the exit code fits it."""
+    """Returns the findings if `leaf` is served, and asserts the exit code for them."""
     with served(leaf, directory) as address:
         outcome, document = shown(here, address, *flags)
     assert (outcome.code, outcome.err) == (1 if document["findings"] else 0, "")
@@ -301,7 +301,7 @@ def test_without_a_secret_the_served_leaf_is_compared_with_the_bundle(tmp_path: 
 
 
 def test_a_leaf_that_is_its_own_trust_anchor_is_accepted_as_in_go(tmp_path: Path) -> None:
-    """Self-signed certificates of cert-manager and of older guides are their own caBundle."""
+    """cert-manager and older guides create self-signed certificates, which are their own caBundle."""
     with installation() as here:
         here.cluster.put(CONFIGURATION, configuration({ENTRY: here.leaf.certificate}))
 

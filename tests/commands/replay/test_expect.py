@@ -28,7 +28,7 @@ def test_an_update_is_followed_by_a_clean_comparison(folder: Path, output: str, 
     assert compared == Outcome(0, "", "")
     assert sorted(path.name for path in folder.iterdir()) == [f"pod-other-second.{ending}", f"pod-shop-app.{ending}"]
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in folder.iterdir())
-    # But for the place of the input, which must not make a difference.
+    # Only the place of the input differs, which must not change the output.
     first = run("replay", "-", "-o", output, stdin=ONE).out.replace(" (standard input, line 2)", "", 1)
     assert (folder / f"pod-shop-app.{ending}").read_text().rstrip() == first.rstrip()
 

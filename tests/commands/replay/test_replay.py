@@ -32,7 +32,7 @@ WORKLOADS: dict[str, tuple[Object, str, dict[str, str]]] = {
         {"generateName": "app-"},
     ),
 }
-# What `helm template` prints: comments, an empty document, much that is no workload, the order its own.
+# Output of `helm template`: comments, an empty document, objects that are not workloads, in Helm's order.
 CHART = """---
 # Source: app/templates/serviceaccount.yaml
 apiVersion: v1
@@ -141,7 +141,7 @@ def test_the_output_of_helm_template_can_be_replayed(tmp_path: Path) -> None:
 
     assert (outcome.code, outcome.err) == (0, "")
     assert_golden("chart-diff.txt", outcome.out)
-    # From a file it differs by the file's name only.
+    # If the input is a file, only the file's name differs.
     (path,) = tmp_path.iterdir()
     assert run("replay", str(path)).out == outcome.out.replace("standard input", str(path))
 
@@ -372,7 +372,7 @@ def _until_closed(terminal: int) -> str:
         while chunk := os.read(terminal, 65536):
             read += chunk
     except OSError:
-        # Linux's end of a terminal that nobody has open any more.
+        # Linux reports the end of a closed terminal as an error.
         pass
     os.close(terminal)
     return read.decode()

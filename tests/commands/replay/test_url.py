@@ -41,7 +41,7 @@ def ask(fake: Fake, folder: Path, *argv: str, stdin: str = "") -> Outcome:
 
 
 def answer(**response: Any) -> bytes:
-    """An AdmissionReview with that response."""
+    """Returns an AdmissionReview with this response."""
     head = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
     return json.dumps(head | {"response": {"uid": "u", "allowed": True} | response}).encode()
 
@@ -62,7 +62,7 @@ def test_a_running_webhook_gives_the_same_answers_as_replay_itself(tmp_path: Pat
     for output, outcome in there.items():
         here = run("replay", reviews, "-o", output, "--service-accounts", accounts)
         assert (outcome.code, outcome.err) == (0, "")
-        # Over HTTPS the reason is what the audit annotations say.
+        # Over HTTPS, the reason comes from the audit annotations.
         assert outcome.out == here.out.replace(
             ", ServiceAccount shop/default has no eks.amazonaws.com/role-arn annotation", ""
         )

@@ -1,4 +1,4 @@
-"""The sources of a certificate that keep a caBundle, at work on an API server."""
+"""The certificate sources that maintain a caBundle, against an API server."""
 
 import asyncio
 import ssl
@@ -60,7 +60,7 @@ def ca_bundle(server: ObjectServer) -> set[bytes]:
 
 
 def served_by(made: CertificateSource) -> bytes:
-    """The certificate of a handshake in memory."""
+    """Returns the certificate that a handshake in memory presents."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     trusting = ssl.create_default_context()
     trusting.check_hostname = False
@@ -142,8 +142,8 @@ def test_both_sources_serve_side_by_side_and_the_caBundle_has_both_cas(tmp_path:
                 await until(lambda: second.not_ready_reason() == "")
                 assert len(ca_bundle(server)) == 2
                 assert only < ca_bundle(server)
-            # The first never had to put its CA back, nor did it take the other's away. Both may try to publish the
-            # other's CA at the same time: the second names a version that is gone, and is refused.
+            # Neither source removed the other's CA, so there was no write to restore one. If both try to publish at the
+            # same time, the API server refuses the second, because its resourceVersion is outdated.
             assert server.changes[CONFIGURATION] == changes + 1
             assert first.not_ready_reason() == ""
 

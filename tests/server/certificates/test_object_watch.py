@@ -14,7 +14,7 @@ SECRET = Resource("secrets", "eks", "tls")
 
 
 class Woken:
-    """Counts, and lets a test wait for a number."""
+    """Counts its calls; a test can wait for a number of them."""
 
     def __init__(self) -> None:
         self.times = 0

@@ -1,4 +1,4 @@
-"""What changes in files while the webhook serves."""
+"""Changes of files while the webhook serves."""
 
 import json
 import socket
@@ -100,7 +100,7 @@ def test_a_new_certificate_is_served_to_new_connections_and_a_bad_one_is_not(tmp
             assert serving_certificate(webhook) == first
             (tmp_path / "tls.key").write_bytes(new.private_key)
             wait_until(lambda: serving_certificate(webhook) != first, "the new certificate")
-            # The connection of before goes on.
+            # The old connection still works.
             assert role(client, "builder") == ROLE
         (tmp_path / "tls.key").unlink()
         webhook.wait_for_log("cannot read")

@@ -39,7 +39,7 @@ async def refusal(store: SecretStore, over: StoredSecret | None = None) -> Store
 
 
 def told(error: BaseException) -> str:
-    """All that a log or a crash report can show of an error."""
+    """Returns everything that a log or a crash report can show of an error."""
     pieces = []
     at: BaseException | None = error
     while at is not None:

@@ -1,4 +1,4 @@
-"""Which certificate is chosen, and who is let in."""
+"""The choice of the certificate source, and which clients may connect."""
 
 import ssl
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1"}
 
 
 def client_certificate(ca: Pair, folder: Path, name: str) -> Path:
-    """A certificate for clients and its key, in one file."""
+    """Writes a certificate for clients and its key to one file."""
     server = issue_leaf(ca, Names.parse([name]), NOW)
     leaf = x509.load_pem_x509_certificate(server.certificate)
     builder = (
@@ -112,7 +112,7 @@ def test_only_clients_of_the_ca_may_call_even_after_certificate_and_ca_change(tm
     with serving(tmp_path, f"--client-ca={trusted}") as webhook:
 
         def answer(client: str) -> object:
-            """The status, or that the connection was refused."""
+            """Returns the status, or that the server refused the connection."""
             context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
             if client != "nobody":
                 context.load_cert_chain(clients[client])

@@ -1,4 +1,4 @@
-"""The authority at work on both stores: no fake but the API server."""
+"""The authority with both real stores; only the API server is a fake."""
 
 import asyncio
 from collections.abc import AsyncIterator

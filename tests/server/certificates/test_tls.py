@@ -42,7 +42,7 @@ def client_context(*, newest: ssl.TLSVersion = TLS13) -> ssl.SSLContext:
 
 
 class Connection:
-    """A client and a server that have shaken hands, in memory. Raises what the first of them to refuse says."""
+    """A client and a server after a handshake in memory. Raises the error of the first side that refuses."""
 
     def __init__(
         self, server: ssl.SSLContext, client: ssl.SSLContext | None = None, hostname: str | None = "hook.eks.svc"
@@ -71,7 +71,7 @@ def certificate_of(der: bytes | None) -> bytes:
 
 
 def write(directory: Path, *, certificate: bytes | None = None, key: bytes | None = None) -> None:
-    """Replaces each file by renaming, as careful writers do."""
+    """Replaces each file atomically, as careful writers do."""
     for name, content in (("tls.crt", certificate), ("tls.key", key)):
         if content is not None:
             (directory / "new").write_bytes(content)
@@ -177,7 +177,7 @@ def test_the_error_names_all_unknown_suites() -> None:
         parse_cipher_suites("A,AES128-SHA,B")
 
 
-# What a connection gets
+# Connections
 
 
 def test_the_chosen_suite_is_what_a_tls_1_2_connection_uses() -> None:
@@ -233,7 +233,7 @@ def test_renegotiation_and_compression_are_off_in_the_outer_context() -> None:
     assert serving.outer.options & ssl.OP_NO_COMPRESSION
 
 
-# Files that cannot be served
+# Unusable files
 
 
 @pytest.mark.parametrize("bad", ["tls.crt", "tls.key"])
@@ -249,7 +249,7 @@ def test_the_error_names_a_missing_or_unreadable_file(bad: str, tmp_path: Path) 
 
 @contextlib.contextmanager
 def unprivileged() -> Iterator[None]:
-    """Root may read everything, so that the tests of a container need another user to be refused."""
+    """Switches to another user: tests in a container run as root, who may read everything."""
     if os.geteuid() != 0:
         yield
         return
@@ -378,7 +378,7 @@ def test_a_pair_can_be_loaded_on_a_read_only_file_system(tmp_path: Path, monkeyp
     assert Connection(load_pair(OLD, SETTINGS).context).certificate == OLD.certificate
 
 
-# Changing what is served
+# Changes of the certificate
 
 
 @pytest.mark.parametrize("newest", [TLS12, TLS13], ids=["TLS 1.2", "TLS 1.3"])
@@ -435,7 +435,7 @@ def test_a_listener_changes_its_certificate_without_losing_a_connection(
 
 
 def settled(watched: CertificateFiles) -> bool:
-    """Whether a change was taken up by the check that finds it settled; never by the one that finds it."""
+    """Whether the second check loads a change; the first one must not, because the files have not settled."""
     assert not watched.check()
     return watched.check()
 
@@ -522,7 +522,7 @@ def test_each_bad_change_is_counted_and_the_old_certificate_stays(tmp_path: Path
 
 
 class ReplacedMeanwhile(ServingContext):
-    """Has the pair in `folder` replaced once, while the pair before it is being taken up, and refuses that one."""
+    """Replaces the pair in `folder` once while somebody loads it, and refuses the loaded one."""
 
     folder: Path | None = None
     pair: Pair

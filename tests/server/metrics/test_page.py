@@ -13,7 +13,7 @@ from tests.server.webhook_process import WebhookProcess, serving
 from webhook import __version__
 
 GOLDEN = Path(__file__).with_name("page.txt")
-# What differs from run to run: times, connections not wholly closed yet, and this installation's versions.
+# The values that differ between runs: times, connections that are still closing, and versions.
 MASKED = re.compile(
     r"((?:_sum|webhook_connections|_timestamp_seconds|pause_seconds|_seconds_bucket|latencies_bucket)(?:\{.*\})?)"
     r" [0-9.e+-]+$",
@@ -53,7 +53,7 @@ def test_the_page_after_a_known_sequence_of_requests_equals_the_golden_file(tmp_
         assert client.get("/mutate").status_code == 405
         for method in ("PROPFIND", "MKCOL", "NOTIFY"):
             assert client.request(method, "/mutate").status_code == 405
-        # Neither of these is counted.
+        # The metrics do not count these.
         assert client.request("MADE-UP", "/mutate").status_code == 400
         assert client.get("/elsewhere").status_code == 404
         assert client.get("/healthz").status_code == 200
