@@ -55,7 +55,10 @@ class Metrics:
         )
         self._lookup_seconds = Distribution(bounds=_SECONDS_BOUNDS)
         build = Family(
-            "gauge", "pod_identity_webhook_build_info", "1, with what is running.", ("version", "python_version")
+            "gauge",
+            "pod_identity_webhook_build_info",
+            "1, with the running versions as labels.",
+            ("version", "python_version"),
         )
         build.sample(__version__, platform.python_version()).value = 1
         self._metrics: list[Metric] = [
