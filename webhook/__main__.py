@@ -1,4 +1,4 @@
-"""`python -m webhook`."""
+"""Runs the command with `python -m webhook`."""
 
 from webhook.cli import run
 

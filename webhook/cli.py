@@ -1,4 +1,4 @@
-"""The command `pod-identity-webhook`: picks the verb, and turns every error of ours into one line and an exit code.
+"""The command `pod-identity-webhook`: runs the verb, and converts our errors to one line and an exit code.
 
 Exit codes: 0 fine, 1 a finding or a failure, 2 usage.
 """
@@ -35,13 +35,13 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if argv and argv[0].startswith("-") and argv[0] not in _HELP:
-        # The Go webhook has no commands: a container's arguments that were written for it start us too.
+        # The Go webhook has no commands: accept a container's arguments for it as those of `serve`.
         argv = ["serve", *argv]
     verb = argv[0] if argv else ""
     name = f"pod-identity-webhook {verb}" if verb in _VERBS else "pod-identity-webhook"
     try:
         code = _run(verb, argv, environ)
-        # Not left to the interpreter's end: there a reader that is gone makes a traceback.
+        # Flush here: if the reader is gone, a flush at the interpreter's exit would print a traceback.
         sys.stdout.flush()
     except SettingsError as error:
         for problem in error.problems:
@@ -55,7 +55,7 @@ def _main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         print(f"{name}: {one_line(str(error))}", file=sys.stderr)  # noqa: T201
         return 1
     except BrokenPipeError:
-        # The reader (`| head`) has seen enough.
+        # The reader (such as `| head`) has closed the pipe.
         _drop_output()
         return 1
     except OSError as error:
@@ -68,10 +68,10 @@ def _main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def run() -> None:
-    """The console script."""
+    """The entry point of the console script."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A name that the terminal's encoding lacks must not end the command.
+            # A character that the terminal's encoding lacks must not stop the command.
             stream.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:], os.environ))
 
@@ -84,16 +84,16 @@ def _run(verb: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
         print(f"pod-identity-webhook {__version__}")  # noqa: T201
         return 0
     if verb not in _VERBS:
-        problem = f"{verb!r} is no command" if verb else "a command is missing"
+        problem = f"{verb!r} is not a command" if verb else "a command is missing"
         print(f"pod-identity-webhook: {problem}\n\n{_usage()}", file=sys.stderr)  # noqa: T201
         return 2
-    # Each verb imports what it needs and no more: the server's memory is an admin's.
+    # Import only the modules of this verb, to save the server's memory.
     code: int = importlib.import_module(_MODULES[verb]).main(argv[1:], environ)
     return code
 
 
 def _drop_output() -> None:
-    """Sends what is still buffered nowhere, so that it does not fail once more at the interpreter's end."""
+    """Discards buffered output, so that it does not fail again at the interpreter's exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

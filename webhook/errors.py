@@ -1,26 +1,26 @@
-"""The one error root of the package.
+"""The errors of the package, with one root.
 
 WebhookError
-├── SettingsError             flags or environment make no sense; carries every problem at once
-├── ReviewError               the HTTP body is not an AdmissionReview that can be answered
-├── MappingError              the role mapping document is bad as a whole
+├── SettingsError             flags or environment are invalid; carries all problems
+├── ReviewError               the HTTP body is not an AdmissionReview that we can answer
+├── MappingError              the whole role mapping document is invalid
 ├── CredentialsConfigError    the container credentials file is malformed
-├── UnusableInput             a command's input cannot be used: exit code 2
+├── UnusableInput             a command cannot use its input: exit code 2
 ├── ManifestError             a manifest cannot be read
-├── LookupFailed              a ServiceAccount could not be looked up
-├── ClusterError              the API server cannot be asked, or says no: webhook/cluster/api_errors.py has its tree
-├── ListenError               an address cannot be listened at: webhook/server/http/listener.py
-├── TlsError                  a certificate cannot be served: webhook/server/certificates/tls_settings.py
+├── LookupFailed              the live read of a ServiceAccount failed
+├── ClusterError              a request to the API server failed: webhook/cluster/api_errors.py has its tree
+├── ListenError               a listener cannot start: webhook/server/http/listener.py
+├── TlsError                  a TLS setting or certificate is unusable: webhook/server/certificates/tls_settings.py
 └── MetadataError             the instance metadata service did not return the account: webhook/server/imds.py
 """
 
 
 class WebhookError(Exception):
-    """Root of all errors that this package raises on purpose. Its text is one line for a person."""
+    """The root of all errors that this package raises on purpose. Its text is one line for people."""
 
 
 class SettingsError(WebhookError):
-    """Settings that make no sense. `problems` holds one line for each, all of them."""
+    """Invalid settings. `problems` holds one line for each problem, and all of them."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -28,11 +28,11 @@ class SettingsError(WebhookError):
 
 
 class ReviewError(WebhookError):
-    """A body that is no AdmissionReview we could answer by its uid: the HTTP answer is 400."""
+    """A body that is not an AdmissionReview with a uid that we can answer: the HTTP answer is 400."""
 
 
 class MappingError(WebhookError):
-    """The role mapping document is not what the contract says, as a whole."""
+    """The whole role mapping document is invalid, not only some of its entries."""
 
 
 class CredentialsConfigError(WebhookError):
@@ -40,12 +40,12 @@ class CredentialsConfigError(WebhookError):
 
 
 class UnusableInput(WebhookError):
-    """What a command was given to work on cannot be read or makes no sense: the exit code is that of wrong usage."""
+    """A command cannot read or understand its input: the exit code is that of wrong usage."""
 
 
 class ManifestError(WebhookError):
-    """A manifest cannot be read; the text names the file and the place."""
+    """A manifest cannot be read; the text names the place."""
 
 
 class LookupFailed(WebhookError):
-    """A ServiceAccount's state could not be found out: neither there nor known to be absent."""
+    """The live read of a ServiceAccount failed, so we do not know whether it exists."""

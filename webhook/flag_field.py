@@ -1,6 +1,6 @@
-"""Flags, stated once: a field of a settings class carries its flag's help and group, and all else follows from it.
+"""Defines flags in one place: a field of a settings class carries the help and the group of its flag.
 
-The command line, the environment, the help and the documentation read the fields by `webhook.commands.flags`.
+`webhook.commands.flags` derives the command line, the environment, the help and the documentation from these fields.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ Kind: TypeAlias = Literal["string", "bool", "int", "duration", "port", "path", "
 
 @dataclass(frozen=True, slots=True)
 class FlagField:
-    """What a settings field says of its flag. Without `kind`, the field's type decides."""
+    """The flag of a settings field. If `kind` is None, the field's type decides."""
 
     help: str
     group: str
@@ -33,5 +33,5 @@ def flag(
     choices: tuple[str, ...] = (),
     metavar: str = "",
 ) -> Any:
-    """A field of a settings dataclass that a flag sets. Its type is the flag's kind, unless `kind` says more."""
+    """Returns a field of a settings dataclass that a flag sets. The field's type decides the flag's kind by default."""
     return dataclasses.field(default=default, metadata={FLAG: FlagField(help, group, kind, choices, metavar)})

@@ -1,7 +1,7 @@
-"""What commands print: no foreign text can send a terminal commands, hide or reorder text, or forge a line's start.
+"""Escapes the output of commands: foreign text cannot control the terminal, hide or reorder text, or forge lines.
 
-Names, annotations, tags, golden files and answers of servers are written by others. They are escaped here, once, on
-their way out, whatever command prints them.
+Other people write names, annotations, tags, golden files and answers of servers. We escape all of them here, in one
+place, for all commands.
 """
 
 import contextlib
@@ -11,10 +11,10 @@ from typing import Any, TextIO, cast
 
 
 def escaped(text: str) -> str:
-    r"""`text` with each character that does not show as itself written as `\x1b`, `\u202e`; line ends stay.
+    r"""Returns `text` with unprintable characters escaped, such as `\x1b` or `\u202e`; line ends stay.
 
-    Those are controls, format characters such as overrides of the writing direction, separators, unassigned and private
-    ones (the categories that Python's `str.isprintable` names).
+    Unprintable are control characters, format characters such as overrides of the writing direction, separators, and
+    unassigned and private characters (the categories of Python's `str.isprintable`).
     """
     if text.replace("\n", "").isprintable():
         return text
@@ -22,12 +22,12 @@ def escaped(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""`text` on one line: a line end in a name (`\n`) must not forge another line."""
+    r"""Returns `text` on one line, so that a line end (`\n`) in a name cannot forge another line."""
     return escaped(text).replace("\n", "\\n")
 
 
 def print_styled(text: str) -> None:
-    """Prints text whose escape sequences are ours: the rest of it has to be escaped already."""
+    """Prints text with our own escape sequences; the caller has escaped the rest."""
     stream = sys.stdout
     (stream.write_styled if isinstance(stream, EscapingStream) else stream.write)(text)
 
@@ -40,17 +40,17 @@ def _escape(char: str) -> str:
 
 
 class EscapingStream:
-    """A text stream that escapes what is written to it, but for `write_styled`. All else is the stream's own."""
+    """A text stream that escapes everything except the text of `write_styled`. It passes other calls to `stream`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Writes foreign text, escaped."""
+        """Escapes and writes foreign text."""
         return self._stream.write(escaped(text))
 
     def write_styled(self, text: str) -> int:
-        """Writes text whose escape sequences are ours: the rest of it has to be escaped already."""
+        """Writes text with our own escape sequences; the caller has escaped the rest."""
         return self._stream.write(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -59,7 +59,7 @@ class EscapingStream:
 
 @contextlib.contextmanager
 def escaping(stdout: TextIO, stderr: TextIO) -> Iterator[None]:
-    """Both streams escape what is printed within."""
+    """Escapes everything that is printed to both streams inside the context."""
     with (
         contextlib.redirect_stdout(cast("TextIO", EscapingStream(stdout))),
         contextlib.redirect_stderr(cast("TextIO", EscapingStream(stderr))),

@@ -1,4 +1,4 @@
-"""The command line as a test calls it: in this process, or as a process of its own."""
+"""Runs the command line for tests, in this process or in a separate one."""
 
 import contextlib
 import io
@@ -18,7 +18,7 @@ COMMAND = (sys.executable, "-m", "webhook")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command came to."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -56,7 +56,7 @@ def run_process(*argv: str, environ: Mapping[str, str] | None = None, cwd: Path 
 
 
 def without_settings() -> dict[str, str]:
-    """Our environment without what would change the command's output."""
+    """Returns our environment without the variables that would change the command's output."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -65,7 +65,7 @@ def without_settings() -> dict[str, str]:
 
 
 def assert_golden(name: str, text: str) -> None:
-    """`text` is what the file `name` says; UPDATE_GOLDEN=1 in the environment writes it instead."""
+    """Asserts that `text` equals the golden file `name`; with UPDATE_GOLDEN=1 in the environment, writes it instead."""
     path = GOLDEN / name
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Webhooks that the tests ask: the real one as a process, and one that answers whatever a test wants."""
+"""Webhooks for tests: the real one as a process, and a fake one with any answer."""
 
 import contextlib
 import http.server
@@ -20,13 +20,13 @@ STARTED = re.compile(r"serves: https port (\d+), metrics port (\d+)\n")
 def serving(
     argv: Sequence[str], cwd: Path = ROOT, environ: Mapping[str, str] | None = None
 ) -> Iterator[tuple[int, int]]:
-    """The real `serve`, seen ready; its HTTPS and metrics ports. Stopped at the end, with exit code 0."""
+    """Runs the real `serve` and yields its HTTPS and metrics ports once it is ready; it must exit with 0."""
     environ = without_settings() | {"PYTHONPATH": str(ROOT)} | dict(environ or {})
     with subprocess.Popen(
         [*COMMAND, "serve", *argv], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environ
     ) as process:
         assert process.stderr is not None
-        # A webhook that hangs at its start must not hang the tests.
+        # A webhook that hangs at start must not block the tests.
         deadline = threading.Timer(60, process.kill)
         deadline.start()
         log = ""
@@ -48,7 +48,7 @@ def serving(
 
 @dataclass
 class Fake:
-    """What the fake webhook answers, and what it was asked last."""
+    """The answer of the fake webhook, and its last request."""
 
     port: int = 0
     status: int = 200
@@ -60,7 +60,7 @@ class Fake:
 
 @contextlib.contextmanager
 def fake_webhook(certificate: Path, private_key: Path, address: str = "127.0.0.1") -> Iterator[Fake]:
-    """A webhook on a port of its own, over TLS."""
+    """Runs a fake webhook with TLS on a free port."""
     fake = Fake()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -77,7 +77,7 @@ def fake_webhook(certificate: Path, private_key: Path, address: str = "127.0.0.1
 
     class Server(http.server.HTTPServer):
         def handle_error(self, *_args: object) -> None:
-            # A client that refuses the certificate.
+            # The client may refuse the certificate.
             pass
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -36,7 +36,7 @@ BAD_TEXTS = {
 
 
 @pytest.mark.parametrize(("text", "problem"), BAD_TEXTS.values(), ids=BAD_TEXTS)
-def test_bad_input_is_said_in_a_line_with_its_place(text: str, problem: str) -> None:
+def test_bad_input_is_an_error_of_one_line_with_its_place(text: str, problem: str) -> None:
     outcome = run("replay", "-", stdin=text)
 
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
@@ -44,7 +44,7 @@ def test_bad_input_is_said_in_a_line_with_its_place(text: str, problem: str) -> 
     assert problem in outcome.err
 
 
-def test_a_file_that_cannot_be_read_is_said_in_a_line(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error_of_one_line(tmp_path: Path) -> None:
     assert run("replay", str(tmp_path / "x.yaml")).err == f"{START}{tmp_path}/x.yaml: No such file or directory\n"
     (tmp_path / "bad.json").write_bytes(b'{"kind":\n "\xff"}')
     outcome = run("replay", str(tmp_path / "bad.json"))
@@ -62,7 +62,7 @@ def test_input_without_anything_to_replay_is_a_usage_error(text: str, tmp_path: 
         assert outcome.err.splitlines()[0] == f"{START}no AdmissionReview, Pod or workload in {shown}"
 
 
-def test_folders_in_a_folder_are_said_to_be_left_out(tmp_path: Path) -> None:
+def test_the_error_says_that_subfolders_are_not_searched(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app/pod.yaml").write_text(stream(pod()))
     outcome = run("replay", str(tmp_path))
@@ -71,7 +71,7 @@ def test_folders_in_a_folder_are_said_to_be_left_out(tmp_path: Path) -> None:
     assert outcome.err.splitlines()[0] == START + problem
 
 
-def test_service_accounts_that_are_none_are_said(tmp_path: Path) -> None:
+def test_a_service_accounts_file_without_service_accounts_causes_a_notice(tmp_path: Path) -> None:
     (tmp_path / "none.yaml").write_text(stream(config_map("{}")))
     empty = run("replay", "-", f"--service-accounts={tmp_path}/none.yaml", stdin=stream(pod()))
     assert (empty.code, empty.err) == (0, f"{START}--service-accounts: no ServiceAccount in {tmp_path}/none.yaml\n")
@@ -79,7 +79,7 @@ def test_service_accounts_that_are_none_are_said(tmp_path: Path) -> None:
     assert (missing.code, missing.err) == (2, f"{START}--service-accounts: {tmp_path}/x: No such file or directory\n")
 
 
-def test_usage_errors_are_said_at_once() -> None:
+def test_all_usage_errors_are_reported_together() -> None:
     outcome = run("replay", "--output=yaml", "--update", "--namespace=A_B", "--bogus", environ={"PIW_PROT": "1"})
 
     assert (outcome.code, outcome.out) == (2, "")
@@ -95,21 +95,21 @@ def test_usage_errors_are_said_at_once() -> None:
     assert (twice.code, twice.err.splitlines()[0]) == (2, f"{START}'-': standard input can be read only once")
 
 
-def test_variables_that_are_no_flag_are_noticed_and_those_of_serve_are_none() -> None:
+def test_unknown_variables_cause_a_notice_but_those_of_serve_do_not() -> None:
     outcome = run("replay", "-", stdin=stream(pod()), environ={"PIW_OUTPOT": "pod", "PIW_METRICS_PORT": "1"})
 
     assert outcome.code == 0
     assert outcome.err == f"{START}environment variables that are not flags are ignored: PIW_OUTPOT\n"
 
 
-def test_a_role_mapping_that_is_bad_as_a_whole_is_an_error() -> None:
+def test_an_invalid_role_mapping_is_an_error() -> None:
     outcome = run("replay", "-", "--watch-config-map", stdin=stream(pod(), config_map("[]")))
 
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
     assert outcome.err.startswith(f"{START}standard input, line 2: data.config: ")
 
 
-def test_a_name_cannot_forge_a_line_or_command_the_terminal() -> None:
+def test_a_name_cannot_forge_a_line_or_control_the_terminal() -> None:
     forged = pod(name="app\n# patched: injected\x1b[2J\u2028")
 
     lines = run("replay", "-", stdin=stream(forged)).out.split("\n")
@@ -119,7 +119,7 @@ def test_a_name_cannot_forge_a_line_or_command_the_terminal() -> None:
     assert lines[2:] == ["", ""]
 
 
-# What may stand wherever a manifest has something else.
+# Unexpected values, to put in any place of a manifest.
 ODD: tuple[Any, ...] = (
     None, 1, -1.5, True, "", "x\ny\x1b[31m", [], {}, [1], {"a": 1}, ["a", None], [[]], 10**30, float("nan"), "\ud800",
     {"": None},
@@ -127,7 +127,7 @@ ODD: tuple[Any, ...] = (
 
 
 def whole() -> dict[str, Object]:
-    """Objects that have all that we read."""
+    """Returns objects with all members that we read."""
     made = template(labels={"a": "b"}, annotations={"eks.amazonaws.com/skip-containers": "x"})
     token = {"serviceAccountToken": {"audience": "x", "path": "token"}}
     made["spec"] |= {
@@ -163,7 +163,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
-    """`value` with `odd` at `path`."""
+    """Returns `value` with `odd` at `path`."""
     if not path:
         return odd
     changed = deepcopy(value)
@@ -175,17 +175,17 @@ def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", whole())
-def test_whatever_stands_wherever_no_traceback_comes_of_it(name: str) -> None:
+def test_no_value_in_any_place_causes_a_traceback(name: str) -> None:
     manifest = whole()[name]
     choice = random.Random(name)
     for path in paths(manifest):
-        # Over all places of all kinds, each of the odd values gets its turn.
+        # One random value per place is enough: all places together use each of them.
         odd = choice.choice(ODD)
         text = stream(service_account(), put(manifest, path, odd), pod(name="good"))
         outcome = run("replay", "-", "--watch-config-map", "-o", choice.choice(["diff", "pod"]), stdin=text)
         where = f"{path}: {odd!r}"
         assert outcome.code in {0, 1, 2}, where
-        # Either all is shown, or one line says what is wrong and where.
+        # The command shows everything, or one line with the problem and its place.
         if not outcome.out:
             assert outcome.err.startswith(f"{START}standard input, line "), where
             assert outcome.err.count("\n") == 1, where
@@ -193,11 +193,11 @@ def test_whatever_stands_wherever_no_traceback_comes_of_it(name: str) -> None:
             assert "good" in outcome.out, where
 
 
-# What is shown of it waits in the buffer until the end.
+# Its output is so short that it stays in the buffer until the end.
 SHORT = "examples/reviews/3-nothing-to-do.json"
 
 
-def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
+def test_a_closed_pipe_ends_the_command_quietly() -> None:
     argv = [*COMMAND, "replay", SHORT]
     read, written = os.pipe()
     os.close(read)
@@ -208,7 +208,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-def test_a_full_disk_is_said_in_a_line() -> None:
+def test_a_full_disk_is_an_error_of_one_line() -> None:
     argv = [*COMMAND, "replay", SHORT]
     environ = without_settings() | {"PYTHONPATH": str(ROOT)}
     with Path("/dev/full").open("wb") as full:
@@ -217,7 +217,7 @@ def test_a_full_disk_is_said_in_a_line() -> None:
     assert (done.returncode, done.stderr.decode()) == (1, f"{START}No space left on device\n")
 
 
-def test_an_output_that_lacks_a_letter_gets_its_escape(tmp_path: Path) -> None:
+def test_a_character_that_the_encoding_lacks_is_escaped(tmp_path: Path) -> None:
     (tmp_path / "pod.json").write_text(json.dumps(pod(name="café→")))
 
     outcome = run_process("replay", str(tmp_path / "pod.json"), environ={"PYTHONIOENCODING": "ascii"})

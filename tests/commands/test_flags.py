@@ -19,7 +19,7 @@ TABLE = (
     Flag("v", "int", "0", "verbosity", "G", short="v"),
 )
 
-# Names, defaults and environment variables as the admission contract has them, written down by hand.
+# Names, defaults and environment variables of the admission contract, written by hand.
 GO_FLAGS = {
     "annotation-prefix": "eks.amazonaws.com",
     "token-audience": "sts.amazonaws.com",
@@ -116,7 +116,7 @@ def test_a_flag_may_be_spelled_with(argv: list[str], field: str, value: object) 
     assert parsed.positionals == []
 
 
-def test_words_that_are_no_flags_are_positionals_in_their_order() -> None:
+def test_words_that_are_not_flags_are_positionals_in_order() -> None:
     parsed = parse(TABLE, ["a", "--on", "b", "-", "--text", "x", "--", "--on=maybe", "--", "-v"], {})
 
     assert parsed.problems == []
@@ -152,7 +152,7 @@ def test_a_line_says_what_is_wrong_with(argv: list[str], problem: str) -> None:
     assert parse(TABLE, argv, {}).problems == [problem]
 
 
-def test_everything_that_is_wrong_is_found_at_once_the_environment_included() -> None:
+def test_all_problems_are_reported_together_including_those_of_the_environment() -> None:
     parsed = parse(TABLE, ["--bogus", "--on=x", "--port", "y"], {"PIW_COUNT": "z"})
 
     assert parsed.problems == [
@@ -170,23 +170,23 @@ def test_an_environment_variable_sets_a_flag() -> None:
     assert parsed.given == {"a_long_name", "on", "v"}
 
 
-def test_a_flag_wins_over_its_variable_even_where_it_is_empty() -> None:
+def test_a_flag_overrides_its_variable_even_if_the_flag_is_empty() -> None:
     assert parse(TABLE, ["--text=flag"], {"PIW_TEXT": "variable"}).values["text"] == "flag"
     assert parse(TABLE, ["--text="], {"PIW_TEXT": "variable"}).values["text"] == ""
 
 
-def test_an_empty_variable_is_an_unset_one() -> None:
+def test_an_empty_variable_counts_as_unset() -> None:
     parsed = parse(TABLE, [], {"PIW_TEXT": "", "PIW_ON": "", "PIW_PORT": ""})
 
     assert (parsed.values["text"], parsed.values["on"], parsed.values["port"]) == ("some", False, 443)
     assert (parsed.given, parsed.problems) == (set(), [])
 
 
-def test_a_variable_that_the_flag_overrides_need_not_make_sense() -> None:
+def test_an_overridden_variable_may_be_invalid() -> None:
     assert parse(TABLE, ["--count=1"], {"PIW_COUNT": "x"}).problems == []
 
 
-def test_variables_with_our_prefix_that_are_no_flag_are_named() -> None:
+def test_variables_with_our_prefix_that_set_no_flag_are_reported() -> None:
     environ = {"PIW_TEXT": "a", "PIW_TXET": "a", "PIW_": "a", "POD_IDENTITY_WEBHOOK_PORT": "tcp://10.0.0.1:443"}
 
     assert unknown_variables(TABLE, environ) == ["PIW_", "PIW_TXET"]
@@ -215,7 +215,7 @@ def test_serve_takes_the_go_webhooks_flag_in_each_spelling_and_as_a_variable(nam
 
 
 def _other(name: str) -> tuple[str, object]:
-    """Another value than the default, as text and as what it is."""
+    """Returns a value that is not the default, as text and parsed."""
     default = GO_FLAGS[name]
     if name == "invalid-role-arn":
         return "skip", "skip"
@@ -239,7 +239,7 @@ def test_replay_takes_each_of_its_flags_as_a_variable_too(name: str) -> None:
     assert parsed.given == {name.replace("-", "_")}
 
 
-def test_replay_takes_what_serve_takes_to_say_what_pods_get() -> None:
+def test_replay_has_all_admission_flags_of_serve() -> None:
     admission = {"What pods get", "Container credentials (EKS Pod Identity)", "Where roles come from"}
 
     assert {flag.name for flag in SERVE_FLAGS if flag.group in admission} <= {flag.name for flag in REPLAY_FLAGS}
@@ -265,7 +265,7 @@ def test_klogs_flags_are_accepted_with_one_notice() -> None:
     assert len(outcome.err.splitlines()) == 3
 
 
-def test_serve_says_all_that_is_wrong_and_exits_2() -> None:
+def test_serve_reports_all_problems_and_exits_2() -> None:
     outcome = run(
         "serve",
         "manifests.yaml",
@@ -290,7 +290,7 @@ def test_serve_says_all_that_is_wrong_and_exits_2() -> None:
     ]
 
 
-def test_nobody_is_asked_for_the_account_before_all_flags_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_metadata_service_is_not_asked_before_all_flags_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1")
 
     wrong = run("replay", "--compose-role-arn", "--output=x", "-")
@@ -312,7 +312,7 @@ def test_nobody_is_asked_for_the_account_before_all_flags_are_right(monkeypatch:
     ],
     ids=" ".join,
 )
-def test_version_is_plain_text_in_any_place(argv: list[str]) -> None:
+def test_the_version_flag_works_in_any_position(argv: list[str]) -> None:
     outcome = run(*argv)
 
     assert (outcome.code, outcome.err) == (0, "")
@@ -340,14 +340,14 @@ def test_the_help_of_a_command_has_every_flag_of_it(verb: str, flags: tuple[Flag
     assert_golden(f"help-{verb}.txt", outcome.out)
 
 
-def test_a_command_that_is_missing_or_unknown_is_a_usage_error() -> None:
+def test_a_missing_or_unknown_command_is_a_usage_error() -> None:
     usage = run("--help").out
 
     missing, unknown = run(), run("sevre")
 
     assert (missing.code, unknown.code) == (2, 2)
     assert missing.err == f"pod-identity-webhook: a command is missing\n\n{usage}"
-    assert unknown.err == f"pod-identity-webhook: 'sevre' is no command\n\n{usage}"
+    assert unknown.err == f"pod-identity-webhook: 'sevre' is not a command\n\n{usage}"
     assert missing.out == unknown.out == ""
 
 

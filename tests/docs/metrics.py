@@ -11,7 +11,7 @@ from webhook.server.metrics.state import add_authority, add_client_ca, add_clust
 
 
 def assert_documented(standalone: str) -> None:
-    """Asserts that the documentation lists all metrics and labels, of the page `standalone` and of a cluster."""
+    """Asserts that the documentation lists all metrics and labels of the page `standalone` and of a cluster."""
     section = (ROOT / "docs/operation.md").read_text(encoding="utf-8").partition("\n## Metrics\n")[2]
     go = [name for name in quoted(section.partition("Ours:")[0]) if name.startswith(("http_", "pod_"))]
     ours = [name for row in table("operation.md", "Metrics") for name in quoted(row[0])]
@@ -26,7 +26,7 @@ def assert_documented(standalone: str) -> None:
 
 
 def _page_of_a_cluster() -> str:
-    """What the watches of a cluster expose, whatever they say."""
+    """Returns the metrics of a cluster's watches, with any values."""
     watch = SimpleNamespace(is_synced=True, age=1.0, restarts=Counter())
     lookups = SimpleNamespace(waiting=0, in_flight=0, rejected=0)
     metrics = Metrics()

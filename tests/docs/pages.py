@@ -13,14 +13,14 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def commands(page: Path) -> list[str]:
-    """The command lines in a page's fenced blocks that have no language, without comments."""
+    """Returns the command lines in a page's fenced blocks without a language; leaves out comments."""
     blocks = [text for language, text in _FENCED.findall(page.read_text(encoding="utf-8")) if not language]
     lines = [line for block in blocks for line in block.splitlines() if line.strip()]
     return [shlex.join(shlex.split(line, comments=True)).replace("'|'", "|") for line in lines]
 
 
 def table(page: str, heading: str) -> list[list[str]]:
-    """The rows of the tables under a heading, without the header rows. Each row is a list of cells."""
+    """Returns the rows of the tables under a heading, without the header rows. Each row is a list of cells."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     _, found, section = text.partition(f"\n## {heading}\n")
     assert found, f"{page} has no section {heading!r}"
@@ -33,5 +33,5 @@ def _lines(section: str) -> list[str]:
 
 
 def quoted(text: str) -> list[str]:
-    """The texts in backticks."""
+    """Returns the texts in backticks."""
     return _CODE.findall(text)

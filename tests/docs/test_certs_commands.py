@@ -18,7 +18,9 @@ SHOW, ROTATE, ISSUE = (
 )
 
 
-def test_showing_and_rotating_as_shown_work_on_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_documented_show_and_rotate_commands_work_on_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with installation() as here, served(here.leaf, tmp_path) as address:
 
@@ -39,7 +41,7 @@ def test_showing_and_rotating_as_shown_work_on_a_cluster(tmp_path: Path, monkeyp
     assert list(annotations) == documented == [ROTATE_LEAF_AFTER, ROTATE_CA_AFTER]
 
 
-def test_issuing_as_shown_issues_and_renews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_documented_issue_command_issues_and_renews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     first, second = (run(*shlex.split(command)[1:]) for command in ISSUE)
 

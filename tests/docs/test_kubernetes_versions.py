@@ -32,7 +32,7 @@ def _minor(version: str) -> str:
 
 
 @pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "charts/pod-identity-webhook/README.md"])
-def test_the_range_that_is_promised_is_from_the_oldest_to_the_newest(page: str) -> None:
+def test_the_documented_range_is_from_the_oldest_to_the_newest_version(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
 
     assert f"Kubernetes {_minor(OLDEST)} to {_minor(NEWEST)}" in text
@@ -42,7 +42,7 @@ def test_the_readme_says_what_changes_are_tested_on() -> None:
     assert f"tested end to end on {OLDEST} and {NEWEST}." in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_chart_refuses_what_is_older() -> None:
+def test_the_chart_refuses_older_versions() -> None:
     chart = yaml.safe_load((ROOT / "charts/pod-identity-webhook/Chart.yaml").read_text(encoding="utf-8"))
 
     assert chart["kubeVersion"] == f">={_minor(OLDEST)}.0-0"
@@ -57,7 +57,7 @@ def test_every_module_of_kubernetes_is_of_the_same_release() -> None:
 
 
 @pytest.mark.parametrize("feature", Feature)
-def test_nothing_is_left_out_on_the_newest_and_everything_that_is_named_is_on_the_oldest(feature: Feature) -> None:
+def test_the_newest_version_has_every_feature_and_the_oldest_lacks_each_named_one(feature: Feature) -> None:
     oldest, newest = (tuple(map(int, version.split(".")[:2])) for version in (OLDEST, NEWEST))
 
     assert oldest < feature.since <= newest
@@ -87,7 +87,7 @@ def _build(tmp_path: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_what_was_built_is_not_built_again(tmp_path: Path) -> None:
+def test_an_existing_build_is_reused(tmp_path: Path) -> None:
     folder = tmp_path / f"cache/pod-identity-webhook/kubernetes-{NEWEST}"
     for name in (*PROGRAMS, *PROGRAMS_OF_A_NODE):
         _program(folder, name, "exit 0")
@@ -112,7 +112,7 @@ def test_another_go_than_1_26_is_refused_in_one_line(tmp_path: Path, script: str
     assert second.endswith(f"building Kubernetes {NEWEST} needs Go 1.26, but found: {found}")
 
 
-def test_go_builds_what_is_pinned_with_the_flags_that_stamp_the_version(tmp_path: Path) -> None:
+def test_go_builds_the_pinned_version_with_the_flags_that_stamp_it(tmp_path: Path) -> None:
     """Uses a fake `go` that records its arguments and writes a placeholder program."""
     asked = tmp_path / "asked"
     _program(

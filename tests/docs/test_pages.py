@@ -22,7 +22,7 @@ DEFAULTS = ServerSettings()
 MOUNT_PATH = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
 
 
-def test_the_page_of_flags_is_what_the_code_writes() -> None:
+def test_the_page_of_flags_matches_the_code() -> None:
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
     assert spec is not None
     assert spec.loader is not None
@@ -33,7 +33,7 @@ def test_the_page_of_flags_is_what_the_code_writes() -> None:
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_existing_targets(page: Path) -> None:
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         if "://" in target:
             continue
@@ -48,19 +48,19 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_the_reasons_of_decisions_are_those_that_the_code_has() -> None:
+def test_the_documented_reasons_of_decisions_match_the_code() -> None:
     rows = table("admission.md", "Decisions and their reasons")
 
     assert [reason for row in rows for reason in quoted(row[0])] == list(REASONS)
 
 
-def test_the_rules_are_those_that_the_end_to_end_tests_run_under() -> None:
+def test_the_documented_rules_match_those_of_the_end_to_end_tests() -> None:
     rules = {manifest["kind"]: manifest["rules"] for manifest in _manifests() if "rules" in manifest}
 
     assert rules == {"ClusterRole": CLUSTER_RULES, "Role": NAMESPACE_RULES}
 
 
-def test_the_configuration_shown_keeps_pods_with_the_skip_label_away() -> None:
+def test_the_documented_configuration_excludes_pods_with_the_skip_label() -> None:
     (configuration,) = [manifest for manifest in _manifests() if "webhooks" in manifest]
     (webhook,) = configuration["webhooks"]
 
@@ -80,7 +80,7 @@ def _manifests() -> list[Object]:
     return [manifest for block in blocks for manifest in yaml.safe_load_all(block)]
 
 
-def test_the_reasons_for_which_watches_start_again_are_those_that_the_code_has() -> None:
+def test_the_documented_reasons_of_watch_restarts_match_the_code() -> None:
     (row,) = [row for row in table("operation.md", "Metrics") if "watch_restarts_total" in row[0]]
 
     assert quoted(row[1]) == list(watch.REASONS)
@@ -150,12 +150,12 @@ WARNED: tuple[Warned, ...] = (
 WARNINGS = [quoted(row[0])[0] for row in table("admission.md", "What is left alone, and what the warnings mean")]
 
 
-def test_each_documented_warning_has_its_pod() -> None:
+def test_each_documented_warning_has_a_pod_in_this_test() -> None:
     assert len(WARNINGS) == len(WARNED)
 
 
 @pytest.mark.parametrize(("warning", "warned"), list(zip(WARNINGS, WARNED, strict=False)), ids=WARNINGS)
-def test_a_documented_warning_is_the_codes(
+def test_a_documented_warning_matches_the_code(
     warning: str, warned: Warned, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     account = service_account(role="")

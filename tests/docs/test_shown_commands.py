@@ -56,12 +56,12 @@ END
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A folder in which a user would run the commands."""
+    """The folder in which a user would run the commands."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     return tmp_path
 
 
-def test_every_command_that_is_shown_is_of_a_kind_that_is_tested() -> None:
+def test_every_documented_command_belongs_to_a_tested_kind() -> None:
     kinds = (MAKE, PIPES, HELM_COMMANDS, SERVE, ASKING, LIVE, CERTS, REPLAY)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(COMMANDS)
@@ -79,7 +79,7 @@ def test_make_knows_the_target(command: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_replaying_as_shown_in_the_order_shown_shows_what_is_injected(
+def test_the_documented_replay_commands_in_order_show_the_injection(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tree)
@@ -94,7 +94,7 @@ def test_replaying_as_shown_in_the_order_shown_shows_what_is_injected(
 
 
 @pytest.mark.parametrize("command", LIVE)
-def test_replaying_with_a_clusters_service_accounts_as_shown_shows_what_is_injected(
+def test_the_documented_replay_commands_with_a_cluster_show_the_injection(
     command: str, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tree)
@@ -110,7 +110,7 @@ def test_replaying_with_a_clusters_service_accounts_as_shown_shows_what_is_injec
 
 
 @pytest.mark.parametrize("command", HELM_COMMANDS)
-def test_the_chart_is_there_and_takes_the_values_shown(command: str) -> None:
+def test_the_chart_exists_and_accepts_the_documented_values(command: str) -> None:
     """tests/cluster_e2e runs these commands on a whole cluster."""
     helm_python = pytest.importorskip("helm_python", reason="the Helm SDK has no wheel for this platform")
     shown = helm_command(command)
@@ -125,7 +125,7 @@ def test_the_chart_is_there_and_takes_the_values_shown(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", PIPES)
-def test_a_charts_output_can_be_piped_as_shown(command: str, tree: Path) -> None:
+def test_the_documented_pipe_from_a_chart_works(command: str, tree: Path) -> None:
     programs = tree / "bin"
     programs.mkdir()
     ours = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m webhook "$@"\n'
@@ -143,7 +143,7 @@ def test_a_charts_output_can_be_piped_as_shown(command: str, tree: Path) -> None
 
 
 @pytest.mark.parametrize("command", SERVE)
-def test_a_webhook_served_as_shown_can_be_asked_as_shown(command: str, tree: Path) -> None:
+def test_the_documented_commands_to_serve_and_ask_work(command: str, tree: Path) -> None:
     (tree / "identities.json").write_text("{}")
     environ = {
         "PIW_BIND_ADDRESS": "127.0.0.1",

@@ -1,4 +1,4 @@
-"""What the worst manifests cost: in proportion to their length, or they are refused."""
+"""The cost of the worst manifests: it is proportional to their length, or they are refused."""
 
 import gc
 import time
@@ -44,10 +44,10 @@ TEXTS: dict[str, Callable[[int], str]] = {
 
 
 def cost(make: Callable[[int], str], count: int) -> float:
-    """The CPU time of one reading, in seconds: the least of three."""
+    """Returns the CPU time of one reading in seconds: the minimum of three."""
     text = make(count).encode()
     times = []
-    # When the collector runs depends on all that the test process holds.
+    # Disable the collector: when it runs depends on all objects in the test process.
     gc.disable()
     for _ in range(3):
         started = time.process_time()
@@ -61,11 +61,11 @@ def cost(make: Callable[[int], str], count: int) -> float:
 @pytest.mark.parametrize("name", TEXTS)
 def test_four_times_the_text_costs_about_four_times(name: str) -> None:
     make = TEXTS[name]
-    # A square would be 16 times.
+    # Quadratic cost would be 16 times.
     assert cost(make, 12_000) <= 9 * max(cost(make, 3_000), 0.001)
 
 
-def test_many_directives_are_refused_unread() -> None:
+def test_many_directives_are_refused_before_parsing() -> None:
     with pytest.raises(ManifestError) as caught:
         read_documents(TEXTS["directives"](65).encode(), "a.yaml")
     assert str(caught.value) == "a.yaml, line 1: 65 %TAG directives: no manifest needs more than 64"

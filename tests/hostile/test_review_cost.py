@@ -1,4 +1,4 @@
-"""What the worst reviews cost, counted in a way that does not depend on the machine."""
+"""The cost of the worst reviews, in bytecodes, which do not depend on the machine."""
 
 import sys
 from types import FrameType
@@ -12,19 +12,19 @@ from webhook.admission.identity import ServiceAccount, Sources
 from webhook.admission.review import MAX_MEMBERS, parse
 
 ACCOUNT = ServiceAccount("tenant", "app", {"role-arn": "arn:aws:iam::111122223333:role/app"})
-# Doubling the input may cost so much more: twice, and what sets in with size.
+# The cost may grow by this factor if the input doubles: by two, and some more for effects of size.
 MOST = 2.3
 
 
 def decided(body: bytes, *, requires: bool = False) -> tuple[Decision, bytes]:
-    """The decision on `body`, and the answer."""
+    """Returns the decision on `body`, and the answer."""
     review = parse(body)
     decision = decide(review, ACCOUNT, Sources(), SETTINGS, namespace_requires=requires)
     return decision, answer(review, decision)
 
 
 def bytecodes(body: bytes) -> int:
-    """How many instructions of Python it takes to answer `body`."""
+    """Returns how many Python instructions it takes to answer `body`."""
     count = 0
 
     def trace(frame: FrameType, event: str, _argument: Any) -> Any:
@@ -34,7 +34,7 @@ def bytecodes(body: bytes) -> int:
         count += event == "opcode"
         return trace
 
-    # What is cached of it is there.
+    # Fill the caches first.
     decided(body)
     before = sys.gettrace()
     sys.settrace(trace)
@@ -52,7 +52,7 @@ def test_twice_the_review_costs_about_twice(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WORST)
-def test_the_largest_review_is_answered_with_its_reason_and_an_answer_that_a_cluster_takes(name: str) -> None:
+def test_the_largest_review_gets_its_reason_and_an_answer_that_a_cluster_accepts(name: str) -> None:
     decision, response = decided(sized(name, MAX_BODY), requires=True)
     assert decision.reason
     # In base64, and with its paths.
@@ -62,7 +62,7 @@ def test_the_largest_review_is_answered_with_its_reason_and_an_answer_that_a_clu
         assert decision.denied
 
 
-def test_a_body_with_more_members_than_a_cluster_stores_is_refused_unread() -> None:
+def test_a_body_with_more_members_than_a_cluster_stores_is_refused_before_decoding() -> None:
     members = b",".join(b'"%d":0' % number for number in range(MAX_MEMBERS))
     body = b'{"request":{"uid":"u","operation":"CREATE","kind":{"kind":"Pod"},"object":{"x":{%b},"spec":{}}}}' % members
     decision, _ = decided(body)
@@ -89,7 +89,7 @@ def test_annotations_over_the_api_servers_limit_are_refused() -> None:
     assert decided(body.replace(b",x", b"", 1))[0].reason == "injected"
 
 
-def test_variants_of_one_service_account_do_not_share_a_hash() -> None:
+def test_variants_of_one_service_account_have_different_hashes() -> None:
     variants = {
         ServiceAccount("tenant", "app", {"role-arn": "a", "token-expiration": str(number)}) for number in range(2000)
     }

@@ -1,6 +1,7 @@
-"""AdmissionReviews that cost the most: every list that we loop over at its largest, alone and in products.
+"""The most expensive AdmissionReviews: each list that we loop over is as long as possible, alone and in combination.
 
-Anybody who may create pods can send the smaller ones through the API server; anybody who reaches our port can send all.
+Anybody who may create pods can send the smaller ones through the API server; anybody who can reach our port can send
+all of them.
 """
 
 from collections.abc import Callable
@@ -21,12 +22,12 @@ _ROLE_VARIABLES: Final = sorted(OUR_VARIABLES)
 WINDOWS: Final = {"kubernetes.io/os": "windows"}
 WINDOWS_NODE: Final = {"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]}
 VALUE: Final = {"name": "V", "value": "x" * 100}
-# With it a container is looked at closely.
+# With this, admission examines a container in detail.
 KEY: Final = {"name": "AWS_SECRET_ACCESS_KEY", "value": "x"}
 
 
 def review(pod: dict[str, Any] | bytes) -> bytes:
-    """The review of the creation of `pod`."""
+    """Returns the review of the creation of `pod`."""
     raw = msgspec.Raw(pod if isinstance(pod, bytes) else msgspec.json.encode(pod))
     request = {
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
@@ -79,7 +80,7 @@ def _windows_spellings(number: int) -> str:
     return "C:" + PATH.replace("/", "\\").upper() + "\\" * (number % 9)
 
 
-# Each makes a pod whose size grows with `n`, in some unit of its own.
+# Each function makes a pod whose size is proportional to `n`.
 WORST: Final[dict[str, Callable[[int], dict[str, Any] | bytes]]] = {
     "containers that mount a volume of many sources at our path": lambda n: pod(
         {"containers": _here(n), "volumes": [projected("v", [token(f"t{i}") for i in range(n)])]}
@@ -192,9 +193,9 @@ WORST: Final[dict[str, Callable[[int], dict[str, Any] | bytes]]] = {
 
 
 def sized(name: str, size: int) -> bytes:
-    """The worst review of this name with at most `size` bytes, and nearly as many."""
+    """Returns the worst review of this name with at most `size` bytes, and nearly as many."""
     make = WORST[name]
-    # All that grows does so in proportion, but for the digits of its numbers.
+    # The size is proportional to the count, except for the digits of numbers.
     unit = (len(review(make(2000))) - len(review(make(1000)))) / 1000
     count = int(size / unit)
     while len(made := review(make(count))) > size:

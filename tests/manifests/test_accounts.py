@@ -30,7 +30,7 @@ def _log(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Writes in place; every time is another one, however coarse the file system's clock."""
+    """Writes in place, with a new modification time each time, even if the file system's clock is coarse."""
     path.write_text(text)
     time = next(_TIMES)
     os.utime(path, (time, time))
@@ -62,7 +62,7 @@ def mapped(store: ManifestAccounts, namespace: str, name: str) -> str | None:
 
 
 def settled(store: ManifestAccounts) -> bool:
-    """A check that finds the change, and the one that finds it settled."""
+    """Checks twice: the first check finds the change, and the second one loads it because it has settled."""
     assert not store.check()
     return store.check()
 
@@ -117,7 +117,7 @@ def test_of_two_accounts_of_one_name_the_last_wins_with_a_warning(
     store = ManifestAccounts(tmp_path, SETTINGS)
     assert role_of(store, "app") == "new"
     assert warnings(caplog) == [
-        f"{tmp_path}/b.yaml, line 1: ServiceAccount shop/app again: it replaces that of {tmp_path}/a.yaml, line 1"
+        f"{tmp_path}/b.yaml, line 1: ServiceAccount shop/app: it replaces that of {tmp_path}/a.yaml, line 1"
     ]
 
 
@@ -135,17 +135,17 @@ def test_of_two_accounts_of_one_name_the_last_wins_with_a_warning(
         ({"name": "app", "annotations": ["x"]}, "metadata.annotations: expected an object, got a list"),
         (
             {"name": "app", "annotations": {"a": "x", "b/c": 3600}},
-            "metadata.annotations[b/c]: expected a string, got a number (quotes make it one)",
+            "metadata.annotations[b/c]: expected a string, got a number (put it in quotes)",
         ),
         (
             {"name": "app", "annotations": {"a": True}},
-            "metadata.annotations[a]: expected a string, got a boolean (quotes make it one)",
+            "metadata.annotations[a]: expected a string, got a boolean (put it in quotes)",
         ),
         ({"name": "app", "annotations": {"a": None}}, "metadata.annotations[a]: expected a string, got nothing"),
         ({"name": "app", "annotations": {"a": {}}}, "metadata.annotations[a]: expected a string, got an object"),
     ],
 )
-def test_an_account_of_bad_shape_is_named_with_its_place(file: Path, metadata: Any, problem: str) -> None:
+def test_an_invalid_account_is_an_error_with_its_place(file: Path, metadata: Any, problem: str) -> None:
     write(file, account("good", "a") + json.dumps({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}))
     with pytest.raises(ManifestError) as raised:
         ManifestAccounts(file, SETTINGS)
@@ -160,27 +160,27 @@ def test_an_account_of_bad_shape_is_named_with_its_place(file: Path, metadata: A
         ("- a", "line 1: expected an object, got a list"),
     ],
 )
-def test_the_first_reading_must_work(file: Path, text: str, problem: str) -> None:
+def test_the_constructor_raises_if_the_manifests_are_bad(file: Path, text: str, problem: str) -> None:
     write(file, text)
     with pytest.raises(ManifestError) as raised:
         ManifestAccounts(file, SETTINGS)
     assert str(raised.value) == f"{file}, {problem}"
 
 
-def test_an_empty_file_is_taken_for_one_that_is_still_being_written(file: Path) -> None:
+def test_an_empty_file_counts_as_incomplete(file: Path) -> None:
     write(file, "")
     with pytest.raises(ManifestError) as raised:
         ManifestAccounts(file, SETTINGS)
-    assert str(raised.value) == f"{file}: is empty: is it still being written?"
+    assert str(raised.value) == f"{file}: is empty: is somebody still writing it?"
 
 
-def test_a_path_that_leads_nowhere_is_an_error_at_first(file: Path) -> None:
+def test_a_missing_path_is_an_error_at_start(file: Path) -> None:
     with pytest.raises(ManifestError) as raised:
         ManifestAccounts(file, SETTINGS)
     assert str(raised.value) == f"{file}: No such file or directory"
 
 
-def test_no_manifests_at_all_are_fine(tmp_path: Path) -> None:
+def test_a_folder_without_manifests_is_fine(tmp_path: Path) -> None:
     store = ManifestAccounts(tmp_path, SETTINGS)
     assert store.account_count == 0
     write(tmp_path / "a.yaml", "# none any more\n")
@@ -194,7 +194,7 @@ def test_all_accounts_can_be_listed(file: Path) -> None:
     assert [found.name for found in store.accounts()] == ["one", "two"]
 
 
-def test_an_account_of_a_document_takes_the_namespace_that_is_given() -> None:
+def test_an_account_without_a_namespace_gets_the_given_one() -> None:
     document = Document({"metadata": {"name": "app"}}, "-", 1)
     assert service_account(document, SETTINGS, "team") == ServiceAccount("team", "app", {})
 
@@ -206,7 +206,7 @@ def test_nothing_is_read_again_without_a_change(file: Path) -> None:
     assert (store.reloads, store.failures, store.last_error) == (0, 0, "")
 
 
-def test_a_change_is_taken_up_once_it_has_settled(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_change_is_loaded_once_it_has_settled(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(file, account("app", "a"))
     store = ManifestAccounts(file, SETTINGS)
     write(file, account("app", "half written"))
@@ -267,11 +267,11 @@ def test_a_replacement_of_the_same_size_and_time_is_noticed(file: Path) -> None:
 
 @pytest.mark.parametrize("is_folder", [True, False])
 def test_the_swap_of_a_mounted_config_map_is_noticed(tmp_path: Path, is_folder: bool) -> None:
-    """As the kubelet does it: files link to ..data, which links to a dated folder, and is replaced by a rename."""
+    """The kubelet links files to ..data, links that to a dated folder, and replaces the link by a rename."""
 
     def publish(version: str, text: str) -> None:
         (tmp_path / version).mkdir()
-        # Times say nothing here: the new files may be as old as the others.
+        # The new files may have the same times as the old ones.
         (tmp_path / version / "sa.yaml").write_text(text)
         os.utime(tmp_path / version / "sa.yaml", (1_600_000_000, 1_600_000_000))
         (tmp_path / "..data_tmp").symlink_to(version)
@@ -296,7 +296,7 @@ def test_the_swap_of_a_mounted_config_map_is_noticed(tmp_path: Path, is_folder: 
         ('{"apiVersion": "v1", "kind": "ServiceAccount"}', "line 1: metadata.name: missing"),
     ],
 )
-def test_a_bad_file_leaves_the_last_good_state_and_is_named_once(
+def test_a_bad_file_keeps_the_last_good_state_and_is_reported_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, problem: str
 ) -> None:
     write(tmp_path / "a.yaml", account("app", "a"))
@@ -309,7 +309,7 @@ def test_a_bad_file_leaves_the_last_good_state_and_is_named_once(
     assert [role_of(store, name) for name in ("app", "other", "new")] == ["a", "o", None]
     assert store.last_error == f"{tmp_path}/b.json, {problem}"
     assert (store.reloads, store.failures) == (0, 1)
-    assert warnings(caplog) == [f"{tmp_path}/b.json, {problem}; what was read before stays in force"]
+    assert warnings(caplog) == [f"{tmp_path}/b.json, {problem}; the old manifests stay in use"]
 
     write(tmp_path / "b.json", text + " ")
     assert not settled(store)
@@ -335,16 +335,16 @@ def test_a_bad_file_is_not_read_again_until_it_changes(file: Path, monkeypatch: 
     assert store.last_error == f"{file}, line 1: kind: missing"
 
 
-def test_an_emptied_file_leaves_the_last_good_state(file: Path) -> None:
+def test_an_emptied_file_keeps_the_last_good_state(file: Path) -> None:
     write(file, account("app", "a"))
     store = ManifestAccounts(file, SETTINGS)
     write(file, "")
     assert not settled(store)
     assert role_of(store, "app") == "a"
-    assert store.last_error == f"{file}: is empty: is it still being written?"
+    assert store.last_error == f"{file}: is empty: is somebody still writing it?"
 
 
-def test_a_path_that_goes_away_and_comes_back_leaves_the_last_good_state_meanwhile(
+def test_a_path_that_disappears_keeps_the_last_good_state_until_it_is_back(
     file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(file, account("app", "a"))
@@ -360,7 +360,7 @@ def test_a_path_that_goes_away_and_comes_back_leaves_the_last_good_state_meanwhi
     assert store.last_error == ""
 
 
-def test_what_the_system_refused_is_tried_again_although_the_file_is_the_same(
+def test_a_file_is_read_again_after_an_error_of_the_system_even_if_unchanged(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(file, account("app", "a"))
@@ -400,11 +400,11 @@ def test_of_two_config_maps_the_last_wins_with_a_warning(file: Path, caplog: pyt
     store = ManifestAccounts(file, SETTINGS, CONFIG_MAP)
     assert mapped(store, "shop", "app") == "m"
     assert warnings(caplog) == [
-        f"{file}, line 2: ConfigMap eks/pod-identity-webhook again: it replaces that of {file}, line 1"
+        f"{file}, line 2: ConfigMap eks/pod-identity-webhook: it replaces that of {file}, line 1"
     ]
 
 
-def test_manifests_without_anything_of_use_are_warned_of(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_manifests_without_accounts_and_mappings_cause_a_warning(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(file, "{apiVersion: v1, kind: Secret, metadata: {name: x}}")
     ManifestAccounts(file, SETTINGS, CONFIG_MAP)
     assert warnings(caplog) == [f"{file}: 0 ServiceAccounts, 0 of them with a role, 0 role mappings"]
@@ -440,7 +440,7 @@ def test_a_removed_config_map_means_no_mappings(file: Path) -> None:
         (config_map("x").replace('"x"', "5"), "data.config: expected a string, got a number"),
     ],
 )
-def test_a_bad_mapping_leaves_the_last_good_one_while_the_accounts_are_taken_up(
+def test_a_bad_mapping_keeps_the_last_good_one_but_the_accounts_are_loaded(
     file: Path, caplog: pytest.LogCaptureFixture, bad: str, problem: str
 ) -> None:
     write(file, config_map({**MAPPING, "bad": 1}) + account("app", "a"))
@@ -454,14 +454,14 @@ def test_a_bad_mapping_leaves_the_last_good_one_while_the_accounts_are_taken_up(
     assert store.mapping_problems == skipped != []
     assert store.last_error.removeprefix(f"{file}, line {bad.count(chr(10))}: ").startswith(problem)
     assert (store.reloads, store.failures) == (1, 1)
-    assert warnings(caplog)[-1] == f"{store.last_error}; what was read before stays in force"
+    assert warnings(caplog)[-1] == f"{store.last_error}; the old manifests stay in use"
 
     write(file, config_map({"shop/app": {"RoleARN": ARN + "n"}}))
     assert settled(store)
     assert (mapped(store, "shop", "app"), store.last_error, store.mapping_problems) == ("n", "", [])
 
 
-def test_a_bad_mapping_is_an_error_at_first(file: Path) -> None:
+def test_a_bad_mapping_is_an_error_at_start(file: Path) -> None:
     write(file, config_map("["))
     with pytest.raises(ManifestError, match=r"line 1: data\.config: not a JSON object of mappings: "):
         ManifestAccounts(file, SETTINGS, CONFIG_MAP)

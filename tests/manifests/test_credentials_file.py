@@ -17,25 +17,25 @@ def path(tmp_path: Path) -> Path:
 
 
 def settled(file: CredentialsFile) -> int:
-    """How many identities hold after two checks, which is when a change is taken up."""
+    """Returns the number of identities after two checks, which load a change."""
     file.check()
     file.check()
     return len(file.identities)
 
 
-def test_the_identities_of_the_file_hold_at_once(path: Path) -> None:
+def test_the_constructor_reads_the_file(path: Path) -> None:
     path.write_bytes(ONE)
     assert CredentialsFile(path).identities == {("ci", "builder")}
 
 
-def test_a_file_that_appears_later_is_taken_up(path: Path) -> None:
+def test_a_file_that_appears_later_is_loaded(path: Path) -> None:
     file = CredentialsFile(path)
     assert (file.identities, file.failures) == (frozenset(), 0)
     path.write_bytes(ONE)
     assert settled(file) == 1
 
 
-def test_a_changed_file_is_taken_up_by_the_second_check_and_logged_once(
+def test_a_changed_file_is_loaded_by_the_second_check_and_logged_once(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.write_bytes(ONE)
@@ -49,14 +49,14 @@ def test_a_changed_file_is_taken_up_by_the_second_check_and_logged_once(
     assert caplog.messages == [f"{path}: 2 identities with container credentials"]
 
 
-def test_entries_without_effect_are_told_of_a_few_at_a_time(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_names_only_the_first_bad_entries(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     entries = ", ".join(f'{{"namespace": "ns-{number:02}", "serviceAccount": "*"}}' for number in range(12))
     path.write_text(f'{{"identities": [{entries}]}}')
     caplog.set_level(logging.WARNING)
     assert CredentialsFile(path).identities == frozenset()
     assert caplog.messages == [
         *(f"{path}: identity 'ns-{n:02}', '*' is without effect: globs are not known here" for n in range(10)),
-        f"{path}: 2 more of this kind",
+        f"{path}: 2 more problems like these",
     ]
 
 
@@ -73,7 +73,7 @@ def test_an_empty_or_absent_file_revokes_all_identities(path: Path, revoked: byt
     assert settled(file) == 2
 
 
-def test_a_file_that_is_emptied_only_to_be_written_revokes_nothing(path: Path) -> None:
+def test_a_file_that_is_empty_only_for_a_moment_revokes_nothing(path: Path) -> None:
     path.write_bytes(ONE)
     file = CredentialsFile(path)
     path.write_bytes(b"")
@@ -112,7 +112,7 @@ def test_a_malformed_file_keeps_the_last_good_state_and_is_logged_and_counted_on
     assert file.failures == 1
     (message,) = caplog.messages
     assert message.startswith(f"{path}: {reason}")
-    assert message.endswith("; the last good state stays: 2 identities")
+    assert message.endswith("; keeping the last good state: 2 identities")
     path.write_bytes(ONE)
     assert (settled(file), file.failures) == (1, 1)
 
@@ -131,13 +131,13 @@ def test_a_path_that_cannot_be_read_keeps_the_last_good_state_until_it_can(
     path.unlink()
     path.mkdir()
     assert (settled(file), settled(file), file.failures) == (1, 1, 1)
-    assert caplog.messages == [f"{path}: Is a directory; the last good state stays: 1 identities"]
+    assert caplog.messages == [f"{path}: Is a directory; keeping the last good state: 1 identities"]
     path.rmdir()
     path.write_bytes(TWO)
     assert settled(file) == 2
 
 
-def test_a_file_that_is_too_large_is_not_taken(
+def test_a_file_that_is_too_large_is_not_loaded(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(credentials_file, "_MAX_BYTES", len(ONE))
@@ -145,10 +145,10 @@ def test_a_file_that_is_too_large_is_not_taken(
     file = CredentialsFile(path)
     path.write_bytes(ONE + b" ")
     assert (settled(file), file.failures) == (1, 1)
-    assert caplog.messages == [f"{path}: larger than {len(ONE)} bytes; the last good state stays: 1 identities"]
+    assert caplog.messages == [f"{path}: larger than {len(ONE)} bytes; keeping the last good state: 1 identities"]
 
 
-def test_a_folder_swapped_by_its_link_as_kubelet_does_is_noticed(tmp_path: Path) -> None:
+def test_a_swap_of_the_linked_folder_by_kubelet_is_noticed(tmp_path: Path) -> None:
     for name, content in (("old", ONE), ("new", TWO)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "credentials.json").write_bytes(content)
@@ -160,7 +160,7 @@ def test_a_folder_swapped_by_its_link_as_kubelet_does_is_noticed(tmp_path: Path)
     assert settled(file) == 2
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_does_not_block(tmp_path: Path) -> None:
     path = tmp_path / "credentials.json"
     os.mkfifo(path)
 

@@ -16,7 +16,7 @@ from webhook.manifests.documents import Document, manifest_files, read_documents
 def error_of(call: Callable[..., object], *arguments: object) -> str:
     with pytest.raises(ManifestError) as raised:
         call(*arguments)
-    # Also no subclass: a reader's own errors are chained, not leaked.
+    # No subclass either: errors of a parser must be chained, not leaked.
     assert type(raised.value) is ManifestError
     return str(raised.value)
 
@@ -39,7 +39,7 @@ def objects(text: bytes, source: str = "app.yaml") -> list[dict[str, Any]]:
         b"a: 1\r\n---\r\nb: 2\r\n",
     ],
 )
-def test_json_and_yaml_come_as_one_or_more_documents(text: bytes) -> None:
+def test_json_and_yaml_may_have_several_documents(text: bytes) -> None:
     assert objects(text) == [{"a": 1}, {"b": 2}]
 
 
@@ -48,7 +48,7 @@ def test_empty_documents_are_dropped(text: bytes) -> None:
     assert objects(text) == []
 
 
-def test_a_document_says_where_it_came_from() -> None:
+def test_a_document_has_its_place() -> None:
     text = b"# chart\n---\na: 1\n---\nkind: List\nitems:\n- b: 2\n- {kind: List, items: [{c: 3}, {c: 4}]}\n"
     assert [(found.object, found.place) for found in read_documents(text, "app.yaml")] == [
         ({"a": 1}, "app.yaml, line 3"),
@@ -92,7 +92,7 @@ def test_lists_are_replaced_by_their_items(text: bytes, found: list[Any]) -> Non
         (b"kind: List\nitems: {}", "app.yaml, line 1: items: expected a list, got an object"),
         (b"kind: List\nitems: [{}, 1]", "app.yaml, line 1: items[1]: expected an object, got a number"),
         (b"kind: PodList\nitems: [null]", "app.yaml, line 1: items[0]: expected an object, got nothing"),
-        (b"a: 1\nb: !Ref x", "app.yaml, line 2: the tag !Ref means nothing here"),
+        (b"a: 1\nb: !Ref x", "app.yaml, line 2: the tag !Ref is not supported"),
         (b'{"a": 1}\n{"b": tru}', "app.yaml, line 2: not JSON: Expecting value (column 7)"),
         (b"{a: b}\n---\nc: d\n---\ne: *f", "app.yaml, line 5: the alias *f has no anchor &f before it"),
         (b"a: 1\nb: \xff", "app.yaml, line 2: not UTF-8: the byte 0xff, invalid start byte"),
@@ -103,22 +103,22 @@ def test_lists_are_replaced_by_their_items(text: bytes, found: list[Any]) -> Non
         (b'{"a":' * 100_000, "app.yaml, line 1: nested too deeply"),
     ],
 )
-def test_what_cannot_be_read_is_named_with_its_place(text: bytes, problem: str) -> None:
+def test_an_error_has_the_place(text: bytes, problem: str) -> None:
     assert error_of(read_documents, text, "app.yaml") == problem
 
 
-def test_a_json_file_holds_nothing_but_json() -> None:
+def test_a_json_file_must_not_contain_yaml() -> None:
     assert objects(b'{"a": 1}', "app.json") == [{"a": 1}]
     assert error_of(read_documents, b"a: 1", "app.json") == "app.json, line 1: not JSON: Expecting value (column 1)"
 
 
-def test_text_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_text_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "MAX_BYTES", 2**20)
     assert objects(b" " * 2**20) == []
     assert error_of(read_documents, b" " * (2**20 + 1), "-") == "-: longer than 1 MiB"
 
 
-def test_a_file_is_read_no_further_than_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_read_only_up_to_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "MAX_BYTES", 2**20)
     file = tmp_path / "big.yaml"
     with file.open("wb") as sparse:
@@ -127,7 +127,7 @@ def test_a_file_is_read_no_further_than_the_bound(tmp_path: Path, monkeypatch: p
 
 
 @given(st.binary() | st.text("{}[]:,\"'ab1\\-# \n&*!").map(str.encode))
-def test_no_bytes_end_in_anything_but_objects_for_json_or_our_error(text: bytes) -> None:
+def test_any_bytes_result_in_json_objects_or_our_error(text: bytes) -> None:
     try:
         found, problem = objects(text, "x"), "x"
     except ManifestError as error:
@@ -166,7 +166,7 @@ def test_a_member_is_found_by_its_path(path: str, kind: type, value: Any) -> Non
         ("e", str, "f.yaml, line 7: e: expected a string, got a boolean"),
     ],
 )
-def test_a_member_of_another_type_is_named_with_its_path(path: str, kind: type, problem: str) -> None:
+def test_a_member_of_another_type_is_an_error_with_its_path(path: str, kind: type, problem: str) -> None:
     assert error_of(DOCUMENT.member, path, kind) == problem
 
 
@@ -204,13 +204,13 @@ def test_a_folder_gives_its_manifests_sorted_and_nothing_else(tmp_path: Path) ->
     assert [file.name for file in manifest_files(tmp_path)] == ["a.yaml", "b.yml", "c.json", "link.yaml"]
 
 
-def test_a_file_is_taken_whatever_its_name(tmp_path: Path) -> None:
+def test_a_file_may_have_any_name(tmp_path: Path) -> None:
     file = tmp_path / ".manifest"
     file.write_text("a: 1")
     assert [(found.object, found.place) for found in read_path(file)] == [({"a": 1}, f"{file}, line 1")]
 
 
-def test_a_folder_mounted_from_a_config_map_gives_each_file_once(tmp_path: Path) -> None:
+def test_each_file_of_a_mounted_config_map_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "..2024").mkdir()
     (tmp_path / "..2024" / "app.yaml").write_text("a: 1")
     (tmp_path / "..data").symlink_to("..2024")
@@ -225,7 +225,7 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     assert error_of(read_path, tmp_path) == f"{tmp_path}/b.yaml, line 2: the alias *c has no anchor &c before it"
 
 
-def test_a_link_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
+def test_a_broken_link_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").symlink_to("gone")
     assert error_of(read_path, tmp_path) == f"{tmp_path}/a.yaml: No such file or directory"
     (tmp_path / "a.yaml").unlink()

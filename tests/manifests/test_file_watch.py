@@ -10,7 +10,7 @@ from webhook.manifests.file_watch import FileWatch, read_file, stamp, watch_file
 
 
 class Files:
-    """Files whose stamp the test says."""
+    """Files whose stamp the test sets."""
 
     def __init__(self) -> None:
         self.stamp = "first"
@@ -31,7 +31,7 @@ def test_a_change_is_due_once_when_it_has_settled() -> None:
     assert [watch.is_due() for _ in range(4)] == [False, True, False, False]
 
 
-def test_a_change_that_goes_on_is_not_due() -> None:
+def test_a_change_in_progress_is_not_due() -> None:
     files = Files()
     watch = FileWatch(files)
     due = []
@@ -50,7 +50,7 @@ def test_a_change_that_is_undone_is_not_due() -> None:
     assert [watch.is_due(), watch.is_due()] == [False, False]
 
 
-def test_a_change_during_the_reading_is_told_and_due_in_its_turn() -> None:
+def test_a_change_during_reading_is_noticed_and_due_later() -> None:
     files = Files()
     watch = FileWatch(files)
     files.stamp = "second"
@@ -66,7 +66,7 @@ def test_a_retry_is_due_without_a_change() -> None:
     assert [watch.is_due(), watch.is_due()] == [True, False]
 
 
-def test_a_stamp_differs_by_content_by_what_a_link_leads_to_and_by_absence(tmp_path: Path) -> None:
+def test_a_stamp_depends_on_content_link_target_and_existence(tmp_path: Path) -> None:
     file, link = tmp_path / "file", tmp_path / "link"
     link.symlink_to(file)
     seen = [stamp(link)]
@@ -81,7 +81,7 @@ def test_a_stamp_differs_by_content_by_what_a_link_leads_to_and_by_absence(tmp_p
     assert seen[0] == (link, errno.ENOENT)
 
 
-def test_a_file_is_read_whole_or_refused(tmp_path: Path) -> None:
+def test_a_file_is_read_completely_or_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"1234")
     assert read_file(file, 4) == b"1234"
@@ -92,7 +92,7 @@ def test_a_file_is_read_whole_or_refused(tmp_path: Path) -> None:
         read_file(tmp_path / "pipe", 4)
 
 
-def test_a_check_that_fails_is_logged_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_check_is_logged_and_the_others_continue(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         loop, called = asyncio.get_running_loop(), asyncio.Event()
 

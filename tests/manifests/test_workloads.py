@@ -64,7 +64,7 @@ def workload(api_version: str, kind: str, **members: Any) -> dict[str, Any]:
     ],
     ids=lambda document: f"{document['apiVersion']} {document['kind']}",
 )
-def test_a_workload_gives_the_pod_that_its_controller_creates(document: dict[str, Any]) -> None:
+def test_a_workload_results_in_the_pod_that_its_controller_creates(document: dict[str, Any]) -> None:
     found = classified(document)
     assert found == PodOf(
         f"{document['kind']} team/web",
@@ -87,7 +87,7 @@ def test_a_stateful_set_names_its_pods_itself(ordinals: dict[str, Any], name: st
     assert pod_of(found)["metadata"] == {"name": name, "namespace": "team"}
 
 
-def test_a_workload_with_a_generated_name_hands_it_on() -> None:
+def test_a_generated_name_of_a_workload_is_used_for_its_pods() -> None:
     document = {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -156,7 +156,7 @@ def test_a_mirror_pod_has_no_service_account() -> None:
         (workload("x.io/v1", "ServiceAccount"), "other"),
     ],
 )
-def test_a_role_is_told_by_the_kind(document: dict[str, Any], role: str) -> None:
+def test_the_kind_decides_the_role(document: dict[str, Any], role: str) -> None:
     assert role_of(document_of(document)) == role
 
 
@@ -181,7 +181,7 @@ CONTAINERS = {"spec": {"containers": [{"name": "a"}]}}
     ],
     ids=lambda document: f"{document['apiVersion']} {document['kind']} {document.get('spec')}",
 )
-def test_what_makes_no_pods_is_passed_over(document: dict[str, Any]) -> None:
+def test_kinds_that_create_no_pods_are_ignored(document: dict[str, Any]) -> None:
     assert pods_of(document_of(document), "team") == []
 
 
@@ -200,7 +200,7 @@ def test_a_pod_template_is_found_at_any_depth(spec: dict[str, Any]) -> None:
     assert pod_of(found)["spec"] == SPEC
 
 
-def test_of_several_pod_templates_each_is_shown_with_its_place() -> None:
+def test_each_of_several_pod_templates_has_its_path_in_the_label() -> None:
     jobs = [{"name": name, "template": {"spec": {"template": TEMPLATE}}} for name in ("driver", "workers")]
     found = pods_of(document_of(workload("jobset.x-k8s.io/v1alpha2", "JobSet", spec={"replicatedJobs": jobs})), "team")
     assert [one.label for one in found] == [
@@ -229,18 +229,16 @@ def test_of_several_pod_templates_each_is_shown_with_its_place() -> None:
         ),
     ],
 )
-def test_a_workload_without_a_pod_template_is_said_not_to_be_looked_into(
+def test_a_workload_without_a_pod_template_has_a_reason_instead_of_a_pod(
     document: dict[str, Any], accounts: str
 ) -> None:
     found = classified(document)
     assert found.pod is None
     assert found.label == f"{document['kind']} team/web"
-    assert found.why == (
-        f"its pods run as ServiceAccount {accounts}, but there is no pod template with containers in it"
-    )
+    assert found.why == (f"its pods run as ServiceAccount {accounts}, but it has no pod template with containers")
 
 
-def test_what_aliases_make_of_a_few_lines_is_not_all_looked_at() -> None:
+def test_an_object_that_aliases_make_huge_is_not_searched_completely() -> None:
     many: Any = {"a": 1}
     for _ in range(40):
         many = [many, many]
@@ -283,5 +281,5 @@ def test_what_aliases_make_of_a_few_lines_is_not_all_looked_at() -> None:
         ),
     ],
 )
-def test_a_shape_that_makes_no_sense_is_named_with_its_path(document: dict[str, Any], problem: str) -> None:
+def test_a_member_of_a_wrong_type_is_an_error_with_its_path(document: dict[str, Any], problem: str) -> None:
     assert problem_of(document) == problem

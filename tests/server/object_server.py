@@ -1,4 +1,4 @@
-"""The local API server of the cluster's tests, with objects in it: versions, conflicts and watches."""
+"""The local API server of the cluster tests, extended by objects with versions, conflicts and watches."""
 
 import asyncio
 import copy
@@ -28,7 +28,7 @@ class Write:
 
 
 class _Reader:
-    """The server's own reader, that keeps the head it read last: the request's method is not told to steps."""
+    """A reader that keeps the last request head, because the server does not pass the method to steps."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self._reader = reader
@@ -44,9 +44,9 @@ class _Reader:
 
 
 class ObjectServer(ApiServer):
-    """Keeps what it is sent. `answers` take the place of what it would do with the next writes.
+    """Stores the objects that it receives. `answers` replace its behaviour for the next writes.
 
-    `writes` has what it was asked for, refused or not; `changes` counts, by path, what it has stored.
+    `writes` has all requested writes, also refused ones; `changes` counts the stored ones by path.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class ObjectServer(ApiServer):
         self._readers: dict[int, _Reader] = {}
 
     def put(self, path: str, body: dict[str, Any]) -> None:
-        """What an admin does with `kubectl apply`."""
+        """Stores an object as an admin would with `kubectl apply`."""
         kind = "MODIFIED" if path in self.objects else "ADDED"
         self._version += 1
         stored = copy.deepcopy(body)

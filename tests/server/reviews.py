@@ -1,4 +1,4 @@
-"""Reviews that tests send, and what they ask of the answers."""
+"""Reviews that tests send, and checks of the answers."""
 
 import base64
 import copy
@@ -49,12 +49,12 @@ _REVIEW: dict[str, Any] = {
 
 
 def review() -> dict[str, Any]:
-    """A review of a pod whose containers get a role."""
+    """Returns a review of a pod whose containers get a role."""
     return copy.deepcopy(_REVIEW)
 
 
 def review_of(account: str, **metadata: Any) -> dict[str, Any]:
-    """The same for another ServiceAccount, with more metadata."""
+    """Returns the same review for another ServiceAccount, with more metadata."""
     changed = review()
     changed["request"]["object"]["spec"]["serviceAccountName"] = account
     changed["request"]["object"]["metadata"].update(metadata)
@@ -72,7 +72,7 @@ def put(value: Any, path: Path, new: Any) -> None:
 
 
 def paths(value: Any, parent: Path = ()) -> list[Path]:
-    """The path of every member."""
+    """Returns the path of every member."""
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     found: list[Path] = []
     for key, member in members:
@@ -88,7 +88,7 @@ GOOD = encoded(review())
 
 
 def role_of(answer: httpx.Response) -> str | None:
-    """The role that the patch gives to the container `main`; None where there is no patch."""
+    """Returns the role that the patch gives to the container `main`; None if there is no patch."""
     assert answer.status_code == 200, (answer.status_code, answer.text)
     response = answer.json()["response"]
     assert response["allowed"] is True, response

@@ -1,4 +1,4 @@
-"""The metadata service, as a local HTTP server."""
+"""Reading the account from the metadata service, with a local HTTP server in its place."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ DOCUMENT = {"accountId": "444455556666", "region": "cn-north-1", "instanceId": "
 
 
 class Metadata(ThreadingHTTPServer):
-    """IMDSv2: a token by PUT with its lifetime, the document by GET with the token."""
+    """An IMDSv2 server: PUT with a lifetime returns a token, GET with the token returns the document."""
 
     daemon_threads = True
 
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.failures:
             self.server.failures -= 1
             code = 503
-        with suppress(ConnectionError):  # the client may have given up
+        with suppress(ConnectionError):  # the client may have closed the connection
             self.send_response(code)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -124,11 +124,11 @@ def test_a_service_that_fails_at_first_is_asked_again() -> None:
         "deep",
     ],
 )
-def test_an_answer_that_makes_no_sense_is_an_error_of_one_line(document: bytes, token: bytes, problem: str) -> None:
+def test_an_invalid_answer_is_an_error_of_one_line(document: bytes, token: bytes, problem: str) -> None:
     with metadata(document, token) as server, pytest.raises(MetadataError) as failed:
         instance_identity(server.url)
     message = str(failed.value)
-    assert message.startswith(f"--compose-role-arn: the instance metadata service at {server.url} did not say what ")
+    assert message.startswith(f"--compose-role-arn: the instance metadata service at {server.url} did not return ")
     assert problem in message
     assert message.endswith("; set --aws-account-id and --aws-partition instead")
     assert "\n" not in message
@@ -138,13 +138,13 @@ def test_an_answer_that_makes_no_sense_is_an_error_of_one_line(document: bytes, 
 @pytest.mark.parametrize(
     "endpoint", ["", "169.254.169.254", "ftp://x", "http://[::1", "http://127.0.0.1:99999", "http://a b"]
 )
-def test_an_endpoint_that_is_no_url_is_an_error_of_one_line(endpoint: str) -> None:
+def test_an_invalid_endpoint_url_is_an_error_of_one_line(endpoint: str) -> None:
     with pytest.raises(MetadataError) as failed:
         instance_identity(endpoint)
     assert "\n" not in str(failed.value)
 
 
-def test_a_service_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_service_is_an_error_after_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imds, "_TIMEOUT", 0.1)
     with metadata() as server:
         server.hang.clear()
@@ -153,7 +153,7 @@ def test_a_service_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -
         assert server.calls == ["PUT 200"] * 3
 
 
-def test_a_service_that_is_not_there_is_given_up() -> None:
+def test_an_unreachable_service_is_an_error() -> None:
     with metadata() as server:
         url = server.url
     with pytest.raises(MetadataError, match="Connection refused"):

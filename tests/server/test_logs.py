@@ -15,8 +15,8 @@ INJECTED = "2026-01-01T00:00:00.000Z ERROR webhook.server forged\x1b[31m\u2028"
 
 
 @pytest.fixture
-def stderr(logging_restored: None, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:  # noqa: ARG001 - for its effect
-    """What was written to standard error since it was asked last."""
+def stderr(logging_restored: None, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:  # noqa: ARG001 - a fixture with a side effect
+    """Returns a function that returns the text on standard error since its last call."""
     return lambda: capsys.readouterr().err
 
 
@@ -38,7 +38,7 @@ def test_a_json_line_has_the_same_and_a_bugs_traceback(stderr: Callable[[], str]
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_a_message_is_one_line_whatever_is_in_it(stderr: Callable[[], str], style: Literal["text", "json"]) -> None:
+def test_every_message_is_one_line(stderr: Callable[[], str], style: Literal["text", "json"]) -> None:
     configure_logs(0, style)
     logging.getLogger("webhook").info("%s", f"a\r\n{INJECTED} ü")
     written = stderr()
@@ -50,7 +50,7 @@ def test_a_message_is_one_line_whatever_is_in_it(stderr: Callable[[], str], styl
         )
 
 
-def test_the_lines_of_a_traceback_are_indented_so_that_none_passes_for_another_entry(stderr: Callable[[], str]) -> None:
+def test_traceback_lines_are_indented_so_that_they_do_not_look_like_entries(stderr: Callable[[], str]) -> None:
     configure_logs(0, "text")
     logging.getLogger("webhook").error("a bug", exc_info=ValueError(f"a\n{INJECTED}"))
     first, *others = stderr().rstrip("\n").split("\n")
@@ -59,7 +59,7 @@ def test_the_lines_of_a_traceback_are_indented_so_that_none_passes_for_another_e
     assert others[-1] == f"    {INJECTED[:-6]}\\x1b[31m\\u2028"
 
 
-def test_lines_beyond_the_rate_are_dropped_and_counted_in_the_next_seconds_first(
+def test_lines_above_the_rate_are_dropped_and_the_next_second_reports_how_many(
     stderr: Callable[[], str],
 ) -> None:
     configure_logs(0, "text")
@@ -98,7 +98,7 @@ def test_verbosity_is_klogs(stderr: Callable[[], str], verbosity: int, shown: li
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_decisions_are_logged_with_what_the_pod_is_called_on_one_line(tmp_path: Path, style: str) -> None:
+def test_a_decision_and_the_pods_name_are_logged_on_one_line(tmp_path: Path, style: str) -> None:
     with serving(tmp_path, "-v=3", f"--log-format={style}") as webhook, webhook.client() as client:
         before = len(webhook.log.splitlines())
         body = encoded(review_of("builder", name=f"p\n{INJECTED}"))

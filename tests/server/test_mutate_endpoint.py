@@ -1,4 +1,4 @@
-"""The endpoint behind the listener: bodies that do not come."""
+"""The endpoint as a plain ASGI application, without our listener."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class NoAccounts:
 
 
 async def answered(endpoint: MutateEndpoint, *parts: bytes, headers: Headers) -> tuple[int, Headers, bytes]:
-    """What the endpoint answers to a body in these parts."""
+    """Returns the endpoint's answer to a body in these parts."""
     messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
     messages[-1]["more_body"] = False
     coming, sent = iter(messages), list[Any]()
@@ -43,13 +43,13 @@ def endpoint() -> MutateEndpoint:
     return MutateEndpoint(NoAccounts(), frozenset, Settings(), Metrics())
 
 
-async def test_the_endpoint_bounds_a_body_by_itself() -> None:
+async def test_the_endpoint_itself_limits_the_body() -> None:
     code, headers, body = await answered(endpoint(), bytes(7_000_000), bytes(340_033), headers=JSON)
     assert (code, body) == (413, b"the body is larger than 7340032 bytes\n")
     assert (b"connection", b"close") in headers
 
 
-async def test_a_body_in_parts_is_one() -> None:
+async def test_a_body_in_parts_is_joined() -> None:
     whole = await answered(endpoint(), GOOD, headers=JSON)
     assert whole[0] == 200
     assert await answered(endpoint(), GOOD[:100], b"", GOOD[100:], headers=JSON) == whole

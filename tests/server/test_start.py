@@ -1,4 +1,4 @@
-"""What keeps the webhook from starting: one line that says why, and the exit code."""
+"""Errors at the start of the webhook: one line with the reason, and the exit code."""
 
 import socket
 import subprocess
@@ -20,7 +20,7 @@ TLS_VERSIONS = "1.0, 1.1, 1.2, 1.3, VersionTLS10, VersionTLS11, VersionTLS12, Ve
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Manifests, and two certificates with their keys."""
+    """A folder with manifests, and with two certificates and their keys."""
     folder = tmp_path_factory.mktemp("start")
     (folder / "good.yaml").write_text(MANIFESTS)
     (folder / "bad.yaml").write_text("kind: [")
@@ -39,7 +39,7 @@ def taken() -> Iterator[int]:
 
 
 def outcomes(folder: Path, taken: int) -> dict[str, tuple[list[str], int, list[str]]]:
-    """By name: the flags, the exit code, and the lines on standard error."""
+    """Returns by name the flags, the exit code, and the lines on standard error."""
     good = [f"--service-accounts={folder}/good.yaml", f"--ephemeral-certificate={folder}/made"]
     files = f"--service-accounts={folder}/good.yaml"
     usage = "See 'pod-identity-webhook serve --help'."
@@ -99,11 +99,11 @@ NAMES = list(outcomes(Path(), 0))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_keeps_it_from_starting_is_said_in_one_line(
+def test_an_error_at_start_is_one_line(
     folder: Path,
     taken: int,
     name: str,
-    logging_restored: None,  # noqa: ARG001 - for its effect
+    logging_restored: None,  # noqa: ARG001 - a fixture with a side effect
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     flags, code, lines = outcomes(folder, taken)[name]

@@ -14,10 +14,10 @@ CLIENTS = 8
 
 
 class Load(threading.Thread):
-    """Posts without pause over one verified connection, or the next where it was told to close.
+    """Posts without pause over one verified connection; opens the next one when the server asks to close it.
 
-    Ends when no connection is to be had any more, as when another replica's address is taken instead. `failures` holds
-    each request that was sent and not answered.
+    It ends when it cannot connect any more; in a cluster, it would then get another replica. `failures` holds each
+    request that it sent and that got no answer.
     """
 
     def __init__(self, webhook: WebhookProcess) -> None:
@@ -62,7 +62,7 @@ def test_sigterm_under_constant_load_loses_no_request(tmp_path: Path) -> None:
         assert "Traceback" not in webhook.log
 
 
-def test_while_draining_new_connections_are_answered_and_ready_is_not(tmp_path: Path) -> None:
+def test_while_draining_new_connections_are_answered_and_readyz_fails(tmp_path: Path) -> None:
     with serving(tmp_path, "--drain-period=60s") as webhook, webhook.client() as idle:
         assert webhook.get("/readyz").text == "ok\n"
         assert_answers_a_good_review(idle)
@@ -75,7 +75,7 @@ def test_while_draining_new_connections_are_answered_and_ready_is_not(tmp_path: 
         assert (answer.status_code, answer.text) == (503, "not ready: stopping\n")
         assert webhook.get("/healthz").status_code == 200
         assert_answers_a_good_review(idle)
-        # A second signal ends the wait.
+        # A second signal ends the drain.
         assert webhook.stop(signal.SIGTERM) == 0
 
 

@@ -1,4 +1,4 @@
-"""The webhook as a process of its own, on free ports of 127.0.0.1 and with a certificate that its clients verify."""
+"""Runs the webhook as a separate process on free ports of 127.0.0.1; its clients verify its certificate."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def wait_until(condition: Callable[[], bool], what: str, within: float = WITHIN)
 
 
 class WebhookProcess:
-    """`python -m webhook serve` as it runs; `folder` holds its manifests, its certificate and its log."""
+    """A running `python -m webhook serve`; `folder` holds its manifests, its certificate and its log."""
 
     def __init__(
         self, folder: Path, flags: tuple[str, ...], environ: Mapping[str, str], program: tuple[str, ...] = OURS
@@ -80,21 +80,21 @@ class WebhookProcess:
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
-        """A client of the HTTPS port that verifies it."""
+        """Yields a client of the HTTPS port that verifies the certificate."""
         with httpx.Client(
             base_url=f"https://localhost:{self.port}", verify=self.tls, timeout=WITHIN, trust_env=False
         ) as client:
             yield client
 
     def get(self, path: str, **headers: str) -> httpx.Response:
-        """What the metrics port answers."""
+        """Returns the answer of the metrics port."""
         return httpx.get(
             f"http://127.0.0.1:{self.metrics_port}{path}", headers=headers, timeout=WITHIN, trust_env=False
         )
 
     @contextmanager
     def connection(self) -> Iterator[ssl.SSLSocket]:
-        """A bare TLS connection, for what no HTTP client would send."""
+        """Yields a bare TLS connection, for requests that an HTTP client would never send."""
         with (
             socket.create_connection(("127.0.0.1", self.port), timeout=WITHIN) as plain,
             self.tls.wrap_socket(plain, server_hostname="localhost") as conn,
@@ -103,7 +103,7 @@ class WebhookProcess:
 
     @property
     def resident_kib(self) -> int:
-        """The memory it occupies (Linux)."""
+        """Returns its resident memory in KiB (Linux)."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0])
 
@@ -114,7 +114,7 @@ class WebhookProcess:
 
 
 def clean_environ() -> dict[str, str]:
-    """Our own environment, less what would set flags."""
+    """Returns our environment without the variables that set flags."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PIW_")}
 
 
@@ -122,7 +122,7 @@ def clean_environ() -> dict[str, str]:
 def serving(
     folder: Path, *flags: str, environ: Mapping[str, str] | None = None, program: tuple[str, ...] = OURS
 ) -> Iterator[WebhookProcess]:
-    """A webhook that serves; at the end it is stopped, if it was not already."""
+    """Yields a webhook that serves, and stops it at the end unless the test has stopped it."""
     webhook = WebhookProcess(folder, flags, environ or {}, program)
     try:
         webhook.wait_until_serves()

@@ -1,1 +1,1 @@
-"""Objects from files: YAML and JSON, Pods and workloads, ServiceAccounts, container credentials."""
+"""Reads objects from files: YAML and JSON, Pods and workloads, ServiceAccounts, container credentials."""

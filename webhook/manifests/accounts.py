@@ -1,4 +1,4 @@
-"""ServiceAccounts and role mappings from manifests: the store of a webhook that asks no API server."""
+"""A ServiceAccountStore for a webhook without a cluster: reads ServiceAccounts and role mappings from manifests."""
 
 import logging
 from dataclasses import dataclass, field
@@ -23,24 +23,24 @@ _Stamp: TypeAlias = tuple[Any, ...]
 
 
 def service_account(document: Document, settings: Settings, namespace: str = DEFAULT_NAMESPACE) -> ServiceAccount:
-    """The ServiceAccount that `document` is, in `namespace` where it names none.
+    """Converts `document` to a ServiceAccount, in `namespace` if it names none.
 
-    Raises ManifestError where its shape makes no sense.
+    Raises ManifestError if a member has the wrong type or an invalid name.
     """
     own_namespace, name = object_key(document, namespace)
     annotations = document.member("metadata.annotations", dict) or {}
     for key, value in annotations.items():
         if not isinstance(value, str):
             problem = f"expected a string, got {type_name(value)}"
-            hint = "" if isinstance(value, dict | list | None) else " (quotes make it one)"
+            hint = "" if isinstance(value, dict | list | None) else " (put it in quotes)"
             raise document.error(f"metadata.annotations[{key}]: {problem}{hint}")
     return known_account(own_namespace, name, annotations, settings)
 
 
 def role_mapping(document: Document) -> tuple[RoleMapping, list[str]]:
-    """The mapping in the ConfigMap that `document` is, and a line for each entry that was skipped.
+    """Returns the mapping in the ConfigMap `document`, and a line for each skipped entry.
 
-    Raises ManifestError where the mapping as a whole makes no sense.
+    Raises ManifestError if the whole mapping is invalid.
     """
     try:
         mapping, problems = parse_mapping(document.member("data.config", str) or "")
@@ -50,7 +50,7 @@ def role_mapping(document: Document) -> tuple[RoleMapping, list[str]]:
 
 
 def object_key(document: Document, namespace: str) -> tuple[str, str]:
-    """An object's namespace (`namespace` where it names none) and name; raises ManifestError where either is none."""
+    """Returns an object's namespace (`namespace` if it names none) and name. Raises ManifestError for invalid ones."""
     own_namespace = document.member("metadata.namespace", str) or namespace
     name = document.member("metadata.name", str) or ""
     if not is_dns_label(own_namespace):
@@ -64,7 +64,7 @@ def object_key(document: Document, namespace: str) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class _Contents:
-    """What one reading of the manifests found. `mapping_error`: why `mapping` is not what they say."""
+    """The result of reading the manifests once. `mapping_error` is why their mapping could not be read, or ""."""
 
     accounts: dict[tuple[str, str], ServiceAccount] = field(default_factory=dict)
     mapping: RoleMapping = NO_MAPPING
@@ -73,14 +73,13 @@ class _Contents:
 
 
 class ManifestAccounts:
-    """A ServiceAccountStore from the manifests at `path`: a file, or a folder's files.
+    """A ServiceAccountStore that reads the manifests at `path`, a file or a folder.
 
-    `config_map` is the namespace and name of the ConfigMap with role mappings; None: mappings are not read. Raises
-    ManifestError when constructed from a path or manifests that cannot be read. `check` may run in another thread than
-    everything else.
+    `config_map` is the namespace and name of the ConfigMap with role mappings; None means no mappings. The constructor
+    raises ManifestError if it cannot read the manifests. `check` may run in another thread than the other methods.
 
-    `last_error` is why the manifests as they are now are not in force, empty where they are; `reloads` and `failures`
-    count the changes that were taken up and those that were not, or not wholly.
+    `last_error` is why the current manifests are not in use; "" if they are. `reloads` counts the changes that were
+    loaded, `failures` those that were not, or only in part.
     """
 
     def __init__(self, path: Path, settings: Settings, config_map: tuple[str, str] | None = None) -> None:
@@ -99,35 +98,35 @@ class ManifestAccounts:
 
     @property
     def mapping(self) -> RoleMapping:
-        """The role mappings that hold now."""
+        """The current role mappings."""
         return self._contents.mapping
 
     @property
     def mapping_problems(self) -> list[str]:
-        """A line for each entry of the mapping that is skipped, with its place."""
+        """A line for each skipped entry of the mapping, with its place."""
         return self._contents.mapping_problems
 
     @property
     def account_count(self) -> int:
-        """How many ServiceAccounts there are."""
+        """The number of ServiceAccounts."""
         return len(self._contents.accounts)
 
     def accounts(self) -> list[ServiceAccount]:
-        """All ServiceAccounts that there are."""
+        """Returns all ServiceAccounts."""
         return list(self._contents.accounts.values())
 
     def get(self, namespace: str, name: str) -> ServiceAccount | None:
-        """The ServiceAccount; None where the manifests have none of that name."""
+        """Returns the ServiceAccount, or None if the manifests do not have it."""
         return self._contents.accounts.get((namespace, name))
 
     async def lookup(self, namespace: str, name: str) -> ServiceAccount | None:
-        """What `get` returns: the manifests are the truth."""
+        """Returns the same as `get`: there is no other source than the manifests."""
         return self.get(namespace, name)
 
     def check(self) -> bool:
-        """Takes up a change of the manifests once it has settled, and returns whether it did.
+        """Loads the manifests if they have changed and settled, and returns whether it did.
 
-        If the manifests cannot be read, everything stays as it was, with one warning in the log.
+        If it cannot read them, it logs one warning and keeps the old state.
         """
         if not self._watch.is_due():
             return False
@@ -136,7 +135,7 @@ class ManifestAccounts:
             contents = self._read()
         except ManifestError as error:
             if isinstance(error.__cause__, OSError):
-                # What the operating system refuses now it may grant later, without a change of the file.
+                # Try again: an error of the operating system may go away without a change of the file.
                 self._watch.retry()
                 self._is_retry = True
             if not is_retry or str(error) != self.last_error:
@@ -160,7 +159,7 @@ class ManifestAccounts:
     def _fail(self, problem: str) -> None:
         self.failures += 1
         self.last_error = problem
-        logger.warning("%s; what was read before stays in force", problem)
+        logger.warning("%s; the old manifests stay in use", problem)
 
     def _log_contents(self, action: str) -> None:
         with_role = sum(ROLE_ARN in account.annotations for account in self.accounts())
@@ -183,7 +182,7 @@ class ManifestAccounts:
                 continue
             earlier = places.get((kind, *key))
             if earlier:
-                logger.warning("%s: %s %s/%s again: it replaces that of %s", document.place, kind, *key, earlier)
+                logger.warning("%s: %s %s/%s: it replaces that of %s", document.place, kind, *key, earlier)
             places[kind, *key] = document.place
             if kind == "ServiceAccount":
                 contents.accounts[key] = service_account(document, self._settings)
@@ -195,12 +194,12 @@ class ManifestAccounts:
         documents: list[Document] = []
         for file in manifest_files(self._path):
             if file.is_fifo():
-                # Reading it could wait for ever.
+                # Reading a pipe could block forever.
                 raise ManifestError(f"{file}: is a pipe")
             content = read_file(file)
             if not content and file.is_file():
-                # `kubectl get ... > FILE` leaves it empty until the API server has answered.
-                raise ManifestError(f"{file}: is empty: is it still being written?")
+                # `kubectl get ... > FILE` creates an empty file, and fills it when the API server has answered.
+                raise ManifestError(f"{file}: is empty: is somebody still writing it?")
             documents.extend(read_documents(content, str(file)))
         return documents
 
@@ -214,7 +213,7 @@ def _read_mapping(document: Document, contents: _Contents) -> None:
 
 
 def _stamp(path: Path) -> _Stamp:
-    """Differs after every change of the manifests at `path`."""
+    """Returns a value that changes with every change of the manifests at `path`."""
     try:
         return tuple(stamp(file) for file in manifest_files(path))
     except ManifestError as error:

@@ -1,4 +1,4 @@
-"""The file of --watch-container-credentials-config: read again when it changes, the last good state kept."""
+"""The file of --watch-container-credentials-config; we read it again when it changes, and keep the last good state."""
 
 import logging
 from functools import partial
@@ -9,16 +9,16 @@ from webhook.errors import CredentialsConfigError
 from webhook.manifests.file_watch import FileWatch, read_file, stamp
 
 _MAX_BYTES = 16 * 1024 * 1024
-# The log names so many at a time.
+# The log shows at most this many problems of one reading.
 _MAX_PROBLEMS = 10
 
 logger = logging.getLogger(__name__)
 
 
 class CredentialsFile:
-    """The identities in a file. An absent or empty file means none: that is how an admin revokes them.
+    """The identities in a file. A missing or empty file means none, so that an admin can revoke all of them.
 
-    `failures` counts the changes that could not be used. `check` may run in another thread than the rest.
+    `failures` counts the changes that could not be used. `check` may run in another thread than other code.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,7 +29,7 @@ class CredentialsFile:
         self._read()
 
     def check(self) -> None:
-        """Takes up a change of the file once it has settled."""
+        """Loads the file if it has changed and settled."""
         if self._watch.is_due():
             self._read()
 
@@ -50,9 +50,9 @@ class CredentialsFile:
         for problem in problems[:_MAX_PROBLEMS]:
             logger.warning("%s: %s", self._path, problem)
         if len(problems) > _MAX_PROBLEMS:
-            logger.warning("%s: %d more of this kind", self._path, len(problems) - _MAX_PROBLEMS)
+            logger.warning("%s: %d more problems like these", self._path, len(problems) - _MAX_PROBLEMS)
         logger.info("%s: %d identities with container credentials", self._path, len(self.identities))
 
     def _fail(self, reason: str) -> None:
         self.failures += 1
-        logger.error("%s: %s; the last good state stays: %d identities", self._path, reason, len(self.identities))
+        logger.error("%s: %s; keeping the last good state: %d identities", self._path, reason, len(self.identities))

@@ -1,4 +1,4 @@
-"""Kubernetes manifests from text, files and folders: the objects in them, each with the place it came from."""
+"""Reads Kubernetes manifests from text, files and folders; each object keeps its place for error messages."""
 
 import codecs
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from webhook.manifests.yaml_text import parse_yaml
 MAX_BYTES: Final = 64 * 2**20
 
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
-# The mark of UTF-32 in little endian starts with that of UTF-16.
+# The byte order mark of little-endian UTF-32 starts with that of UTF-16, so it needs no entry of its own.
 _WIDE_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
 _T = TypeVar("_T")
@@ -21,9 +21,9 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An object from a manifest. It may share parts of itself with others: treat it as read-only.
+    """An object from a manifest. Treat it as read-only: YAML aliases may share parts between objects.
 
-    `source` names the file, `line` is where its document starts, `item` its place in a List (`items[2]`).
+    `source` names the file, `line` is the first line of its document, `item` is its position in a List (`items[2]`).
     """
 
     object: dict[str, Any]
@@ -33,15 +33,15 @@ class Document:
 
     @property
     def place(self) -> str:
-        """Where it came from, for a person: `app.yaml, line 12, items[2]`."""
+        """The place of the object, for people: `app.yaml, line 12, items[2]`."""
         return f"{self.source}, line {self.line}" + (f", {self.item}" if self.item else "")
 
     def error(self, problem: str) -> ManifestError:
-        """The error that says `problem` of this document."""
+        """Returns an error with the place of this document and `problem`."""
         return ManifestError(f"{self.place}: {problem}")
 
     def group_kind(self) -> tuple[str, str]:
-        """Its API group, empty for the core one, and its kind; raises ManifestError where it lacks either."""
+        """Returns its API group ("" for the core group) and its kind. Raises ManifestError if one is missing."""
         kind = self.member("kind", str)
         api_version = self.member("apiVersion", str)
         if not kind or not api_version:
@@ -50,9 +50,9 @@ class Document:
         return group, kind
 
     def member(self, path: str, kind: type[_T]) -> _T | None:
-        """The member at a path such as `spec.template.spec`; None where it, or what it is in, is absent or null.
+        """Returns the member at a path such as `spec.template.spec`; None if it or a parent is missing or null.
 
-        Raises ManifestError where it, or what it is in, is of another type.
+        Raises ManifestError if it or a parent has the wrong type.
         """
         value: Any = self.object
         walked: list[str] = []
@@ -72,7 +72,7 @@ _EXPECTED: Final[dict[type, str]] = {dict: "an object", list: "a list", str: "a 
 
 
 def type_name(value: Any) -> str:
-    """What `value` is in JSON's terms, with its article."""
+    """Returns the JSON type of `value`, with an article."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -81,10 +81,10 @@ def type_name(value: Any) -> str:
 
 
 def read_documents(text: bytes, source: str) -> list[Document]:
-    """The objects in `text`: one or more JSON values or YAML documents, Lists replaced by their items.
+    """Returns the objects in `text`, which holds JSON values or YAML documents; replaces each List by its items.
 
-    `source` names the text in places and errors; where it ends in `.json`, the text is JSON and nothing else. Empty
-    documents are dropped. Raises ManifestError, naming source and line.
+    `source` names the text in places and errors; if it ends in `.json`, the text must be JSON. Ignores empty documents.
+    Raises ManifestError, which names source and line.
     """
     try:
         values = list(_values(_decoded(text, source), source))
@@ -101,18 +101,18 @@ def read_documents(text: bytes, source: str) -> list[Document]:
 
 
 def read_path(path: Path) -> list[Document]:
-    """The objects in a file, or in all manifests of a folder.
+    """Returns the objects in a file, or in all manifests of a folder.
 
-    Raises ManifestError, naming the file.
+    Raises ManifestError, which names the file.
     """
     return [document for file in manifest_files(path) for document in read_documents(read_file(file), str(file))]
 
 
 def manifest_files(path: Path) -> list[Path]:
-    """`path` itself where it is no folder; else the manifests right in it, sorted, as `kubectl -f` takes them.
+    """Returns `path` itself if it is not a folder; else the manifests in the folder, sorted, as `kubectl -f` does.
 
-    Hidden files are left out: editors' swap files, and the `..data` of a mounted ConfigMap. A link that leads nowhere
-    is not, so that reading it says so. Raises ManifestError where a folder cannot be listed.
+    Ignores subfolders and hidden files, such as editors' swap files and the `..data` of a mounted ConfigMap. Includes
+    broken links, so that reading them reports the error. Raises ManifestError if it cannot list the folder.
     """
     try:
         if not path.is_dir():
@@ -123,7 +123,7 @@ def manifest_files(path: Path) -> list[Path]:
 
 
 def read_file(path: Path) -> bytes:
-    """A file's content, cut right after MAX_BYTES; raises ManifestError, naming the file."""
+    """Returns a file's content, cut one byte after MAX_BYTES. Raises ManifestError, which names the file."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -154,7 +154,7 @@ def _values(text: str, source: str) -> Iterator[tuple[int, Any]]:
         return parse_json(text)
     if not text.lstrip().startswith(("{", "[")):
         return parse_yaml(text)
-    # YAML may start like that too. Where it is neither, the reading that got further knows better what is wrong.
+    # YAML may start like JSON. If both parsers fail, the one that got further has the better error.
     try:
         return iter(list(parse_json(text)))
     except MalformedText as json_error:
@@ -165,7 +165,7 @@ def _values(text: str, source: str) -> Iterator[tuple[int, Any]]:
 
 
 def _flattened(document: Document) -> Iterator[Document]:
-    """The document, or what is in it where it is a List."""
+    """Yields the document; or its items if it is a List."""
     kind = document.object.get("kind")
     items = document.object.get("items")
     if kind == "List":
@@ -177,6 +177,6 @@ def _flattened(document: Document) -> Iterator[Document]:
         place = f"{document.item}.items[{index}]".removeprefix(".")
         if not isinstance(item, dict):
             raise document.error(f"items[{index}]: expected an object, got {type_name(item)}")
-        # The API server leaves out of a typed list's items what the list says already.
+        # In a typed list, such as a PodList, the API server omits apiVersion and kind of the items.
         said = {} if kind == "List" else {"apiVersion": document.object.get("apiVersion"), "kind": kind[: -len("List")]}
         yield from _flattened(Document({**said, **item}, document.source, document.line, place))

@@ -1,6 +1,6 @@
-"""Files that somebody else replaces while we run: when to read them again, and how without waiting for ever.
+"""Detects changes of files that somebody else replaces while we run, and reads them without blocking forever.
 
-Files are polled: kubelet swaps the folder that a mount's links lead to, which inotify on the file does not report.
+We poll: kubelet replaces the folder behind a mount's links, and inotify on the file does not report that.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def stamp(path: Path) -> tuple[Any, ...]:
-    """Differs after every change of the file at `path`, seen through links; cheap."""
+    """Returns a value that changes with every change of the file at `path`; follows links. It is cheap."""
     try:
         found = path.stat()
     except OSError as error:
@@ -25,9 +25,9 @@ def stamp(path: Path) -> tuple[Any, ...]:
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:
-    """The content. Raises OSError, for a pipe and a file that is too large as well."""
+    """Returns the file's content. Raises OSError, also for a pipe or a file that is too large."""
     if path.is_fifo():
-        # Reading it could wait for ever.
+        # Reading a pipe could block forever.
         raise OSError(errno.ESPIPE, "is a pipe")
     with path.open("rb") as file:
         content = file.read(max_bytes + 1)
@@ -37,9 +37,9 @@ def read_file(path: Path, max_bytes: int) -> bytes:
 
 
 class FileWatch:
-    """When to read some files again; `current` returns what differs whenever one of them does.
+    """Decides when to read some files again; `current` returns a value that changes whenever one of them changes.
 
-    Construct it before the first reading: it then notices what changes during that.
+    Construct it before you read the files for the first time, so that it notices changes during that.
     """
 
     def __init__(self, current: Callable[[], Any]) -> None:
@@ -47,9 +47,9 @@ class FileWatch:
         self._found = self._read = current()
 
     def is_due(self) -> bool:
-        """Whether the files have changed and settled: two calls in a row found the same. True once for each change.
+        """Whether the files have changed and settled, so that two calls in a row saw the same; true once per change.
 
-        Whoever writes a file may have emptied it first, or have written only one of several.
+        A file that has just changed may be incomplete, or only the first of several.
         """
         found = self._current()
         is_settled = found == self._found
@@ -64,17 +64,17 @@ class FileWatch:
         return bool(self._current() != self._read)
 
     def retry(self) -> None:
-        """Makes the files due again though they do not change: the operating system refused to read them."""
+        """Makes unchanged files due again, after the operating system failed to read them."""
         self._read = None
 
 
 async def watch_files(checks: Iterable[Callable[[], Any]]) -> None:
-    """Calls each check every second, on a thread, until cancelled. This is the program's one watcher of files."""
+    """Calls each check every second, in a thread, until it is cancelled. The server runs it once for all files."""
     while True:
         await asyncio.sleep(_CHECKED_EVERY)
         for check in checks:
             try:
-                # A disk that hangs must not hang the answers.
+                # In a thread, because a disk that hangs must not block answers.
                 await asyncio.to_thread(check)
             except Exception:
                 logger.exception("a bug while looking for changed files")

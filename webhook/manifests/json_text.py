@@ -1,7 +1,7 @@
-"""JSON values from text: one, or several after another, each with the line that it starts on.
+"""Parses one or more JSON values from text, each with its first line.
 
-Stricter than Python's own reading: NaN, infinities and halves of a surrogate pair are errors, so that what is read can
-be written as JSON again. Of duplicate keys the last wins, as with kubectl.
+It is stricter than Python's json: NaN, infinities and lone surrogates are errors, so that we can write each value as
+JSON again. If a key occurs several times, the last wins, as with kubectl.
 """
 
 import json
@@ -12,12 +12,12 @@ from typing import Any, Final, NoReturn
 
 from webhook.errors import ManifestError
 
-# Levels of objects and lists within each other. No Kubernetes object comes near it.
+# Maximum nesting of objects and lists. No Kubernetes object comes near it.
 MAX_DEPTH: Final = 200
 
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
-# An integer of fewer characters fits in 64 bits for certain.
+# An integer with at most this many characters certainly fits in 64 bits.
 _SURELY_INT64: Final = 18
 
 _WHITESPACE: Final = re.compile(r"[ \t\r\n]*")
@@ -25,7 +25,7 @@ _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class MalformedText(ManifestError):
-    """Text that is not JSON or YAML as Kubernetes tools read it: the line, from 1, and what is wrong there."""
+    """Text that is not JSON or YAML as Kubernetes tools read it; has the line (from 1) and the problem."""
 
     def __init__(self, line: int, problem: str) -> None:
         super().__init__(f"line {line}: {problem}")
@@ -34,7 +34,7 @@ class MalformedText(ManifestError):
 
 
 def parse_json(text: str) -> Iterator[tuple[int, Any]]:
-    """The values in `text`, which blanks or line ends may part, with their lines.
+    """Yields the values in `text`, which whitespace may separate, with their lines.
 
     Raises MalformedText.
     """
@@ -57,7 +57,7 @@ def parse_json(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def is_int64(value: int) -> bool:
-    """Whether Kubernetes keeps `value` as an integer; it makes a float of any other."""
+    """Whether Kubernetes keeps `value` as an integer; it converts larger ones to floats."""
     return _INT64_MIN <= value <= _INT64_MAX
 
 
@@ -70,7 +70,7 @@ def _integer(text: str) -> int | float:
     if len(text) <= _SURELY_INT64:
         return int(text)
     approximate = _float(text)
-    # A float is exact enough to say which ones are long: those are never turned into an int of thousands of digits.
+    # Check the size with a float first, so that we never convert thousands of digits to an int.
     exact = int(text) if abs(approximate) < 2**64 else None
     return exact if exact is not None and is_int64(exact) else approximate
 
@@ -83,7 +83,7 @@ def _float(text: str) -> float:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} has no place in it")
+    raise ValueError(f"{name} is not allowed")
 
 
 _DECODER: Final = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_no_constant)
@@ -103,4 +103,4 @@ def _check_surrogates(value: Any, line: int) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise MalformedText(line, "not JSON: \\u escape that is half a surrogate pair") from error
+        raise MalformedText(line, "not JSON: \\u escape of a lone surrogate") from error

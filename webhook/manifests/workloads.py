@@ -1,4 +1,4 @@
-"""What a manifest means to admission: a review, a Pod, or a workload whose Pods its controller will create."""
+"""Classifies manifests for admission, and derives the Pods that the controller of a workload will create."""
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeAlias
 from webhook.admission.annotations import MIRROR_ANNOTATION
 from webhook.manifests.documents import Document
 
-# Where a workload's pod template is, by API group and kind.
+# The path of a workload's pod template, by API group and kind.
 _TEMPLATES: Final = {
     ("", "PodTemplate"): "template",
     ("", "ReplicationController"): "spec.template",
@@ -23,7 +23,7 @@ _ROLES: Final[dict[tuple[str, str], Role]] = {
     ("", "ServiceAccount"): "service_account",
     ("", "ConfigMap"): "config_map",
 }
-# Kubernetes' API groups; `extensions`, where workloads once were, is apart.
+# Kubernetes' own API groups, except `extensions`, which once had workloads.
 _OWN_GROUPS: Final = frozenset(
     {
         *("", "apps", "autoscaling", "batch", "policy"),
@@ -34,20 +34,20 @@ _OWN_GROUPS: Final = frozenset(
         "storagemigration.k8s.io",
     }
 )
-# Where a workload of any kind names the ServiceAccount of its pods.
+# The members by which any workload may name the ServiceAccount of its pods.
 _ACCOUNT_KEYS: Final = ("serviceAccountName", "serviceAccount")
-# So many of one object are looked at: by aliases a few lines can have more than there is memory for.
+# Maximum number of members to search in one object: with aliases, a few lines can have more than fit in memory.
 _MOST_MEMBERS: Final = 100_000
-# What controllers take over from a template's metadata; they ignore its name and namespace.
+# The metadata that controllers copy from a template; they ignore its name and namespace.
 _TEMPLATE_METADATA: Final = ("labels", "annotations", "finalizers")
 
 
 @dataclass(frozen=True, slots=True)
 class PodOf:
-    """A pod that comes of a document. `label` names what makes it, for a person: `Deployment shop/web`.
+    """A pod that results from a document. `label` names the object that creates it, for people: `Deployment shop/web`.
 
-    `pod` is the Pod as the API server will see it created, with its namespace and ServiceAccount filled in; None where
-    none can be told, and then `why` says what there is instead.
+    `pod` is the Pod as its creator will send it to the API server, with its namespace and ServiceAccount filled in. It
+    is None if we cannot derive it; `why` then has the reason.
     """
 
     label: str
@@ -56,18 +56,18 @@ class PodOf:
 
 
 def role_of(document: Document) -> Role:
-    """What `document` is to admission; raises ManifestError where it has no kind."""
+    """Returns the role of `document` for admission. Raises ManifestError if it has no kind."""
     if "kind" not in document.object and isinstance(document.object.get("request"), dict):
         return "review"
     return _ROLES.get(document.group_kind(), "other")
 
 
 def pods_of(document: Document, default_namespace: str) -> list[PodOf]:
-    """The pods that come of `document`, of the role `other`; objects that name no namespace are in `default_namespace`.
+    """Returns the pods that result from `document`, whose role must be `other`.
 
-    Of kinds that are not Kubernetes' own (Argo's Rollout, KEDA's ScaledJob, JobSet), every pod template counts, however
-    deep it is. One that has none but names a ServiceAccount is a workload too. Raises ManifestError, naming the place,
-    where the shape makes no sense.
+    `default_namespace` applies to objects that name no namespace. In kinds that are not Kubernetes' own (Argo's
+    Rollout, KEDA's ScaledJob, JobSet), it finds pod templates at any depth. Such an object without a template is still
+    a workload if it names a ServiceAccount. Raises ManifestError, which names the place, if a member has a wrong type.
     """
     group, kind = document.group_kind()
     label = _label(document, kind, default_namespace)
@@ -84,7 +84,7 @@ def pods_of(document: Document, default_namespace: str) -> list[PodOf]:
 
 
 def _has_no_workloads(group: str) -> bool:
-    """Whether no more of a group makes pods than `_TEMPLATES` has: Kubernetes' own, and policies about pods."""
+    """Whether only `_TEMPLATES` has the workloads of a group: Kubernetes' own groups, and policies about pods."""
     return group in _OWN_GROUPS or group.endswith(("kyverno.io", "gatekeeper.sh"))
 
 
@@ -108,7 +108,7 @@ def _of_foreign(document: Document, label: str, default_namespace: str) -> list[
         return [PodOf(label, why=f"it has more than {_MOST_MEMBERS} members")]
     if not templates and accounts:
         names = ", ".join(list(accounts)[:3])
-        why = f"its pods run as ServiceAccount {names}, but there is no pod template with containers in it"
+        why = f"its pods run as ServiceAccount {names}, but it has no pod template with containers"
         return [PodOf(label, why=why)]
     return [
         PodOf(
@@ -143,14 +143,14 @@ def _complete(document: Document, default_namespace: str) -> dict[str, Any]:
 
 
 def _with_account(spec: Any) -> Any:
-    """A pod's spec as the API server's ServiceAccount plugin leaves it."""
+    """Returns a pod's spec as the API server's ServiceAccount plugin changes it."""
     if not isinstance(spec, dict) or spec.get("serviceAccountName") or spec.get("serviceAccount"):
         return spec
     return {**spec, "serviceAccountName": "default"}
 
 
 def _from_template(document: Document, template: dict[str, Any], default_namespace: str) -> dict[str, Any]:
-    """The Pod that the workload's controller creates: the template's labels, annotations and spec, its own name."""
+    """Returns the Pod that the workload's controller creates: its metadata and spec from the template, its own name."""
     template_metadata = template.get("metadata")
     taken = template_metadata if isinstance(template_metadata, dict) else {}
     metadata: dict[str, Any] = {

@@ -1,6 +1,6 @@
-"""Bounds on YAML text, checked on its parse events before anything is built from it.
+"""Checks the limits of YAML text on its parse events, before we build values from it.
 
-Whoever wrote a manifest must not be able to exhaust the reader's stack or memory by nesting or by aliases.
+The author of a manifest must not be able to exhaust our stack or memory with nesting or aliases.
 """
 
 from typing import Final
@@ -9,19 +9,19 @@ import yaml
 
 from webhook.manifests.json_text import MAX_DEPTH, MalformedText
 
-# What aliases may add to a text, in characters and values. More is a mistake or an attack ("billion laughs").
+# How much aliases may add to a text, in characters and values. More is an error or an attack ("billion laughs").
 MAX_ALIASED: Final = 8 * 2**20
 
-# The parser compares each with all before it.
+# The parser compares each directive with all earlier ones, so its time grows with the square of their number.
 _MAX_DIRECTIVES: Final = 64
 
 
 class _Bounds:
-    """Follows the events of a text. A collection or scalar is (size, height): with its aliases expanded."""
+    """Follows the events of a text. It measures collections and scalars as (size, height), with aliases expanded."""
 
     def __init__(self) -> None:
         self._open: list[tuple[str | None, int, int]] = []
-        # None: the anchored collection is still open, so an alias to it would be within itself.
+        # None means that the anchored collection is still open, so an alias to it would be recursive.
         self._anchors: dict[str, tuple[int, int] | None] = {}
         self._aliased = 0
 
@@ -44,7 +44,7 @@ class _Bounds:
 
     def _define(self, anchor: str | None, line: int) -> None:
         if anchor in self._anchors:
-            # YAML allows it, PyYAML does not.
+            # YAML allows this, but PyYAML does not.
             raise MalformedText(line, f"the anchor &{anchor} is defined twice")
         if anchor is not None:
             self._anchors[anchor] = None
@@ -54,7 +54,7 @@ class _Bounds:
             raise MalformedText(line, f"the alias *{name} has no anchor &{name} before it")
         meant = self._anchors[name]
         if meant is None:
-            raise MalformedText(line, f"the alias *{name} is within what it stands for")
+            raise MalformedText(line, f"the alias *{name} is inside its own anchor")
         size, height = meant
         self._aliased += size
         if self._aliased > MAX_ALIASED:
@@ -72,7 +72,7 @@ class _Bounds:
 
 
 def check_bounds(text: str) -> None:
-    """Raises MalformedText if `text` exceeds a bound, and yaml.YAMLError if it is no YAML."""
+    """Raises MalformedText if `text` exceeds a bound, and yaml.YAMLError if it is not YAML."""
     directives = text.count("\n%TAG") + text.startswith("%TAG")
     if directives > _MAX_DIRECTIVES:
         raise MalformedText(1, f"{directives} %TAG directives: no manifest needs more than {_MAX_DIRECTIVES}")

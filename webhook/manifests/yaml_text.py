@@ -1,7 +1,7 @@
-"""YAML documents from text, as the Kubernetes tools read them (sigs.k8s.io/yaml), each with the line it starts on.
+"""Parses YAML documents as the Kubernetes tools do (sigs.k8s.io/yaml), each with its first line.
 
-The scalars are YAML 1.1's with the exceptions that those tools make: `yes`, `on` and `y` are booleans, 0644 and 0o644
-are 420, while dates and 12:30:00 stay strings. Every value can be written as JSON; mapping keys become strings.
+Scalars follow YAML 1.1 with the exceptions of those tools: `yes`, `on` and `y` are booleans, 0644 and 0o644 are 420,
+but dates and 12:30:00 stay strings. We can write every value as JSON; mapping keys become strings.
 """
 
 import re
@@ -22,7 +22,7 @@ _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(_TRUE, True),
     **dict.fromkeys(_FALSE, False),
 }
-# In YAML 1.1 a leading 0 alone means octal.
+# In YAML 1.1, a leading 0 without an o means octal.
 _OCTAL: Final = re.compile(r"^([-+]?)0(?=[0-7]+$)")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _NOT_JSON: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -42,9 +42,9 @@ _Loader.add_implicit_resolver(f"{_TAG}merge", re.compile("<<$"), ["<"])
 
 
 def parse_yaml(text: str) -> Iterator[tuple[int, Any]]:
-    """The documents in `text` with their lines; an empty one is None.
+    """Yields the documents in `text` with their lines; an empty document is None.
 
-    Aliases share what they stand for: treat the values as read-only. Raises MalformedText.
+    Treat the values as read-only, because aliases share them. Raises MalformedText.
     """
     try:
         check_bounds(text)
@@ -59,13 +59,13 @@ def parse_yaml(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> MalformedText:
-    # PyYAML notices a quote or a key that never ends much later than where it starts.
+    # For a quote or a key that never ends, PyYAML reports where it gave up: report where it starts instead.
     is_unfinished = bool(error.context and error.context.startswith("while scanning a "))
     mark = (error.context_mark if is_unfinished else None) or error.problem_mark
     line = mark.line if mark else 0
     problem = " ".join(part for part in (error.problem, error.context) if part)
     if mark and "cannot start any token" in problem and text.splitlines()[line][mark.column :].startswith("\t"):
-        problem = "a tab cannot indent, only blanks can"
+        problem = "indent with blanks, not with tabs"
     return MalformedText(line + 1, f"not YAML: {problem}")
 
 
@@ -78,7 +78,7 @@ def _character_error(text: str) -> MalformedText:
 
 
 def _check_types_once(root: yaml.MappingNode) -> None:
-    """Refuses two objects in one: if files are put together without `---`, all objects but the last would be lost."""
+    """Refuses an object with two kinds: if somebody joins files without `---`, only the last object would remain."""
     found: set[str] = set()
     for key, _ in root.value:
         if not isinstance(key, yaml.ScalarNode) or key.value not in _TYPE:
@@ -90,18 +90,18 @@ def _check_types_once(root: yaml.MappingNode) -> None:
 
 
 class _Values:
-    """The values of one document's nodes. A node that aliases share is read once."""
+    """The values of one document's nodes. It reads a node that aliases share only once."""
 
     def __init__(self) -> None:
         self._known: dict[yaml.Node, Any] = {}
 
     def of(self, node: yaml.Node) -> Any:
-        """What `node` means; raises MalformedText."""
+        """Returns the value of `node`. Raises MalformedText."""
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if node not in self._known:
             if node.tag != f"{_TAG}{'map' if isinstance(node, yaml.MappingNode) else 'seq'}":
-                raise MalformedText(_line(node), f"the tag {_shown_tag(node.tag)} means nothing here")
+                raise MalformedText(_line(node), f"the tag {_shown_tag(node.tag)} is not supported")
             if isinstance(node, yaml.MappingNode):
                 self._known[node] = self._mapping(node)
             else:
@@ -109,7 +109,7 @@ class _Values:
         return self._known[node]
 
     def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
-        """Later keys win, and a merge counts in its place, as with kubectl."""
+        """Reads a mapping as kubectl does: later keys win, also over an earlier merge (`<<`), and vice versa."""
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if key_node.tag == f"{_TAG}merge":
@@ -125,7 +125,7 @@ def _line(node: yaml.Node) -> int:
 
 
 def _merge(mapping: dict[str, Any], merged: Any, line: int) -> None:
-    """`<<: merged`; in a list the first mapping wins."""
+    """Applies `<<: merged`; in a list, the first mapping wins."""
     for source in reversed(merged if isinstance(merged, list) else [merged]):
         if not isinstance(source, dict):
             raise MalformedText(line, "the value of << is not a mapping or a list of mappings")
@@ -133,7 +133,7 @@ def _merge(mapping: dict[str, Any], merged: Any, line: int) -> None:
 
 
 def _key(node: yaml.Node) -> str:
-    """A mapping key as JSON can have it."""
+    """Returns a mapping key as a string, as JSON requires."""
     if not isinstance(node, yaml.ScalarNode):
         raise MalformedText(_line(node), "a mapping key is a mapping or a list: only scalars can be keys")
     value = _scalar(node)
@@ -148,19 +148,19 @@ def _scalar(node: yaml.ScalarNode) -> str | float | bool | None:
     if tag in ("str", "timestamp", "merge"):
         return text
     value = _WORDS[text] if text in _WORDS else _number(text, _line(node))
-    # Only an explicit tag can be at odds with its text.
+    # Only an explicit tag can contradict its text.
     fits = {"null": value is None, "bool": isinstance(value, bool), "int": type(value) is int, "float": True}
     if tag not in fits:
-        raise MalformedText(_line(node), f"the tag {_shown_tag(node.tag)} means nothing here")
+        raise MalformedText(_line(node), f"the tag {_shown_tag(node.tag)} is not supported")
     if not fits[tag]:
         raise MalformedText(_line(node), f"!!{tag} does not fit {text[:40]!r}")
     return value
 
 
 def _number(text: str, line: int) -> str | float:
-    """An integer if it has 64 bits at most, else a float; the text if it is no number."""
+    """Returns an integer if it fits in 64 bits, else a float; returns the text if it is not a number."""
     if _NOT_JSON.fullmatch(text):
-        raise MalformedText(line, f"{text} is a number that JSON cannot hold")
+        raise MalformedText(line, f"{text} is not a number in JSON")
     digits = text.replace("_", "")
     try:
         value = int(_OCTAL.sub(r"\g<1>0o", digits), 0) if digits.isascii() else None

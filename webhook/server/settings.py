@@ -54,7 +54,7 @@ class ServerSettings(SourceSettings):
     port: int = flag(443, "HTTPS: /mutate, /healthz", _LISTEN, kind="port")
     metrics_port: int = flag(9999, "HTTP: /metrics, /healthz, /readyz", _LISTEN, kind="port")
     drain_period: float = flag(
-        10.0, "on SIGTERM: how long clients are told to close their connections before we close them", _LISTEN
+        10.0, "on SIGTERM: how long answers ask clients to close their connections before we close them", _LISTEN
     )
     enable_debugging_handlers: bool = flag(False, "serves /debug/alpha/cache on the metrics port", _LISTEN)
     tls_cert: Path = flag(
@@ -80,7 +80,7 @@ class ServerSettings(SourceSettings):
     self_managed: bool = False
     tls_secret: str = flag("pod-identity-webhook", "name of the Secret in which replicas share CA and leaf", _TLS)
     webhook_configuration: str = flag(
-        "pod-identity-webhook", "name of the MutatingWebhookConfiguration whose caBundle we keep right", _TLS
+        "pod-identity-webhook", "name of the MutatingWebhookConfiguration whose caBundle we keep up to date", _TLS
     )
     ca_lifetime: float = flag(
         CA_LIFETIME.total_seconds(), "how long our CA is valid; we replace it after two thirds of that", _TLS

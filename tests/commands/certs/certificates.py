@@ -1,4 +1,4 @@
-"""A cluster's certificates for the tests of `certs`: what the webhook keeps in it, and a webhook that serves them."""
+"""A cluster with the webhook's certificates for the tests of `certs`, and a server that presents them."""
 
 import contextlib
 from base64 import b64encode
@@ -23,18 +23,18 @@ ENTRY = "pod-identity-webhook.amazonaws.com"
 
 
 def secret(state: State, **annotations: str) -> dict[str, Any]:
-    """The Secret as the webhook writes it."""
+    """Returns the Secret as the webhook writes it."""
     return stored(state.data(), **annotations)
 
 
 def stored(data: Mapping[str, bytes], **annotations: str) -> dict[str, Any]:
-    """A Secret as somebody else writes it."""
+    """Returns a Secret with any content, as others write it."""
     encoded = {key: b64encode(value).decode() for key, value in data.items()}
     return {"metadata": {"annotations": annotations}, "data": encoded}
 
 
 def configuration(bundles: Mapping[str, bytes | None], service: str = NAME) -> dict[str, Any]:
-    """A webhook configuration with these caBundles, by the entries' names."""
+    """Returns a webhook configuration with these caBundles by the entries' names."""
     entries = []
     for name, bundle in bundles.items():
         client: dict[str, Any] = {"service": {"name": service, "namespace": "eks", "path": "/mutate", "port": 443}}
@@ -45,7 +45,7 @@ def configuration(bundles: Mapping[str, bytes | None], service: str = NAME) -> d
 
 
 class Cluster(ObjectServer):
-    """Takes annotations, and denies what is in `denied`."""
+    """An API server that accepts patches of annotations, and denies the paths in `denied`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Cluster(ObjectServer):
 
 @dataclass
 class Installation:
-    """A CA and its leaf, both issued `age` ago; the cluster that holds them."""
+    """A CA and its leaf, and the cluster that holds them."""
 
     cluster: Cluster
     ca: Pair
@@ -85,7 +85,7 @@ class Installation:
 
 @contextlib.contextmanager
 def installation(age: timedelta = timedelta(), names: Names = NAMES) -> Iterator[Installation]:
-    """An installation where all fits."""
+    """Yields an installation whose certificates match, issued `age` ago."""
     issued = datetime.now(UTC) - age
     ca = issue_ca(issued, common_name="pod-identity-webhook CA")
     with on_a_thread(Cluster()) as cluster:
@@ -97,7 +97,7 @@ def installation(age: timedelta = timedelta(), names: Names = NAMES) -> Iterator
 
 @contextlib.contextmanager
 def served(leaf: Pair, directory: Path, chain: bytes = b"") -> Iterator[str]:
-    """A webhook that serves a leaf; its address."""
+    """Serves a leaf, and yields the address."""
     certificate, key = directory / "served.crt", directory / "served.key"
     certificate.write_bytes(leaf.certificate + chain)
     key.write_bytes(leaf.private_key)

@@ -48,7 +48,7 @@ def test_a_server_with_these_files_is_trusted_by_the_bundle(tmp_path: Path) -> N
     assert served.refusals == {bundle: ""}
 
 
-def test_another_run_renews_the_leaf_by_the_same_ca_for_the_same_names(tmp_path: Path) -> None:
+def test_a_second_run_renews_the_leaf_with_the_same_ca_and_names(tmp_path: Path) -> None:
     run("certs", "issue", str(tmp_path), "--names=webhook.example, 10.0.0.1,::1", "--lifetime=1h")
     before = contents(tmp_path)
     done = run("certs", "issue", str(tmp_path))
@@ -64,7 +64,7 @@ def test_another_run_renews_the_leaf_by_the_same_ca_for_the_same_names(tmp_path:
     assert "The caBundle is unchanged: give only tls.crt and tls.key to the webhook.\n" in done.out
 
 
-def test_names_that_are_given_replace_those_of_the_present_leaf(tmp_path: Path) -> None:
+def test_names_from_flags_replace_those_of_the_existing_leaf(tmp_path: Path) -> None:
     run("certs", "issue", str(tmp_path), "--names=old.example")
     run("certs", "issue", str(tmp_path), "--service-name=webhook", "--namespace=kube-system")
 
@@ -76,7 +76,7 @@ def test_names_that_are_given_replace_those_of_the_present_leaf(tmp_path: Path) 
     )
 
 
-def test_scripts_get_json(tmp_path: Path) -> None:
+def test_json_output_has_the_files_and_the_bundle(tmp_path: Path) -> None:
     done = run("certs", "issue", str(tmp_path), "--names=a.example", "--output=json")
     document = json.loads(done.out)
 
@@ -123,7 +123,7 @@ def a_leaf_of_another_ca(directory: Path) -> str:
 
 
 @pytest.mark.parametrize("present", [somebody_elses, no_key, no_certificate, an_ended_ca, a_leaf_of_another_ca])
-def test_what_cannot_be_renewed_is_overwritten_only_by_force(present: Callable[[Path], str], tmp_path: Path) -> None:
+def test_foreign_files_are_overwritten_only_with_force(present: Callable[[Path], str], tmp_path: Path) -> None:
     why = present(tmp_path)
     before = contents(tmp_path)
 
@@ -142,14 +142,14 @@ def test_what_cannot_be_renewed_is_overwritten_only_by_force(present: Callable[[
     assert is_issued_by(after["tls.crt"], after["ca.crt"])
 
 
-def test_a_leaf_that_ends_with_its_ca_is_said(tmp_path: Path) -> None:
+def test_a_leaf_that_expires_with_its_ca_is_reported(tmp_path: Path) -> None:
     done = run("certs", "issue", str(tmp_path), "--ca-lifetime=24h")
 
     assert "\nThe leaf expires together with its CA: --force makes a new CA.\n" in done.out
     assert ends_at((tmp_path / "tls.crt").read_bytes()) == ends_at((tmp_path / "ca.crt").read_bytes())
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     done = run("certs", "issue", str(tmp_path / "file"))

@@ -24,7 +24,7 @@ def ca(age: timedelta) -> Pair:
 
 
 def in_the_middle_of_a_rotation() -> Facts:
-    """An old leaf is served, which an entry that somebody has reset does not trust any more."""
+    """Returns facts with an old leaf that is still served; one entry was reset and no longer trusts it."""
     old, present, coming = ca(3000 * DAY), ca(DAY), ca(timedelta())
     leaf, former = issue_leaf(present, NAMES, NOW - DAY), issue_leaf(old, NAMES, NOW - 61 * DAY)
     state = State(present, leaf, coming, (PreviousCa(old.certificate, NOW + 29 * DAY),))
@@ -46,13 +46,13 @@ def masked(shown: str) -> str:
     return re.sub(r"\b([0-9a-f]{64}|[0-9a-f]{16})\b", "FINGERPRINT", shown)
 
 
-def test_the_text_says_what_there_is_and_what_does_not_fit() -> None:
+def test_the_text_shows_the_certificates_and_the_findings() -> None:
     facts = in_the_middle_of_a_rotation()
 
     assert_golden("certs-show.txt", masked(text(facts, findings(facts, NOW), NOW)))
 
 
-def test_the_json_says_the_same() -> None:
+def test_the_json_has_the_same_content() -> None:
     facts = in_the_middle_of_a_rotation()
     found = findings(facts, NOW)
 
@@ -62,7 +62,7 @@ def test_the_json_says_the_same() -> None:
     assert_golden("certs-show.json", masked(shown))
 
 
-def test_what_could_not_be_read_is_said_with_the_reason() -> None:
+def test_unreadable_objects_are_shown_with_the_reason() -> None:
     facts = Facts(
         service=SERVICE,
         address="pod-identity-webhook.eks.svc:443",
@@ -102,5 +102,5 @@ def test_a_clock_that_has_jumped_back_is_found() -> None:
         (-2 * DAY, "2 days ago"),
     ],
 )
-def test_how_far_away_a_time_is_reads_like_a_sentence(span: timedelta, words: str) -> None:
+def test_a_time_span_is_shown_in_words(span: timedelta, words: str) -> None:
     assert in_words(span) == words

@@ -32,7 +32,7 @@ def asked(here: Installation) -> dict[str, str]:
     return annotations
 
 
-def test_a_leaf_is_asked_for_by_an_annotation_and_nothing_else_changes() -> None:
+def test_a_leaf_rotation_only_adds_an_annotation() -> None:
     with installation(age=timedelta(days=1)) as here:
         before = here.cluster.objects[SECRET]["data"]
         done = rotated(here)
@@ -51,7 +51,7 @@ def test_a_leaf_is_asked_for_by_an_annotation_and_nothing_else_changes() -> None
 
 
 @pytest.mark.parametrize("skew", [timedelta(), timedelta(hours=2), -timedelta(hours=2)], ids=str)
-def test_a_leaf_is_due_whether_it_was_issued_in_this_very_second_or_by_a_clock_that_differs(skew: timedelta) -> None:
+def test_a_leaf_is_due_even_if_it_was_issued_this_second_or_with_another_clock(skew: timedelta) -> None:
     with installation(age=skew) as here:
         rotated(here)
         requested = parse_time(asked(here)[ROTATE_LEAF_AFTER])
@@ -60,7 +60,7 @@ def test_a_leaf_is_due_whether_it_was_issued_in_this_very_second_or_by_a_clock_t
     assert renewal_reason(here.leaf, here.ca, NAMES, clock, requested=requested) == "requested"
 
 
-def test_a_ca_is_asked_for_with_what_will_happen() -> None:
+def test_a_ca_rotation_prints_what_will_happen() -> None:
     with installation() as here:
         done = rotated(here, "--ca")
         after = asked(here)
@@ -70,7 +70,7 @@ def test_a_ca_is_asked_for_with_what_will_happen() -> None:
     assert "--ca=" not in done.out
 
 
-def test_a_next_ca_that_is_there_already_is_replaced_too() -> None:
+def test_an_existing_next_ca_is_replaced_too() -> None:
     with installation(age=timedelta(days=2)) as here:
         coming = issue_ca(datetime.now(UTC), common_name="next CA")
         here.cluster.put(SECRET, secret(replace(here.state, next_ca=coming)))
@@ -81,7 +81,7 @@ def test_a_next_ca_that_is_there_already_is_replaced_too() -> None:
     assert "There is already a next CA: it takes over first, and then one more new CA.\n" in done.out
 
 
-def test_a_replica_does_what_was_asked_for() -> None:
+def test_a_replica_performs_the_requested_rotation() -> None:
     served: list[Pair] = []
     with installation(age=timedelta(days=1)) as here:
         rotated(here)
@@ -104,7 +104,7 @@ def test_a_replica_does_what_was_asked_for() -> None:
     assert served == [state.leaf]
 
 
-def test_a_secret_that_is_missing_empty_or_not_ours_is_one_line() -> None:
+def test_a_missing_empty_or_foreign_secret_is_an_error_of_one_line() -> None:
     with installation() as here:
         here.cluster.put(SECRET, stored({"ca.crt": here.ca.certificate, "tls.crt": here.leaf.certificate}))
         foreign = rotated(here)
@@ -124,7 +124,7 @@ def test_a_secret_that_is_missing_empty_or_not_ours_is_one_line() -> None:
     assert writes == []
 
 
-def test_a_secret_that_rbac_hides_is_one_line() -> None:
+def test_a_secret_that_rbac_hides_is_an_error_of_one_line() -> None:
     with installation() as here:
         here.cluster.denied.add(SECRET)
         done = rotated(here)

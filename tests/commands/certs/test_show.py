@@ -38,7 +38,7 @@ def _outside_of_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def closed_address() -> str:
-    """Where nobody listens."""
+    """Returns an address with a closed port."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         return f"127.0.0.1:{closed.getsockname()[1]}"
 
@@ -49,7 +49,7 @@ def shown(here: Installation, address: str, *flags: str) -> tuple[Outcome, dict[
 
 
 def findings(here: Installation, leaf: Pair, directory: Path, *flags: str) -> list[str]:
-    """What is found where `leaf` is served; the exit code fits it."""
+    """Returns the findings if `leaf` is served, and asserts the exit code for them."""
     with served(leaf, directory) as address:
         outcome, document = shown(here, address, *flags)
     assert (outcome.code, outcome.err) == (1 if document["findings"] else 0, "")
@@ -61,7 +61,7 @@ def other_ca() -> Pair:
     return issue_ca(datetime.now(UTC), common_name="another CA")
 
 
-def test_where_all_fits_there_are_no_findings(tmp_path: Path) -> None:
+def test_matching_certificates_have_no_findings(tmp_path: Path) -> None:
     with installation() as here, served(here.leaf, tmp_path) as address:
         outcome, document = shown(here, address)
 
@@ -90,7 +90,7 @@ def test_no_private_key_is_ever_shown(tmp_path: Path) -> None:
         assert not any(key in output or key[60:100] in output for key in keys)
 
 
-def test_a_leaf_of_a_ca_that_an_entry_does_not_trust_is_found_for_that_entry_alone(tmp_path: Path) -> None:
+def test_a_leaf_that_one_entry_does_not_trust_is_found_for_that_entry_only(tmp_path: Path) -> None:
     with installation() as here:
         bundles = {ENTRY: other_ca().certificate, "second": here.ca.certificate}
         here.cluster.put(CONFIGURATION, configuration(bundles))
@@ -212,7 +212,7 @@ def test_a_service_that_cannot_be_reached_is_no_finding_and_the_text_says_how_to
 
 
 @pytest.mark.parametrize("is_open", [True, False], ids=["plain HTTP", "closed"])
-def test_where_an_address_is_given_and_nobody_serves_tls_that_is_a_finding(*, is_open: bool) -> None:
+def test_no_tls_server_at_a_given_address_is_a_finding(*, is_open: bool) -> None:
     with installation() as here:
         address = here.cluster.url.removeprefix("http://") if is_open else closed_address()
         outcome, document = shown(here, address)
@@ -223,7 +223,7 @@ def test_where_an_address_is_given_and_nobody_serves_tls_that_is_a_finding(*, is
     assert document["findings"] == [f"there is no TLS server at {address}: {reason}"]
 
 
-def test_where_nothing_is_served_the_secrets_leaf_is_compared() -> None:
+def test_the_secrets_leaf_is_compared_if_no_server_answers() -> None:
     address = closed_address()
     with installation(age=timedelta(days=61)) as here:
         here.cluster.put(CONFIGURATION, configuration({ENTRY: other_ca().certificate}))
@@ -238,7 +238,7 @@ def test_where_nothing_is_served_the_secrets_leaf_is_compared() -> None:
     ]
 
 
-def test_the_service_is_asked_at_its_port_where_no_address_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_service_is_asked_at_its_port_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
     def connects(address: object, **_: object) -> socket.socket:
@@ -264,7 +264,7 @@ def test_the_service_is_asked_at_its_port_where_no_address_is_given(monkeypatch:
     assert at_443["unread"] == {"served": "nobody is there"}
 
 
-def test_a_secret_that_rbac_hides_is_said_and_the_rest_is_compared(tmp_path: Path) -> None:
+def test_a_secret_that_rbac_hides_is_reported_and_the_rest_is_compared(tmp_path: Path) -> None:
     with installation() as here:
         here.cluster.denied.add(SECRET)
         with served(here.leaf, tmp_path) as address:
@@ -277,7 +277,7 @@ def test_a_secret_that_rbac_hides_is_said_and_the_rest_is_compared(tmp_path: Pat
     assert "403" in line
 
 
-def test_a_configuration_that_rbac_hides_leaves_nothing_to_compare_with(tmp_path: Path) -> None:
+def test_a_configuration_that_rbac_hides_is_a_finding(tmp_path: Path) -> None:
     with installation() as here:
         here.cluster.denied.add(CONFIGURATION)
         (finding,) = findings(here, here.leaf, tmp_path)
@@ -296,7 +296,7 @@ def test_certificates_of_cert_manager_are_compared_with_the_bundle(tmp_path: Pat
         assert findings(here, here.leaf, tmp_path) == [f"{REFUSED}: no CA in the caBundle has signed it", f"{LACKS} CA"]
 
 
-def test_without_a_secret_what_is_served_is_compared_with_the_bundle(tmp_path: Path) -> None:
+def test_without_a_secret_the_served_leaf_is_compared_with_the_bundle(tmp_path: Path) -> None:
     with installation() as here:
         here.cluster.delete(SECRET)
         paths = len(here.cluster.requests)
@@ -305,15 +305,15 @@ def test_without_a_secret_what_is_served_is_compared_with_the_bundle(tmp_path: P
         assert [request.path for request in here.cluster.requests[paths:]] == [CONFIGURATION]
 
 
-def test_a_leaf_that_is_its_own_trust_anchor_is_taken_as_go_takes_it(tmp_path: Path) -> None:
-    """Self-signed certificates of cert-manager and of older guides are their own caBundle."""
+def test_a_leaf_that_is_its_own_trust_anchor_is_accepted_as_in_go(tmp_path: Path) -> None:
+    """cert-manager and older guides create self-signed certificates, which are their own caBundle."""
     with installation() as here:
         here.cluster.put(CONFIGURATION, configuration({ENTRY: here.leaf.certificate}))
 
         assert findings(here, here.leaf, tmp_path, "--tls-secret=") == []
 
 
-def test_a_rotation_that_was_asked_for_is_pending_until_there_is_a_younger_leaf() -> None:
+def test_a_requested_rotation_is_pending_until_there_is_a_newer_leaf() -> None:
     now = datetime.now(UTC)
     with installation(age=timedelta(minutes=1)) as here:
         here.cluster.put(SECRET, secret(here.state, **{ROTATE_LEAF_AFTER: format_time(now)}))
@@ -326,7 +326,7 @@ def test_a_rotation_that_was_asked_for_is_pending_until_there_is_a_younger_leaf(
     assert after["secret"]["requests"] == [{"what": "leaf", "after": format_time(now), "pending": False}]
 
 
-def test_a_cluster_that_cannot_be_reached_is_one_line(tmp_path: Path) -> None:
+def test_an_unreachable_cluster_is_an_error_of_one_line(tmp_path: Path) -> None:
     url = f"http://{closed_address()}"
     done = run("certs", "show", f"--kubeconfig={kubeconfig(tmp_path / 'config', here=url)}")
 

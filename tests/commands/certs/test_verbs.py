@@ -24,7 +24,7 @@ def test_the_help_of_a_sub_command_has_every_flag_of_it(name: str, flags: tuple[
 
 
 @pytest.mark.parametrize(("argv", "problem"), [([], "a sub-command is missing"), (["x"], "'x' is not a sub-command")])
-def test_a_sub_command_that_is_missing_or_unknown_is_a_usage_error(argv: list[str], problem: str) -> None:
+def test_a_missing_or_unknown_sub_command_is_a_usage_error(argv: list[str], problem: str) -> None:
     outcome = run("certs", *argv)
 
     assert (outcome.code, outcome.out) == (2, "")

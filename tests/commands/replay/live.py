@@ -1,4 +1,4 @@
-"""An API server for commands: objects by their paths, on a thread of its own."""
+"""An API server for commands: it serves objects by their paths, on its own thread."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ Server = TypeVar("Server", bound=ApiServer)
 
 @contextlib.contextmanager
 def api_server(objects: Mapping[str, dict[str, Any] | int]) -> Iterator[ApiServer]:
-    """Answers with the object at the path of a request, with the status that is there instead, or with 404."""
+    """Answers with the object (or the status) for the path of a request, or with 404."""
 
     async def answers(request: Request, answer: Answer) -> None:
         found = objects.get(request.path, 404)
@@ -30,7 +30,7 @@ def api_server(objects: Mapping[str, dict[str, Any] | int]) -> Iterator[ApiServe
 
 @contextlib.contextmanager
 def on_a_thread(server: Server) -> Iterator[Server]:
-    """Runs an API server beside the test."""
+    """Runs an API server on a thread."""
     loop = asyncio.new_event_loop()
     started, stopping = threading.Event(), asyncio.Event()
 
@@ -51,7 +51,7 @@ def on_a_thread(server: Server) -> Iterator[Server]:
 
 
 def kubeconfig(path: Path, **servers: str) -> str:
-    """Writes a kubeconfig with a context for each URL, the first of them the current one; its path."""
+    """Writes a kubeconfig with a context for each URL and returns its path; the first context is the current one."""
     clusters = [{"name": name, "cluster": {"server": url}} for name, url in servers.items()]
     contexts = [{"name": name, "context": {"cluster": name, "user": "nobody"}} for name in servers]
     config = {"clusters": clusters, "contexts": contexts, "users": [{"name": "nobody", "user": {}}]}
@@ -60,6 +60,6 @@ def kubeconfig(path: Path, **servers: str) -> str:
 
 
 def path_of(account: Mapping[str, Any]) -> str:
-    """The path of a ServiceAccount."""
+    """Returns the API path of a ServiceAccount."""
     metadata = account["metadata"]
     return f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{metadata['name']}"

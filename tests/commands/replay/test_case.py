@@ -13,7 +13,7 @@ def test_cases_of_one_name_are_numbered() -> None:
     assert _slugs("a", "b", "a", "a") == ["pod-shop-a", "pod-shop-b", "pod-shop-a-2", "pod-shop-a-3"]
 
 
-def test_a_number_that_is_somebodys_name_is_passed_over() -> None:
+def test_numbering_skips_names_that_are_already_in_use() -> None:
     assert _slugs("a", "a-2", "a", "a-2", "a") == [
         "pod-shop-a",
         "pod-shop-a-2",
@@ -23,5 +23,5 @@ def test_a_number_that_is_somebodys_name_is_passed_over() -> None:
     ]
 
 
-def test_a_name_that_was_a_number_before_gets_one_itself() -> None:
+def test_a_name_that_equals_a_numbered_one_gets_a_number_too() -> None:
     assert _slugs("a", "a", "a-2") == ["pod-shop-a", "pod-shop-a-2", "pod-shop-a-2-2"]

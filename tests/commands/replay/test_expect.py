@@ -20,7 +20,7 @@ def expect(folder: Path, text: str, *argv: str) -> Outcome:
 
 
 @pytest.mark.parametrize(("output", "ending"), ENDINGS.items())
-def test_what_was_written_is_what_is_expected(folder: Path, output: str, ending: str) -> None:
+def test_an_update_is_followed_by_a_clean_comparison(folder: Path, output: str, ending: str) -> None:
     written = expect(folder, TWO, "--update", "-o", output)
     compared = expect(folder, TWO, "-o", output)
 
@@ -28,12 +28,12 @@ def test_what_was_written_is_what_is_expected(folder: Path, output: str, ending:
     assert compared == Outcome(0, "", "")
     assert sorted(path.name for path in folder.iterdir()) == [f"pod-other-second.{ending}", f"pod-shop-app.{ending}"]
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in folder.iterdir())
-    # But for the place of the input, which must not make a difference.
+    # Only the place of the input differs, which must not change the output.
     first = run("replay", "-", "-o", output, stdin=ONE).out.replace(" (standard input, line 2)", "", 1)
     assert (folder / f"pod-shop-app.{ending}").read_text().rstrip() == first.rstrip()
 
 
-def test_what_differs_is_shown_and_ends_with_1(folder: Path) -> None:
+def test_differences_are_shown_and_exit_1(folder: Path) -> None:
     expect(folder, ONE, "--update", "-o", "pod")
 
     outcome = expect(folder, ONE, "-o", "pod", "--token-expiration=3600")
@@ -43,7 +43,7 @@ def test_what_differs_is_shown_and_ends_with_1(folder: Path) -> None:
     assert "-          expirationSeconds: 86400\n+          expirationSeconds: 3600\n" in outcome.out
 
 
-def test_a_missing_file_and_one_too_many_are_named_and_end_with_1(folder: Path) -> None:
+def test_a_missing_and_a_superfluous_file_are_named_and_exit_1(folder: Path) -> None:
     expect(folder, TWO, "--update")
     (folder / "pod-shop-app.diff").rename(folder / "pod-shop-gone.diff")
     (folder / "README.md").write_text("Not ours.")
@@ -58,7 +58,7 @@ def test_a_missing_file_and_one_too_many_are_named_and_end_with_1(folder: Path) 
     )
 
 
-def test_update_writes_what_is_missing_and_names_what_is_too_many(folder: Path) -> None:
+def test_update_writes_missing_files_and_names_superfluous_ones(folder: Path) -> None:
     expect(folder, TWO, "--update")
     kept = (folder / "pod-shop-app.diff").read_bytes()
     (folder / "pod-shop-app.diff").write_text("outdated")
@@ -86,7 +86,7 @@ def test_objects_of_one_name_have_a_file_each(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("output", ENDINGS)
-def test_a_denied_pod_ends_with_1_though_expected(folder: Path, output: str) -> None:
+def test_a_denied_pod_exits_1_even_if_expected(folder: Path, output: str) -> None:
     denied = stream(pod(labels={"eks.amazonaws.com/require-pod-identity": "true"}))
 
     written = expect(folder, denied, "--update", "-o", output)
@@ -97,7 +97,7 @@ def test_a_denied_pod_ends_with_1_though_expected(folder: Path, output: str) -> 
     assert written.err.startswith(compared.err)
 
 
-def test_a_folder_that_is_not_there_or_none_is_an_error_of_one_line(folder: Path, tmp_path: Path) -> None:
+def test_a_missing_folder_or_a_file_in_its_place_is_an_error_of_one_line(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
 

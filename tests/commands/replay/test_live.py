@@ -17,7 +17,7 @@ def replayed(config: str, *flags: str, stdin: str) -> Outcome:
     return run("replay", "-", "--live", f"--kubeconfig={config}", "--output=patch", *flags, stdin=stdin)
 
 
-def test_the_clusters_service_account_wins_over_that_of_the_input(tmp_path: Path) -> None:
+def test_the_clusters_service_account_wins_over_the_inputs(tmp_path: Path) -> None:
     with api_server({path_of(WEB): WEB}) as server:
         done = replayed(
             kubeconfig(tmp_path / "config", here=server.url), stdin=stream(service_account(role="mine"), pod())
@@ -28,7 +28,7 @@ def test_the_clusters_service_account_wins_over_that_of_the_input(tmp_path: Path
     assert "role/mine" not in done.out
 
 
-def test_a_service_account_that_the_cluster_does_not_have_is_that_of_the_input(tmp_path: Path) -> None:
+def test_the_inputs_service_account_is_used_if_the_cluster_lacks_it(tmp_path: Path) -> None:
     with api_server({}) as server:
         done = replayed(
             kubeconfig(tmp_path / "config", here=server.url), stdin=stream(service_account(role="mine"), pod())
@@ -38,7 +38,7 @@ def test_a_service_account_that_the_cluster_does_not_have_is_that_of_the_input(t
     assert "role/mine" in done.out
 
 
-def test_each_service_account_is_asked_for_once_and_nothing_else_is(tmp_path: Path) -> None:
+def test_each_service_account_is_read_once_and_nothing_else_is(tmp_path: Path) -> None:
     with api_server({path_of(WEB): WEB}) as server:
         done = replayed(kubeconfig(tmp_path / "config", here=server.url), stdin=stream(pod(), pod(), pod("other")))
 
@@ -49,7 +49,7 @@ def test_each_service_account_is_asked_for_once_and_nothing_else_is(tmp_path: Pa
     ]
 
 
-def test_another_context_is_another_server(tmp_path: Path) -> None:
+def test_the_context_selects_the_server(tmp_path: Path) -> None:
     with api_server({}) as first, api_server({path_of(WEB): WEB}) as second:
         config = kubeconfig(tmp_path / "config", first=first.url, second=second.url)
         done = replayed(config, "--context=second", stdin=stream(pod()))
@@ -58,7 +58,7 @@ def test_another_context_is_another_server(tmp_path: Path) -> None:
     assert first.requests == []
 
 
-def test_role_mappings_are_the_clusters_where_they_are_asked_for(tmp_path: Path) -> None:
+def test_role_mappings_come_from_the_cluster_if_their_flag_is_set(tmp_path: Path) -> None:
     with api_server({path_of(WEB): service_account(role=""), CONFIG_MAP: MAPPED}) as server:
         config = kubeconfig(tmp_path / "config", here=server.url)
         without = replayed(config, stdin=stream(pod()))
@@ -72,7 +72,7 @@ def test_role_mappings_are_the_clusters_where_they_are_asked_for(tmp_path: Path)
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
-def test_a_cluster_that_says_no_is_an_error_of_one_line(status: int, tmp_path: Path) -> None:
+def test_a_refusal_by_the_cluster_is_an_error_of_one_line(status: int, tmp_path: Path) -> None:
     with api_server({path_of(WEB): status}) as server:
         done = replayed(kubeconfig(tmp_path / "config", here=server.url), stdin=stream(service_account(), pod()))
 
@@ -82,7 +82,7 @@ def test_a_cluster_that_says_no_is_an_error_of_one_line(status: int, tmp_path: P
     assert (rule in done.err) == (status == 403)
 
 
-def test_a_cluster_that_cannot_be_reached_is_an_error_of_one_line(tmp_path: Path) -> None:
+def test_an_unreachable_cluster_is_an_error_of_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -92,7 +92,7 @@ def test_a_cluster_that_cannot_be_reached_is_an_error_of_one_line(tmp_path: Path
     assert f"the API server at {url} cannot be reached" in done.err
 
 
-def test_a_kubeconfig_that_is_not_there_is_an_error_of_one_line(tmp_path: Path) -> None:
+def test_a_missing_kubeconfig_is_an_error_of_one_line(tmp_path: Path) -> None:
     done = replayed(str(tmp_path / "none"), stdin=stream(service_account(), pod()))
 
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)

@@ -32,7 +32,7 @@ WORKLOADS: dict[str, tuple[Object, str, dict[str, str]]] = {
         {"generateName": "app-"},
     ),
 }
-# What `helm template` prints: comments, an empty document, much that is no workload, the order its own.
+# Output of `helm template`: comments, an empty document, objects that are not workloads, in Helm's order.
 CHART = """---
 # Source: app/templates/serviceaccount.yaml
 apiVersion: v1
@@ -108,7 +108,7 @@ def patched_pods(out: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_replay_shows_what_the_pod_gets_that_comes_of(name: str) -> None:
+def test_replay_patches_the_pod_of(name: str) -> None:
     manifest, label, metadata = WORKLOADS[name]
     text = stream(service_account(), manifest)
 
@@ -123,7 +123,7 @@ def test_replay_shows_what_the_pod_gets_that_comes_of(name: str) -> None:
     assert [volume["name"] for volume in made["spec"]["volumes"]] == ["aws-iam-token"]
 
 
-def test_a_list_is_its_items() -> None:
+def test_a_list_is_replaced_by_its_items() -> None:
     items = [service_account(), pod(), pod(name="second")]
 
     outcome = run("replay", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
@@ -135,13 +135,13 @@ def test_a_list_is_its_items() -> None:
     ]
 
 
-def test_a_charts_output_is_shown_as_it_is(tmp_path: Path) -> None:
+def test_the_output_of_helm_template_can_be_replayed(tmp_path: Path) -> None:
     outcome = run("replay", "-", stdin=CHART)
     (tmp_path / "app.yaml").write_text(CHART)
 
     assert (outcome.code, outcome.err) == (0, "")
     assert_golden("chart-diff.txt", outcome.out)
-    # From a file it differs by the file's name only.
+    # If the input is a file, only the file's name differs.
     (path,) = tmp_path.iterdir()
     assert run("replay", str(path)).out == outcome.out.replace("standard input", str(path))
 
@@ -159,7 +159,7 @@ def test_a_folders_manifests_are_read_in_the_order_of_their_names(tmp_path: Path
     assert outcome.out.count("AWS_ROLE_ARN") == 2
 
 
-def test_several_inputs_are_one_and_the_last_service_account_of_a_name_wins(tmp_path: Path) -> None:
+def test_several_inputs_are_combined_and_the_last_service_account_of_a_name_wins(tmp_path: Path) -> None:
     (tmp_path / "accounts.yaml").write_text(yaml.safe_dump(service_account(role="of-the-file")))
     (tmp_path / "pod.json").write_text(stream(pod(), service_account(role="of-the-stream")))
 
@@ -175,7 +175,9 @@ def test_several_inputs_are_one_and_the_last_service_account_of_a_name_wins(tmp_
     ("named", "flag", "expected"),
     [("shop", "other", "shop"), (None, "other", "other"), (None, "", "default"), ("", "", "default")],
 )
-def test_the_namespace_is_the_objects_else_the_flags_else_default(named: str | None, flag: str, expected: str) -> None:
+def test_the_namespace_is_from_the_object_else_from_the_flag_else_default(
+    named: str | None, flag: str, expected: str
+) -> None:
     text = stream(workload("Deployment", "apps/v1", TEMPLATE, named), service_account(expected))
 
     outcome = run("replay", "-", *([f"--namespace={flag}"] if flag else []), stdin=text)
@@ -183,7 +185,7 @@ def test_the_namespace_is_the_objects_else_the_flags_else_default(named: str | N
     assert outcome.out.startswith(f"# Deployment {expected}/app (standard input, line 1)\n# patched: injected\n")
 
 
-def test_the_namespace_of_a_template_counts_for_nothing() -> None:
+def test_the_namespace_of_a_template_is_ignored() -> None:
     spec = {"template": template(namespace="other", name="other", generateName="other-")}
 
     outcome = run("replay", "-", "-o", "pod", stdin=stream(workload("Deployment", "apps/v1", spec), service_account()))
@@ -205,7 +207,7 @@ MIXED = stream(
 
 
 @pytest.mark.parametrize("output", ["diff", "patch", "pod", "review"])
-def test_each_output_is_whole(output: str) -> None:
+def test_each_output_equals_its_golden_file(output: str) -> None:
     outcome = run("replay", "-", "--output", output, stdin=MIXED)
 
     assert outcome.code == 1
@@ -224,7 +226,7 @@ def test_patch_and_review_are_one_line_of_json_an_object() -> None:
     assert ["patch" in each["response"] for each in reviews] == [True, False]
 
 
-def test_a_label_that_keeps_the_api_server_from_calling_is_said_for_the_prefix_that_is_set() -> None:
+def test_the_skip_label_of_the_configured_prefix_is_reported() -> None:
     label = {"aws.example/skip-pod-identity-webhook": ""}
     account = service_account()
     account["metadata"]["annotations"] = {"aws.example/role-arn": "arn:aws:iam::111122223333:role/web"}
@@ -243,7 +245,7 @@ def test_a_label_that_keeps_the_api_server_from_calling_is_said_for_the_prefix_t
 
 
 @pytest.mark.parametrize(("value", "called"), [("true", True), ("T", True), ("maybe", True), ("0", False)])
-def test_a_pod_that_requires_its_identity_is_not_kept_away(value: str, called: bool) -> None:
+def test_the_skip_label_does_not_apply_to_a_pod_that_requires_its_identity(value: str, called: bool) -> None:
     labels = {
         f"eks.amazonaws.com/{name}": text
         for name, text in (("skip-pod-identity-webhook", ""), ("require-pod-identity", value))
@@ -255,7 +257,7 @@ def test_a_pod_that_requires_its_identity_is_not_kept_away(value: str, called: b
     assert ("denied: " in outcome.out) == called
 
 
-def test_a_denied_pod_ends_with_1_and_says_why() -> None:
+def test_a_denied_pod_exits_1_with_the_reason() -> None:
     required = pod("other", labels={"eks.amazonaws.com/require-pod-identity": "true"})
 
     outcome = run("replay", "-", stdin=stream(service_account(), pod(), required))
@@ -267,7 +269,7 @@ def test_a_denied_pod_ends_with_1_and_says_why() -> None:
 
 
 @pytest.mark.parametrize("output", ["patch", "pod", "review"])
-def test_warnings_are_on_standard_error_where_the_output_is_for_programs(output: str) -> None:
+def test_warnings_go_to_standard_error_if_the_output_is_for_programs(output: str) -> None:
     account = service_account()
     account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = "arn:aws:iam:111122223333:role/web"
     outcome = run("replay", "-", "-o", output, stdin=stream(account, pod()))
@@ -277,7 +279,7 @@ def test_warnings_are_on_standard_error_where_the_output_is_for_programs(output:
     assert outcome.code == 0
 
 
-def test_what_the_webhook_would_answer_with_an_http_error_ends_with_1() -> None:
+def test_an_http_error_of_the_webhook_exits_1() -> None:
     outcome = run("replay", "-", stdin=stream(review(pod(), uid="")))
 
     assert outcome.code == 1
@@ -302,7 +304,7 @@ def test_admission_flags_apply() -> None:
     assert made["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"] == 3600
 
 
-def test_the_mapping_counts_where_asked_for_and_its_bad_entries_are_named() -> None:
+def test_the_mapping_applies_if_its_flag_is_set_and_bad_entries_are_reported() -> None:
     mapping = {"shop/web": {"RoleARN": "arn:aws:iam::111122223333:role/mapped"}, "no-slash": {"RoleARN": "x"}}
     text = stream(pod(), config_map(json.dumps(mapping)))
 
@@ -370,13 +372,13 @@ def _until_closed(terminal: int) -> str:
         while chunk := os.read(terminal, 65536):
             read += chunk
     except OSError:
-        # Linux's end of a terminal that nobody has open any more.
+        # Linux reports the end of a closed terminal as an error.
         pass
     os.close(terminal)
     return read.decode()
 
 
-def test_workloads_that_are_not_looked_into_are_named_and_counted_last() -> None:
+def test_skipped_workloads_are_named_and_counted_at_the_end() -> None:
     text = stream(
         service_account(),
         workload("Deployment", "apps/v1", {"template": template()}),
@@ -394,7 +396,7 @@ def test_workloads_that_are_not_looked_into_are_named_and_counted_last() -> None
     assert len(patched_pods(outcome.out)) == 2
     begin = "pod-identity-webhook replay: "
     reasons = {
-        name: f"its pods run as ServiceAccount {name}, but there is no pod template with containers in it"
+        name: f"its pods run as ServiceAccount {name}, but it has no pod template with containers"
         for name in ("web", "w")
     }
     assert outcome.err.splitlines() == [

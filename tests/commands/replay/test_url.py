@@ -41,7 +41,7 @@ def ask(fake: Fake, folder: Path, *argv: str, stdin: str = "") -> Outcome:
 
 
 def answer(**response: Any) -> bytes:
-    """An AdmissionReview with that response."""
+    """Returns an AdmissionReview with this response."""
     head = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
     return json.dumps(head | {"response": {"uid": "u", "allowed": True} | response}).encode()
 
@@ -50,7 +50,7 @@ def encoded(patch: Any) -> str:
     return base64.b64encode(json.dumps(patch).encode()).decode()
 
 
-def test_a_running_webhook_answers_what_is_decided_here(tmp_path: Path) -> None:
+def test_a_running_webhook_gives_the_same_answers_as_replay_itself(tmp_path: Path) -> None:
     reviews, accounts = str(ROOT / "examples/reviews"), str(ROOT / "examples/service-accounts.yaml")
     flags = [f"--service-accounts={accounts}", f"--ephemeral-certificate={tmp_path}", "--port=0", "--metrics-port=0"]
     with serving([*flags, "--bind-address=127.0.0.1"]) as (port, _):
@@ -62,7 +62,7 @@ def test_a_running_webhook_answers_what_is_decided_here(tmp_path: Path) -> None:
     for output, outcome in there.items():
         here = run("replay", reviews, "-o", output, "--service-accounts", accounts)
         assert (outcome.code, outcome.err) == (0, "")
-        # Over HTTPS the reason is what the audit annotations say.
+        # Over HTTPS, the reason comes from the audit annotations.
         assert outcome.out == here.out.replace(
             ", ServiceAccount shop/default has no eks.amazonaws.com/role-arn annotation", ""
         )
@@ -104,7 +104,7 @@ def test_a_pods_review_is_the_creation_of_that_pod_as_a_dry_run(fake: Fake, fold
     }
 
 
-def test_what_it_answers_is_shown(fake: Fake, folder: Path) -> None:
+def test_the_answer_of_the_webhook_is_shown(fake: Fake, folder: Path) -> None:
     fake.answer = answer(
         warnings=["one", "two\nlines\x1b[31m"],
         auditAnnotations={"decision": "its reason"},
@@ -124,7 +124,7 @@ def test_what_it_answers_is_shown(fake: Fake, folder: Path) -> None:
     assert "-  name: app\n+  name: other\n" in outcome.out
 
 
-def test_its_refusal_ends_with_1(fake: Fake, folder: Path) -> None:
+def test_a_denial_exits_1(fake: Fake, folder: Path) -> None:
     fake.answer = answer(allowed=False, status={"code": 403, "message": "not today"})
 
     outcome = ask(fake, folder)
@@ -133,7 +133,7 @@ def test_its_refusal_ends_with_1(fake: Fake, folder: Path) -> None:
     assert outcome.out.splitlines()[1] == "# denied: not today"
 
 
-def test_an_http_error_ends_with_1_and_the_rest_is_shown_all_the_same(fake: Fake, folder: Path) -> None:
+def test_an_http_error_exits_1_and_the_other_answers_are_shown(fake: Fake, folder: Path) -> None:
     fake.status, fake.answer = 500, b"the API server\nis down\n"
 
     outcome = ask(fake, folder, stdin=stream(pod(), pod(name="second")))
@@ -158,18 +158,18 @@ NO_ANSWERS: dict[str, bytes] = {
     "a status that is a text": answer(status="no"),
     "warnings that are a number": answer(warnings=1),
     "audit annotations that are a list": answer(auditAnnotations=["decision"]),
-    "a patch that is no base64": answer(patch="???"),
+    "a patch that is not base64": answer(patch="???"),
     "a patch in other letters": answer(patch="é"),
     "a patch that is an object": answer(patch={} | {"op": "add"}),
     "a patch of something else": answer(patch=base64.b64encode(b"pod").decode()),
-    "a patch that is no list": answer(patch=encoded({"op": "add"})),
+    "a patch that is not a list": answer(patch=encoded({"op": "add"})),
     "a patch of numbers": answer(patch=encoded([1])),
     "a very deep answer": b'{"response":' + b"[" * 100_000,
 }
 
 
 @pytest.mark.parametrize("body", NO_ANSWERS.values(), ids=NO_ANSWERS)
-def test_an_answer_that_is_no_admission_review_ends_with_1(fake: Fake, folder: Path, body: bytes) -> None:
+def test_an_answer_that_is_not_an_admission_review_exits_1(fake: Fake, folder: Path, body: bytes) -> None:
     fake.answer = body
 
     outcome = ask(fake, folder)
@@ -182,15 +182,15 @@ def test_an_answer_that_is_no_admission_review_ends_with_1(fake: Fake, folder: P
 NOT_APPLICABLE: dict[str, Any] = {
     "to a member that is not there": {"op": "add", "path": "/spec/nowhere/x", "value": 1},
     "to an item that is not there": {"op": "add", "path": "/spec/containers/7", "value": 1},
-    "to an item that is no number": {"op": "add", "path": "/spec/containers/x", "value": 1},
+    "to an item that is not a number": {"op": "add", "path": "/spec/containers/x", "value": 1},
     "to a member of a text": {"op": "add", "path": "/metadata/name/x", "value": 1},
-    "with a path that is no pointer": {"op": "add", "path": "spec", "value": 1},
-    "with a path that is no text": {"op": "add", "path": 1, "value": 1},
+    "with a path that is not a pointer": {"op": "add", "path": "spec", "value": 1},
+    "with a path that is not a text": {"op": "add", "path": 1, "value": 1},
     "without a path": {"op": "add", "value": 1},
     "without a value": {"op": "add", "path": "/spec/x"},
     "without an operation": {"path": "/spec/x", "value": 1},
     "with an operation that is none": {"op": "put", "path": "/spec/x", "value": 1},
-    "with an operation that is no text": {"op": [], "path": "/spec/x", "value": 1},
+    "with an operation that is not a text": {"op": [], "path": "/spec/x", "value": 1},
     "that removes what is not there": {"op": "remove", "path": "/spec/x"},
     "whose test fails": {"op": "test", "path": "/metadata/name", "value": "other"},
 }
@@ -209,7 +209,7 @@ def test_a_patch_does_not_apply(fake: Fake, folder: Path, operation: Any, output
     assert (outcome.out + outcome.err).count("\n") == (3 if output == "diff" else 2)
 
 
-def test_nobody_at_that_port_ends_with_1(folder: Path) -> None:
+def test_a_closed_port_exits_1(folder: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
@@ -220,7 +220,7 @@ def test_nobody_at_that_port_ends_with_1(folder: Path) -> None:
     )
 
 
-def test_another_ca_ends_with_1(fake: Fake, tmp_path: Path) -> None:
+def test_a_wrong_ca_exits_1(fake: Fake, tmp_path: Path) -> None:
     ephemeral(tmp_path, (), datetime.now(UTC))
 
     outcome = ask(fake, tmp_path)
@@ -229,7 +229,7 @@ def test_another_ca_ends_with_1(fake: Fake, tmp_path: Path) -> None:
     assert "certificate verify failed" in outcome.err
 
 
-def test_another_name_than_the_certificates_ends_with_1(folder: Path) -> None:
+def test_a_name_that_the_certificate_lacks_exits_1(folder: Path) -> None:
     with fake_webhook(folder / "tls.crt", folder / "tls.key", "127.0.0.2") as fake:
         url = f"https://127.0.0.2:{fake.port}/mutate"
         outcome = run("replay", "-", "--url", url, "--ca", str(folder / "ca.crt"), stdin=stream(pod()))
@@ -239,7 +239,7 @@ def test_another_name_than_the_certificates_ends_with_1(folder: Path) -> None:
     assert outcome.err.endswith(" (is the host of --url one of the names in its certificate?)\n")
 
 
-def test_what_speaks_no_https_is_said_to_be_no_webhook(folder: Path) -> None:
+def test_the_error_says_if_a_server_does_not_speak_https(folder: Path) -> None:
     def greet(listening: socket.socket) -> None:
         conn, _ = listening.accept()
         with conn:
@@ -256,7 +256,7 @@ def test_what_speaks_no_https_is_said_to_be_no_webhook(folder: Path) -> None:
     assert outcome.err.endswith(" (the server does not speak HTTPS: is it the metrics port?)\n")
 
 
-def test_another_path_than_the_webhooks_is_said(fake: Fake, folder: Path) -> None:
+def test_the_error_for_a_wrong_path_names_the_webhooks_path(fake: Fake, folder: Path) -> None:
     fake.status, fake.answer = 404, b"no such page\n"
 
     outcome = ask(fake, folder)
@@ -265,7 +265,7 @@ def test_another_path_than_the_webhooks_is_said(fake: Fake, folder: Path) -> Non
     assert outcome.out.splitlines()[1] == "# error: HTTP 404: no such page (the webhook's path is /mutate)"
 
 
-def test_flags_that_a_running_webhook_has_itself_are_said_to_be_ignored(fake: Fake, folder: Path) -> None:
+def test_a_notice_names_the_flags_that_a_running_webhook_ignores(fake: Fake, folder: Path) -> None:
     fake.answer = answer()
 
     flags = ("--token-expiration=900", "--sts-regional-endpoint", "--annotation-prefix=irsa.example.com")
@@ -281,14 +281,14 @@ def test_flags_that_a_running_webhook_has_itself_are_said_to_be_ignored(fake: Fa
 @pytest.mark.parametrize(
     "url", ["https://[::1/mutate", "https://localhost:x/mutate", "https://127.0.0.1:1/\x7f", "https://a..b/mutate"]
 )
-def test_a_url_that_makes_no_sense_is_said_in_a_line(url: str) -> None:
+def test_an_invalid_url_is_an_error_of_one_line(url: str) -> None:
     outcome = run("replay", "-", "--url", url, stdin=stream(pod()))
 
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
     assert outcome.err.startswith(f"pod-identity-webhook replay: {one_line(url)}: ")
 
 
-def test_usage_of_url_and_ca_is_checked_at_once(tmp_path: Path) -> None:
+def test_wrong_usage_of_url_and_ca_is_reported(tmp_path: Path) -> None:
     plain = run("replay", "-", "--url", "http://localhost/mutate", stdin=stream(pod()))
     alone = run("replay", "-", "--ca", "ca.crt", stdin=stream(pod()))
     (tmp_path / "empty.crt").write_text("")

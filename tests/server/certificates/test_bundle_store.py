@@ -37,7 +37,7 @@ async def test_reads_the_whole_object_live() -> None:
     assert [(one.path, one.query) for one in server.requests] == [(CONFIGURATION, {})]
 
 
-async def test_sends_the_patch_as_it_is_and_returns_the_object_after_it() -> None:
+async def test_sends_the_patch_unchanged_and_returns_the_patched_object() -> None:
     server = ObjectServer()
     server.put(CONFIGURATION, configuration())
     async with store_on(server) as store:
@@ -58,7 +58,7 @@ async def test_a_patch_of_an_older_version_is_a_conflict() -> None:
             await store.patch(PATCH)
 
 
-async def test_without_the_object_reading_and_patching_say_what_to_do() -> None:
+async def test_errors_for_a_missing_object_say_what_to_do() -> None:
     server = ObjectServer()
     async with store_on(server) as store:
         for call in (store.read(), store.patch(PATCH)):
@@ -72,7 +72,7 @@ async def test_without_the_object_reading_and_patching_say_what_to_do() -> None:
             )
 
 
-async def test_ownership_is_what_helm_knows_the_object_by_when_it_was_last_seen() -> None:
+async def test_ownership_has_helms_labels_and_annotations_of_the_last_read() -> None:
     server = ObjectServer()
     ours = {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/name": "x", "helm.sh/chart": "x-1.0"}
     helm = {"meta.helm.sh/release-name": "x", "meta.helm.sh/release-namespace": "eks"}
@@ -106,7 +106,7 @@ async def test_ownership_is_what_helm_knows_the_object_by_when_it_was_last_seen(
         b'{"metadata":{"resourceVersion":"\xff"}}',
     ],
 )
-async def test_an_answer_that_is_no_object_is_an_error(body: bytes) -> None:
+async def test_an_answer_that_is_not_an_object_is_an_error(body: bytes) -> None:
     async def step(_request: Request, answer: Answer) -> None:
         await answer.watch(body)
         await answer.end()
@@ -125,7 +125,7 @@ def refuses(status: int, message: str) -> Step:
     return step
 
 
-async def test_other_refusals_keep_what_the_api_server_says_and_the_rule_that_is_missing() -> None:
+async def test_other_refusals_have_the_api_servers_message_and_the_missing_rule() -> None:
     server = ObjectServer()
     server.every = refuses(422, "webhooks[0].clientConfig.caBundle:\nInvalid value")
     async with store_on(server) as store:

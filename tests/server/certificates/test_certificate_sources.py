@@ -1,4 +1,4 @@
-"""The sources of a certificate that keep a caBundle, at work on an API server."""
+"""The certificate sources that maintain a caBundle, against an API server."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -59,7 +59,7 @@ def ca_bundle(server: ObjectServer) -> set[bytes]:
 
 
 def served_by(made: CertificateSource) -> bytes:
-    """The certificate of a handshake in memory."""
+    """Returns the certificate that a handshake in memory presents."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     trusting = ssl.create_default_context()
     trusting.check_hostname = False
@@ -120,7 +120,7 @@ async def test_files_are_served_from_the_start_and_a_new_ca_is_published_before_
 
 
 @pytest.mark.parametrize("to_files", [True, False], ids=["to files", "from files"])
-async def test_both_kinds_serve_side_by_side_and_the_caBundle_has_both_of_their_cas(  # noqa: N802
+async def test_both_sources_serve_side_by_side_and_the_caBundle_has_both_cas(  # noqa: N802
     tmp_path: Path, to_files: bool
 ) -> None:
     ca, leaf = ca_and_leaf("brought")
@@ -138,13 +138,13 @@ async def test_both_kinds_serve_side_by_side_and_the_caBundle_has_both_of_their_
             await until(lambda: second.not_ready_reason() == "")
             assert len(ca_bundle(server)) == 2
             assert only < ca_bundle(server)
-        # The first never had to put its CA back, nor did it take the other's away. Both may try to publish the
-        # other's CA at the same time: the second names a version that is gone, and is refused.
+        # Neither source removed the other's CA, so there was no write to restore one. If both try to publish at the
+        # same time, the API server refuses the second, because its resourceVersion is outdated.
         assert server.changes[CONFIGURATION] == changes + 1
         assert first.not_ready_reason() == ""
 
 
-async def test_files_that_do_not_fit_their_ca_are_refused(tmp_path: Path) -> None:
+async def test_files_that_their_ca_does_not_verify_are_refused(tmp_path: Path) -> None:
     (other_ca, _), (_, leaf) = ca_and_leaf("other"), ca_and_leaf("signer")
     write_pair(tmp_path, other_ca.certificate, leaf)
     settings = settings_for(tmp_path, self_managed=False)

@@ -14,7 +14,7 @@ SECRET = Resource("secrets", "eks", "tls")
 
 
 class Woken:
-    """Counts, and lets a test wait for a number."""
+    """Counts its calls; a test can wait for a number of them."""
 
     def __init__(self) -> None:
         self.times = 0
@@ -67,7 +67,7 @@ async def test_wakes_for_the_list_and_for_each_change_but_not_for_bookmarks() ->
             assert woken.is_quiet
 
 
-async def test_wakes_again_after_each_list_for_what_happened_before_is_unknown(
+async def test_wakes_after_each_list_because_it_may_have_missed_changes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = ApiServer([lists(meta("tls")), fails(410, "Expired"), lists(), fails(403, "Forbidden")])

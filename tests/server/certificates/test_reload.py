@@ -1,4 +1,4 @@
-"""What changes in files while the webhook serves."""
+"""Changes of files while the webhook serves."""
 
 import json
 import socket
@@ -41,7 +41,7 @@ def replace(path: Path, content: str) -> None:
     new.replace(path)
 
 
-def test_a_new_service_account_is_injected_and_bad_manifests_keep_what_was(
+def test_a_new_service_account_is_injected_and_bad_manifests_keep_the_old_state(
     webhook: WebhookProcess, client: httpx.Client
 ) -> None:
     assert role(client, "later") is None
@@ -51,7 +51,7 @@ def test_a_new_service_account_is_injected_and_bad_manifests_keep_what_was(
     assert role(client, "builder") == ROLE
 
     replace(webhook.manifests, "kind: [")
-    webhook.wait_for_log("; what was read before stays in force")
+    webhook.wait_for_log("; the old manifests stay in use")
     assert role(client, "builder") == ROLE
 
     replace(webhook.manifests, later)
@@ -61,7 +61,7 @@ def test_a_new_service_account_is_injected_and_bad_manifests_keep_what_was(
     wait_until(lambda: role(client, "builder") == ROLE, "the first state")
 
 
-def test_container_credentials_come_with_their_file_stay_while_it_is_bad_and_go_with_it(
+def test_container_credentials_follow_their_file_and_stay_while_it_is_bad(
     webhook: WebhookProcess, client: httpx.Client
 ) -> None:
     path = webhook.folder / "identities.json"
@@ -69,7 +69,7 @@ def test_container_credentials_come_with_their_file_stay_while_it_is_bad_and_go_
     replace(path, json.dumps({"identities": [{"namespace": "ci", "serviceAccount": "builder"}]}))
     wait_until(lambda: has_container_credentials(client, "builder"), "the identity")
     replace(path, "{")
-    webhook.wait_for_log("Input data was truncated; the last good state stays: 1 identities")
+    webhook.wait_for_log("Input data was truncated; keeping the last good state: 1 identities")
     assert has_container_credentials(client, "builder")
     path.unlink()
     wait_until(lambda: role(client, "builder") == ROLE, "the identity to be revoked")
@@ -100,7 +100,7 @@ def test_a_new_certificate_is_served_to_new_connections_and_a_bad_one_is_not(tmp
             assert serving_certificate(webhook) == first
             (tmp_path / "tls.key").write_bytes(new.private_key)
             wait_until(lambda: serving_certificate(webhook) != first, "the new certificate")
-            # The connection of before goes on.
+            # The old connection still works.
             assert role(client, "builder") == ROLE
         (tmp_path / "tls.key").unlink()
         webhook.wait_for_log("cannot read")

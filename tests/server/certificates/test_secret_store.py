@@ -38,7 +38,7 @@ async def refusal(store: SecretStore, over: StoredSecret | None = None) -> Store
 
 
 def told(error: BaseException) -> str:
-    """All that a log or a crash report can show of an error."""
+    """Returns everything that a log or a crash report can show of an error."""
     pieces = []
     at: BaseException | None = error
     while at is not None:
@@ -54,7 +54,7 @@ def answers_with(status: int, message: str, reason: str = "Invalid") -> Any:
     return answer
 
 
-async def test_a_secret_that_is_not_there_is_none() -> None:
+async def test_a_missing_secret_is_read_as_none() -> None:
     server = ObjectServer()
     async with store_on(server) as store:
         assert await store.read() is None
@@ -72,7 +72,7 @@ async def test_reads_the_data_the_version_and_the_annotations() -> None:
     assert "PRIVATE" not in repr(read)
 
 
-async def test_a_secret_that_holds_nothing_is_read() -> None:
+async def test_a_secret_without_data_can_be_read() -> None:
     server = ObjectServer()
     server.put(SECRET, {"type": "Opaque"})
     async with store_on(server) as store:
@@ -96,7 +96,7 @@ async def test_a_new_secret_is_opaque_and_belongs_to_the_release() -> None:
     }
 
 
-async def test_a_secret_that_is_there_gets_these_keys_and_nothing_else() -> None:
+async def test_writing_an_existing_secret_changes_only_the_given_keys() -> None:
     server = ObjectServer()
     server.put(SECRET, stored(type="kubernetes.io/tls"))
     async with store_on(server) as store:
@@ -108,7 +108,7 @@ async def test_a_secret_that_is_there_gets_these_keys_and_nothing_else() -> None
         assert server.data() == {"tls.key": b"new", "mine": b"x"}
 
 
-async def test_who_has_not_seen_the_last_change_is_told_of_a_conflict() -> None:
+async def test_a_write_over_an_older_version_is_a_conflict() -> None:
     server = ObjectServer()
     server.put(SECRET, stored())
     async with store_on(server) as store:
@@ -124,7 +124,7 @@ async def test_who_has_not_seen_the_last_change_is_told_of_a_conflict() -> None:
     )
 
 
-async def test_an_immutable_secret_is_not_written_and_says_what_to_do() -> None:
+async def test_an_immutable_secret_is_not_written_and_the_error_says_what_to_do() -> None:
     server = ObjectServer()
     server.put(SECRET, stored(immutable=True))
     async with store_on(server) as store:
@@ -150,7 +150,7 @@ ECHOES = {
     [*((True, status) for status in (400, 403, 422, 500)), *((False, status) for status in (400, 403, 404, 422, 500))],
 )
 @pytest.mark.parametrize("message", ECHOES.values(), ids=ECHOES)
-async def test_nothing_that_an_answer_quotes_of_a_write_is_told(message: str, status: int, *, exists: bool) -> None:
+async def test_errors_never_repeat_what_an_answer_quotes_of_a_write(message: str, status: int, *, exists: bool) -> None:
     server = ObjectServer()
     server.answers = [answers_with(status, message, reason="Invalid" if exists else message)]
     if exists:
@@ -171,7 +171,7 @@ async def test_nothing_that_an_answer_quotes_of_a_write_is_told(message: str, st
         (StoredSecret("1"), 'verbs: ["patch"], resourceNames: ["tls"] in a Role in namespace eks'),
     ],
 )
-async def test_a_missing_rule_for_writing_is_named(over: StoredSecret | None, rule: str) -> None:
+async def test_the_error_names_a_missing_rule_for_writing(over: StoredSecret | None, rule: str) -> None:
     server = ObjectServer()
     server.answers = [answers_with(403, "no", "Forbidden")]
     async with store_on(server) as store:
@@ -208,7 +208,7 @@ NOT_SECRETS = {
 
 
 @pytest.mark.parametrize(("step", "reason"), NOT_SECRETS.values(), ids=NOT_SECRETS)
-async def test_an_answer_that_is_no_secret_is_an_error_that_quotes_nothing(step: Step, reason: str) -> None:
+async def test_an_answer_that_is_not_a_secret_is_an_error_without_quotes(step: Step, reason: str) -> None:
     server = ObjectServer()
     server.every = step
     async with store_on(server) as store:
@@ -219,7 +219,7 @@ async def test_an_answer_that_is_no_secret_is_an_error_that_quotes_nothing(step:
     assert ENCODED[:16] not in told(refused.value)
 
 
-async def test_what_the_client_says_of_reading_is_kept_and_chained() -> None:
+async def test_errors_of_reads_keep_the_clients_message_and_are_chained() -> None:
     server = ObjectServer()
 
     async def forbids(_request: Request, answer: Answer) -> None:
@@ -233,7 +233,7 @@ async def test_what_the_client_says_of_reading_is_kept_and_chained() -> None:
         assert isinstance(refused.value.__cause__, ApiError)
 
 
-async def test_an_api_server_that_is_not_there_is_a_chained_error_for_both() -> None:
+async def test_an_unreachable_api_server_is_a_chained_error_for_reads_and_writes() -> None:
     server = ObjectServer()
     async with server.running():
         pass
@@ -247,7 +247,7 @@ async def test_an_api_server_that_is_not_there_is_a_chained_error_for_both() -> 
     assert isinstance(error.__cause__, Unreachable)
 
 
-def test_a_name_that_no_secret_has_is_refused_at_once() -> None:
+def test_the_constructor_refuses_an_invalid_name() -> None:
     client = KubernetesClient(AccessSettings())
     with pytest.raises(InvalidName, match="not an object's name"):
         KubernetesSecretStore(client, "eks", "a/b", lambda: HELM)

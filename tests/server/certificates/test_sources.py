@@ -1,4 +1,4 @@
-"""Which certificate is chosen, and who is let in."""
+"""The choice of the certificate source, and which clients may connect."""
 
 import ssl
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1"}
 
 
 def client_certificate(ca: Pair, folder: Path, name: str) -> Path:
-    """A certificate for clients and its key, in one file."""
+    """Writes a certificate for clients and its key to one file."""
     server = issue_leaf(ca, Names.parse([name]), NOW)
     leaf = x509.load_pem_x509_certificate(server.certificate)
     builder = (
@@ -60,7 +60,7 @@ def client_certificate(ca: Pair, folder: Path, name: str) -> Path:
         ([], POD | {"PIW_IN_CLUSTER": "false"}, False),
     ],
 )
-def test_the_certificate_looks_after_itself_in_a_cluster_unless_another_is_asked_for(
+def test_the_certificate_is_self_managed_in_a_cluster_unless_another_is_set(
     flags: list[str], environ: Mapping[str, str], self_managed: bool
 ) -> None:
     assert serve._is_self_managed(parse(SERVE_FLAGS, flags, environ), environ) == self_managed
@@ -97,13 +97,13 @@ def test_the_certificate_looks_after_itself_in_a_cluster_unless_another_is_asked
         ({"tls_secret": "../other"}, "--tls-secret: '../other' is not an object's name (DNS subdomain)"),
     ],
 )
-def test_settings_of_certificates_that_make_no_sense_are_refused(settings: dict[str, object], problem: str) -> None:
+def test_invalid_certificate_settings_are_refused(settings: dict[str, object], problem: str) -> None:
     with pytest.raises(SettingsError) as refused:
         ServerSettings(**settings)  # type: ignore[arg-type]
     assert refused.value.problems == [problem]
 
 
-def test_only_clients_of_the_ca_may_call_also_after_changes_of_certificate_and_ca(tmp_path: Path) -> None:
+def test_only_clients_of_the_ca_may_call_even_after_certificate_and_ca_change(tmp_path: Path) -> None:
     cas = {name: issue_ca(NOW, common_name=f"{name} CA") for name in ("known", "other")}
     clients = {name: client_certificate(ca, tmp_path, name) for name, ca in cas.items()}
     trusted = tmp_path / "clients.crt"
@@ -112,7 +112,7 @@ def test_only_clients_of_the_ca_may_call_also_after_changes_of_certificate_and_c
     with serving(tmp_path, f"--client-ca={trusted}") as webhook:
 
         def answer(client: str) -> object:
-            """The status, or that the connection was refused."""
+            """Returns the status, or that the server refused the connection."""
             context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
             if client != "nobody":
                 context.load_cert_chain(clients[client])
@@ -152,9 +152,7 @@ def test_only_clients_of_the_ca_may_call_also_after_changes_of_certificate_and_c
         (b"garbage", "--client-ca: {}: the CA for clients holds no certificate in PEM"),
     ],
 )
-def test_a_ca_for_clients_that_cannot_be_used_stops_the_start(
-    tmp_path: Path, content: bytes | None, problem: str
-) -> None:
+def test_an_unusable_ca_for_clients_is_an_error_at_start(tmp_path: Path, content: bytes | None, problem: str) -> None:
     file = tmp_path / "clients.crt"
     if content is not None:
         file.write_bytes(content)

@@ -1,4 +1,4 @@
-"""The authority at work on both stores: no fake but the API server."""
+"""The authority with both real stores; only the API server is a fake."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -41,7 +41,7 @@ def is_right(server: ObjectServer) -> bool:
     return not problems and state.ca is not None and state.leaf is not None and ours == (state.ca.certificate,)
 
 
-async def test_two_replicas_agree_and_put_right_at_once_what_others_delete_and_undo() -> None:
+async def test_two_replicas_agree_and_immediately_restore_what_others_delete_or_undo() -> None:
     server = ObjectServer()
     owned = configuration() | {"metadata": {"labels": LABELS, "annotations": HELM}}
     server.put(CONFIGURATION, owned)

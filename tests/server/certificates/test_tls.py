@@ -42,7 +42,7 @@ def client_context(*, newest: ssl.TLSVersion = TLS13) -> ssl.SSLContext:
 
 
 class Connection:
-    """A client and a server that have shaken hands, in memory. Raises what the first of them to refuse says."""
+    """A client and a server after a handshake in memory. Raises the error of the first side that refuses."""
 
     def __init__(
         self, server: ssl.SSLContext, client: ssl.SSLContext | None = None, hostname: str | None = "hook.eks.svc"
@@ -71,7 +71,7 @@ def certificate_of(der: bytes | None) -> bytes:
 
 
 def write(directory: Path, *, certificate: bytes | None = None, key: bytes | None = None) -> None:
-    """Replaces each file by renaming, as careful writers do."""
+    """Replaces each file atomically, as careful writers do."""
     for name, content in (("tls.crt", certificate), ("tls.key", key)):
         if content is not None:
             (directory / "new").write_bytes(content)
@@ -110,14 +110,14 @@ def encrypted_key(pair: Pair) -> bytes:
         (" VersionTLS13 ", TLS13, None),
     ],
 )
-def test_a_minimum_version_is_read_as_a_number_or_as_go_writes_it(
+def test_a_minimum_version_may_be_a_number_or_a_name_of_go(
     text: str, version: ssl.TLSVersion, notice: str | None
 ) -> None:
     assert parse_min_version(text) == (version, notice)
 
 
 @pytest.mark.parametrize("text", ["", "1", "1.4", "TLS1.2", "VersionTLS1", "VersionTLS14", "VersionTLS1.2", "SSLv3"])
-def test_another_minimum_version_is_refused_with_those_allowed(text: str) -> None:
+def test_an_unknown_minimum_version_is_refused_and_the_error_lists_the_allowed_ones(text: str) -> None:
     with pytest.raises(TlsError) as refused:
         parse_min_version(text)
     assert str(refused.value) == (
@@ -145,11 +145,13 @@ def test_another_minimum_version_is_refused_with_those_allowed(text: str) -> Non
         ),
     ],
 )
-def test_cipher_suites_are_read_by_either_name_in_order(text: str, suites: tuple[str, ...]) -> None:
+def test_cipher_suites_may_have_the_names_of_go_or_openssl_and_keep_their_order(
+    text: str, suites: tuple[str, ...]
+) -> None:
     assert parse_cipher_suites(text) == (suites, None)
 
 
-def test_suites_of_tls_1_3_are_noted_as_they_cannot_be_chosen() -> None:
+def test_suites_of_tls_1_3_cause_a_notice_because_nobody_can_choose_them() -> None:
     always_on = "all cipher suites of TLS 1.3 stay on, you cannot choose among them: TLS_AES_128_GCM_SHA256"
     assert parse_cipher_suites("TLS_AES_128_GCM_SHA256,AES128-SHA") == (
         ("TLS_AES_128_GCM_SHA256", "AES128-SHA"),
@@ -165,17 +167,17 @@ def test_suites_of_tls_1_3_are_noted_as_they_cannot_be_chosen() -> None:
     "unknown",
     ["TLS_ECDHE_RSA_WITH_RC4_128_SHA", "TLS_NOPE", "HIGH", "AECDH-AES128-SHA", "NULL-SHA256", "PSK-AES128-CBC-SHA"],
 )
-def test_a_suite_that_is_unknown_or_unsafe_is_named(unknown: str) -> None:
+def test_the_error_names_an_unknown_or_unsafe_suite(unknown: str) -> None:
     with pytest.raises(TlsError, match=f"^unknown cipher suite '{unknown}': use names such as TLS_ECDHE_ECDSA_WITH_"):
         parse_cipher_suites(f"AES128-SHA,{unknown}")
 
 
-def test_all_unknown_suites_are_named_at_once() -> None:
+def test_the_error_names_all_unknown_suites() -> None:
     with pytest.raises(TlsError, match=r"^unknown cipher suite 'A', 'B': "):
         parse_cipher_suites("A,AES128-SHA,B")
 
 
-# What a connection gets
+# Connections
 
 
 def test_the_chosen_suite_is_what_a_tls_1_2_connection_uses() -> None:
@@ -194,7 +196,7 @@ def test_the_chosen_suite_is_what_a_tls_1_2_connection_uses() -> None:
     [TlsSettings(min_version=TLS13), TlsSettings(cipher_suites=("TLS_AES_128_GCM_SHA256",))],
     ids=["minimum version 1.3", "only suites of 1.3"],
 )
-def test_tls_1_2_is_refused_where_1_3_is_the_minimum(settings: TlsSettings) -> None:
+def test_tls_1_2_is_refused_if_1_3_is_the_minimum(settings: TlsSettings) -> None:
     serving = served(OLD, settings)
     assert Connection(serving.outer).client.version() == "TLSv1.3"
     with pytest.raises(ssl.SSLError, match="UNSUPPORTED_PROTOCOL"):
@@ -212,7 +214,7 @@ def test_tls_1_1_is_refused() -> None:
     assert Connection(serving.outer, client_context(newest=TLS12)).client.version() == "TLSv1.2"
 
 
-def test_http_1_1_is_all_that_is_offered_and_nothing_of_a_session_is_kept() -> None:
+def test_only_http_1_1_is_offered_and_no_session_ticket_is_sent() -> None:
     serving = served(OLD)
     for newest in (TLS12, TLS13):
         connection = Connection(serving.outer, client_context(newest=newest))
@@ -225,17 +227,17 @@ def test_http_1_1_is_all_that_is_offered_and_nothing_of_a_session_is_kept() -> N
     assert Connection(serving.outer, only_h2).client.selected_alpn_protocol() is None
 
 
-def test_renegotiation_and_compression_are_off_in_the_context_whose_options_count() -> None:
+def test_renegotiation_and_compression_are_off_in_the_outer_context() -> None:
     serving = served(OLD)
     assert serving.outer.options & ssl.OP_NO_RENEGOTIATION
     assert serving.outer.options & ssl.OP_NO_COMPRESSION
 
 
-# Files that cannot be served
+# Unusable files
 
 
 @pytest.mark.parametrize("bad", ["tls.crt", "tls.key"])
-def test_a_missing_or_unreadable_file_is_named(bad: str, tmp_path: Path) -> None:
+def test_the_error_names_a_missing_or_unreadable_file(bad: str, tmp_path: Path) -> None:
     write(tmp_path, certificate=OLD.certificate, key=OLD.private_key)
     (tmp_path / bad).unlink()
     with pytest.raises(TlsError, match=f"^cannot read {tmp_path / bad}: No such file or directory$"):
@@ -247,7 +249,7 @@ def test_a_missing_or_unreadable_file_is_named(bad: str, tmp_path: Path) -> None
 
 @contextlib.contextmanager
 def unprivileged() -> Iterator[None]:
-    """Root may read everything, so that the tests of a container need another user to be refused."""
+    """Switches to another user: tests in a container run as root, who may read everything."""
     if os.geteuid() != 0:
         yield
         return
@@ -258,7 +260,7 @@ def unprivileged() -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_a_file_without_permission_is_named() -> None:
+def test_the_error_names_a_file_without_permission() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         write(directory, certificate=OLD.certificate, key=OLD.private_key)
@@ -309,7 +311,7 @@ def test_a_pair_that_cannot_be_served_is_refused_in_one_line(
     assert str(refused.value) == message.replace("CRT", f"{tmp_path}/tls.crt").replace("KEY", f"{tmp_path}/tls.key")
 
 
-def test_what_openssl_refuses_is_said_with_its_reason() -> None:
+def test_the_error_has_the_reason_of_openssl() -> None:
     key = rsa.generate_private_key(65537, 1024)
     name = x509.Name([])
     signer = load_pem_private_key(CA.private_key, password=None)
@@ -325,13 +327,13 @@ def test_what_openssl_refuses_is_said_with_its_reason() -> None:
         load_pair(pair, SETTINGS)
 
 
-def test_a_chain_that_is_cut_off_is_refused() -> None:
+def test_a_truncated_chain_is_refused() -> None:
     cut = Pair(OLD.certificate + CA.certificate[:100], OLD.private_key)
     with pytest.raises(TlsError, match=r"^OpenSSL rejects the certificate or the private key: \S+$"):
         load_pair(cut, SETTINGS)
 
 
-def test_a_certificate_out_of_its_time_is_served_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_expired_or_future_certificate_is_served_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     past = NOW - timedelta(days=2)
     expired = issue_leaf(issue_ca(past, common_name="past"), NAMES, past, lifetime=timedelta(days=1))
     future = NOW + timedelta(days=2)
@@ -346,7 +348,7 @@ def test_a_certificate_out_of_its_time_is_served_with_a_warning(caplog: pytest.L
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["unknown to the system", "forbidden"])
-def test_without_files_in_memory_a_pair_is_loaded_from_a_directory_that_is_removed(
+def test_without_memfd_a_pair_is_loaded_from_a_temporary_directory(
     gone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
@@ -371,17 +373,17 @@ def test_without_files_in_memory_a_pair_is_loaded_from_a_directory_that_is_remov
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files in memory")
-def test_a_pair_is_loaded_where_no_file_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pair_can_be_loaded_on_a_read_only_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     assert Connection(load_pair(OLD, SETTINGS).context).certificate == OLD.certificate
 
 
-# Changing what is served
+# Changes of the certificate
 
 
 @pytest.mark.parametrize("newest", [TLS12, TLS13], ids=["TLS 1.2", "TLS 1.3"])
 @pytest.mark.parametrize("hostname", ["hook.eks.svc", "127.0.0.1"], ids=["with server name", "without"])
-def test_new_connections_get_the_new_certificate_and_established_ones_go_on(
+def test_new_connections_get_the_new_certificate_and_established_ones_continue(
     newest: ssl.TLSVersion, hostname: str
 ) -> None:
     serving = served(OLD)
@@ -433,7 +435,7 @@ def test_a_listener_changes_its_certificate_without_losing_a_connection(
 
 
 def settled(watched: CertificateFiles) -> bool:
-    """Whether a change was taken up by the check that finds it settled; never by the one that finds it."""
+    """Whether the second check loads a change; the first one must not, because the files have not settled."""
     assert not watched.check()
     return watched.check()
 
@@ -479,7 +481,7 @@ def test_the_swap_of_a_mounted_secret_is_seen_through_its_symlinks(tmp_path: Pat
     assert (watched.reloads, watched.failures) == (1, 0)
 
 
-def test_half_a_pair_is_refused_once_and_comes_right_with_its_other_half(
+def test_a_pair_replaced_file_by_file_fails_once_and_then_works(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     watched = files(tmp_path)
@@ -504,7 +506,7 @@ def test_half_a_pair_is_refused_once_and_comes_right_with_its_other_half(
     assert Connection(watched.serving.outer).certificate == NEW.certificate
 
 
-def test_each_change_for_the_worse_is_counted_and_the_old_certificate_goes_on(tmp_path: Path) -> None:
+def test_each_bad_change_is_counted_and_the_old_certificate_stays(tmp_path: Path) -> None:
     watched = files(tmp_path)
     (tmp_path / "tls.key").unlink()
     assert not settled(watched)
@@ -520,7 +522,7 @@ def test_each_change_for_the_worse_is_counted_and_the_old_certificate_goes_on(tm
 
 
 class ReplacedMeanwhile(ServingContext):
-    """Has the pair in `folder` replaced once, while the pair before it is being taken up, and refuses that one."""
+    """Replaces the pair in `folder` once while somebody loads it, and refuses the loaded one."""
 
     folder: Path | None = None
     pair: Pair
@@ -533,7 +535,9 @@ class ReplacedMeanwhile(ServingContext):
         super().serve(pair, cert_name=cert_name, key_name=key_name)
 
 
-def test_a_pair_replaced_while_it_is_read_is_no_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_pair_that_is_replaced_during_reading_is_not_a_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write(tmp_path, certificate=OLD.certificate, key=OLD.private_key)
     serving = ReplacedMeanwhile(SETTINGS)
     watched = CertificateFiles(tmp_path / "tls.crt", tmp_path / "tls.key", serving)

@@ -13,11 +13,11 @@ def test_a_counter_shows_each_combination_of_label_values() -> None:
     )
 
 
-def test_a_metric_without_labels_reads_zero_from_the_start() -> None:
+def test_a_metric_without_labels_starts_at_zero() -> None:
     assert expose([Family("gauge", "used", "Used.")]) == "# HELP used Used.\n# TYPE used gauge\nused 0\n"
 
 
-def test_a_histogram_counts_up_to_each_bound_and_includes_it() -> None:
+def test_the_bounds_of_a_histogram_are_inclusive() -> None:
     times = Distribution(("verb",), (1.0, 2.5))
     for value in (0.5, 1.0, 2.0, 7.25):
         times.sample("GET").observe(value)
@@ -32,7 +32,7 @@ def test_a_histogram_counts_up_to_each_bound_and_includes_it() -> None:
     )
 
 
-def test_without_bounds_it_is_a_summary() -> None:
+def test_a_view_without_bounds_is_a_summary() -> None:
     times = Distribution(bounds=(1.0,))
     times.sample().observe(0.5)
     assert expose([HistogramView(times, "took", "Time.")]) == (
@@ -40,7 +40,7 @@ def test_without_bounds_it_is_a_summary() -> None:
     )
 
 
-def test_a_distribution_can_be_shown_in_another_unit_in_some_of_its_buckets_and_merged() -> None:
+def test_a_view_can_change_the_unit_use_fewer_buckets_and_merge_labels() -> None:
     times = Distribution(("verb",), (0.5, 1.0, 2.5))
     for verb, value in (("GET", 0.5), ("PUT", 1.0), ("GET", 2.0)):
         times.sample(verb).observe(value)
@@ -62,7 +62,7 @@ def test_label_values_are_escaped() -> None:
 
 
 @pytest.mark.parametrize(("value", "sample"), [(3, ["age 3"]), (0.25, ["age 0.25"]), (None, [])])
-def test_a_computed_value_is_asked_for_and_may_be_left_out(value: float | None, sample: list[str]) -> None:
+def test_a_computed_value_of_none_leaves_out_the_sample(value: float | None, sample: list[str]) -> None:
     metrics: list[Metric] = [Computed("age", "Age.", lambda: value)]
     assert expose(metrics).splitlines() == ["# HELP age Age.", "# TYPE age gauge", *sample]
 
@@ -70,7 +70,7 @@ def test_a_computed_value_is_asked_for_and_may_be_left_out(value: float | None, 
 @pytest.mark.parametrize(
     ("value", "shown"), [(125000.0, "125000"), (1e16, "10000000000000000"), (1e-7, "1e-07"), (float("inf"), "inf")]
 )
-def test_numbers_are_whole_where_they_can_be(value: float, shown: str) -> None:
+def test_whole_numbers_have_no_decimal_point(value: float, shown: str) -> None:
     family = Family("gauge", "x", "X.")
     family.sample().value = value
     assert expose([family]).splitlines()[-1] == f"x {shown}"

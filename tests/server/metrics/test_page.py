@@ -13,7 +13,7 @@ from tests.server.webhook_process import WebhookProcess, serving
 from webhook import __version__
 
 GOLDEN = Path(__file__).with_name("page.txt")
-# What differs from run to run: times, connections not wholly closed yet, and this installation's versions.
+# The values that differ between runs: times, connections that are still closing, and versions.
 MASKED = re.compile(
     r"((?:_sum|webhook_connections|_timestamp_seconds|pause_seconds|_seconds_bucket|latencies_bucket)(?:\{.*\})?)"
     r" [0-9.e+-]+$",
@@ -31,7 +31,7 @@ def masked(text: str) -> str:
     return MASKED.sub(r"\1 …", text)
 
 
-def test_the_page_after_a_known_sequence_of_requests_is_the_golden_one(tmp_path: Path) -> None:
+def test_the_page_after_a_known_sequence_of_requests_equals_the_golden_file(tmp_path: Path) -> None:
     identities = tmp_path / "identities.json"
     identities.write_text('{"identities": [{"namespace": "ci", "serviceAccount": "eks"}]}')
     (tmp_path / "manifests.yaml").write_text(
@@ -53,7 +53,7 @@ def test_the_page_after_a_known_sequence_of_requests_is_the_golden_one(tmp_path:
         assert client.get("/mutate").status_code == 405
         for method in ("PROPFIND", "MKCOL", "NOTIFY"):
             assert client.request(method, "/mutate").status_code == 405
-        # Neither of these is counted.
+        # The metrics do not count these.
         assert client.request("MADE-UP", "/mutate").status_code == 400
         assert client.get("/elsewhere").status_code == 404
         assert client.get("/healthz").status_code == 200
@@ -90,15 +90,13 @@ def test_the_go_webhooks_names_types_and_buckets_are_kept_and_a_parser_agrees(we
 
 
 @pytest.mark.parametrize("accept", ["application/openmetrics-text; version=1.0.0", "*/*", "application/json"])
-def test_the_text_format_is_0_0_4_whatever_is_asked_for(webhook: WebhookProcess, accept: str) -> None:
+def test_the_text_format_is_0_0_4_for_any_accept_header(webhook: WebhookProcess, accept: str) -> None:
     answer = webhook.get("/metrics", accept=accept)
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "# EOF" not in answer.text
 
 
-def test_counts_grow_and_nothing_else_does_by_requests_of_the_same_kind(
-    webhook: WebhookProcess, client: httpx.Client
-) -> None:
+def test_further_requests_of_the_same_kind_add_no_samples(webhook: WebhookProcess, client: httpx.Client) -> None:
     def samples() -> dict[str, float]:
         return {
             line.rpartition(" ")[0]: float(line.rpartition(" ")[2])

@@ -160,7 +160,7 @@ def _foreign(data: Mapping[str, bytes]) -> Secret:
     problems = []
     authorities, unreadable = read_certificates(data.get("ca.crt", b""))
     if unreadable:
-        problems.append("ca.crt has unreadable certificates")
+        problems.append("ca.crt has certificates that cannot be read")
     held += [Held("CA", certificate) for certificate in authorities]
     if data.get("tls.crt", b"").strip():
         try:

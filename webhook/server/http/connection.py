@@ -303,7 +303,7 @@ class HttpConnection(asyncio.Protocol):
             self._close_unless_request_waits()
 
     def abort(self) -> None:
-        """Ends the connection at once."""
+        """Ends the connection without waiting."""
         self._abort()
 
     def _close_unless_request_waits(self) -> bool:

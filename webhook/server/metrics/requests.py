@@ -72,7 +72,10 @@ class Metrics:
         """The metrics in the order of the page."""
         microseconds = "Time to answer requests to /mutate, in microseconds."
         build = Family(
-            "gauge", "pod_identity_webhook_build_info", "1, with what is running.", ("version", "python_version")
+            "gauge",
+            "pod_identity_webhook_build_info",
+            "1, with the running versions as labels.",
+            ("version", "python_version"),
         )
         build.sample(__version__, platform.python_version()).value = 1
         return [

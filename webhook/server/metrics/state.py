@@ -54,7 +54,7 @@ _LISTENER: Final[tuple[_Row, ...]] = (
     (
         "counter",
         "refused_connections_total",
-        "Connections closed at once because there were too many.",
+        "Connections closed on arrival because there were too many.",
         lambda one: one.occupancy.refused_connections,
     ),
     (
@@ -130,7 +130,7 @@ _AUTHORITY: Final[tuple[_Row | _LabelledRow, ...]] = (
     ),
 )
 _CERTIFICATE_FILES: Final[tuple[_Row, ...]] = (
-    ("counter", "certificate_reloads_total", "Changed certificates taken up.", lambda files: files.reloads),
+    ("counter", "certificate_reloads_total", "Changed certificates that were loaded.", lambda files: files.reloads),
     (
         "counter",
         "certificate_reload_failures_total",
@@ -162,7 +162,7 @@ _CREDENTIALS_FILE: Final[tuple[_Row, ...]] = (
 )
 _MANIFESTS: Final[tuple[_Row, ...]] = (
     ("gauge", "cache_service_accounts", "ServiceAccounts known.", lambda store: store.account_count),
-    ("counter", "manifest_reloads_total", "Changes of the manifests taken up.", lambda store: store.reloads),
+    ("counter", "manifest_reloads_total", "Changes of the manifests that were loaded.", lambda store: store.reloads),
     (
         "counter",
         "manifest_failures_total",
