@@ -12,14 +12,14 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from webhook.admission.container_credentials import ContainerCredentials
-from webhook.admission.decision import Decision, decide, needs_account
 from webhook.admission.decision import answer as answer_to
+from webhook.admission.decision import decide, needs_account
 from webhook.admission.identity import ServiceAccount, Sources
 from webhook.admission.review import Review, parse
 from webhook.admission.settings import Settings
-from webhook.admission.warning import quoted
 from webhook.cluster.store import ServiceAccountStore
 from webhook.errors import LookupFailed, ReviewError
+from webhook.server.decision_log import log_decision, logs_quiet_decisions
 from webhook.server.http.answer import Headers, HttpAnswer, Request
 from webhook.server.http.limits import Limits
 from webhook.server.metrics.families import Metrics
@@ -29,10 +29,6 @@ REQUIRE_PATH: Final = "/mutate/require"
 """Called for pods of namespaces whose label says that none of them runs without its role."""
 
 MAX_BODY: Final = Limits().body_bytes
-
-# Of one review. Its author sees all of them; the log is for whoever looks for the pod.
-_WARNINGS_LOGGED: Final = 3
-_REASON_LOGGED: Final = 500
 
 _JSON: Final = ((b"content-type", b"application/json"),)
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
@@ -51,7 +47,7 @@ class _HttpError(Exception):
 class MutateEndpoint:
     """Answers AdmissionReviews that come to `path`, from what the store knows.
 
-    `container_credentials` is asked at each review: the file may have changed.
+    `container_credentials` is asked at each review: the file may have changed. `log_injections`: the flag of that name.
     """
 
     def __init__(
@@ -61,6 +57,8 @@ class MutateEndpoint:
         settings: Settings,
         metrics: Metrics,
         path: str = PATH,
+        *,
+        log_injections: bool = False,
     ) -> None:
         self.path = path
         self._namespace_requires = path == REQUIRE_PATH
@@ -68,6 +66,9 @@ class MutateEndpoint:
         self._container_credentials = container_credentials
         self._settings = settings
         self._metrics = metrics
+        self._log_injections = log_injections
+        # Hot path: the level does not change while the endpoint lives.
+        self._logs_quiet_decisions = logs_quiet_decisions(injections=log_injections)
 
     def answer(self, request: Request) -> HttpAnswer | Coroutine[Any, Any, HttpAnswer]:
         """The answer, or what is to be awaited for it if its ServiceAccount has to be read first. Raises nothing."""
@@ -101,7 +102,7 @@ class MutateEndpoint:
                 if account is None:
                     return self._answer_after_lookup(method, review, started)
                 self._metrics.found_in_cache()
-            answer = HttpAnswer(200, _JSON, self._decided(review, account))
+            answer = HttpAnswer(200, _JSON, self._decided(review, account, started))
         except Exception as error:  # noqa: BLE001 - each becomes an answer
             answer = _failure(error)
         self._metrics.answered(self.path, method, answer.code, perf_counter() - started)
@@ -109,18 +110,18 @@ class MutateEndpoint:
 
     async def _answer_after_lookup(self, method: str, review: Review, started: float) -> HttpAnswer:
         try:
-            answer = HttpAnswer(200, _JSON, self._decided(review, await self._look_up(review)))
+            answer = HttpAnswer(200, _JSON, self._decided(review, await self._look_up(review), started))
         except Exception as error:  # noqa: BLE001 - each becomes an answer
             answer = _failure(error)
         self._metrics.answered(self.path, method, answer.code, perf_counter() - started)
         return answer
 
-    def _decided(self, review: Review, account: ServiceAccount | None) -> bytes:
+    def _decided(self, review: Review, account: ServiceAccount | None, started: float) -> bytes:
         sources = Sources(self._store.mapping, self._container_credentials())
         decision = decide(review, account, sources, self._settings, namespace_requires=self._namespace_requires)
         self._metrics.decided(decision)
-        if decision.denied or decision.warnings or logger.isEnabledFor(logging.DEBUG):
-            _log(review, decision)
+        if decision.denied or decision.warnings or self._logs_quiet_decisions:
+            log_decision(review, decision, started, injections=self._log_injections)
         return answer_to(review, decision)
 
     async def _look_up(self, review: Review) -> ServiceAccount | None:
@@ -173,23 +174,3 @@ def _check_head(method: str, headers: list[tuple[bytes, bytes]]) -> None:
         if media_type != b"application/json":
             shown = media_type.decode("ascii", "backslashreplace")[:100]
             raise _HttpError(415, f"Content-Type is {shown!r}: expected application/json")
-
-
-def _log(review: Review, decision: Decision) -> None:
-    level = logging.WARNING if decision.denied else logging.INFO if decision.warnings else logging.DEBUG
-    pod = review.pod.meta if review.pod is not None else None
-    name = (pod.name or pod.generateName or "") if pod is not None else ""
-    warnings = decision.warnings[:_WARNINGS_LOGGED]
-    more = len(decision.warnings) - len(warnings)
-    logger.log(
-        level,
-        "%s: pod %s in namespace %s of ServiceAccount %s, %d operations%s%s%s",
-        decision.reason,
-        quoted(name),
-        review.namespace or "?",
-        review.service_account or "?",
-        decision.operation_count,
-        f", denied: {decision.denied[:_REASON_LOGGED]}" if decision.denied else "",
-        f", warnings: {warnings}" if warnings else "",
-        f" and {more} more" if more else "",
-    )
