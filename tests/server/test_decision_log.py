@@ -145,7 +145,7 @@ def test_a_text_line_has_the_same_fields_readably_and_escaped(tmp_path: Path) ->
     assert re.sub(r"duration_ms=[0-9.]+$", "duration_ms=1", found[1]) == (
         'INFO webhook.server.decision_log admitted reason="injected" namespace="ci"'
         r' pod="p\n2026-01-01T00:00:00.000Z ERROR webhook.server forged\u001b[31m\u2028"'
-        f' service_account="builder" role="{ROLE}" warnings={json.dumps([WARNING])} operations=4 uid="the-uid"'
+        f' service_account="builder" uid="the-uid" role="{ROLE}" warnings={json.dumps([WARNING])} operations=4'
         " dry_run=false duration_ms=1"
     )
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from tests.server.reviews import GOOD
 from webhook.admission.mapping import NO_MAPPING, RoleMapping
 from webhook.admission.review import Review, parse
 from webhook.admission.settings import Settings
+from webhook.errors import LookupFailed
 from webhook.server import mutate_endpoint
 from webhook.server.http.answer import Headers
 from webhook.server.metrics.families import Metrics
@@ -45,6 +47,26 @@ JSON = [(b"content-type", b"application/json")]
 
 def endpoint() -> MutateEndpoint:
     return MutateEndpoint(NoAccounts(), frozenset, Settings(), Metrics())
+
+
+class Unreachable(NoAccounts):
+    async def lookup(self, namespace: str, name: str) -> None:
+        raise LookupFailed(f"ServiceAccount {namespace}/{name}: timed out")
+
+
+def test_a_lookup_that_failed_is_logged_with_what_the_review_is_about(caplog: pytest.LogCaptureFixture) -> None:
+    endpoint = MutateEndpoint(Unreachable(), frozenset, Settings(), Metrics())
+    code, _, body = asyncio.run(answered(endpoint, GOOD, headers=JSON))
+
+    assert (code, body) == (500, b"ServiceAccount ci/builder: timed out\n")
+    (record,) = caplog.records
+    assert record.getMessage() == "no answer to a review: ServiceAccount ci/builder: timed out"
+    assert vars(record)["fields"] == {
+        "namespace": "ci",
+        "pod": "build",
+        "service_account": "builder",
+        "uid": "the-uid",
+    }
 
 
 def test_the_endpoint_bounds_a_body_by_itself() -> None:

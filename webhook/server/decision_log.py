@@ -1,4 +1,4 @@
-"""One log line about a decision, with its fields: who gets which role, and why."""
+"""One log line about a decision, with its fields: which pod gets which role, and why."""
 
 import logging
 from time import perf_counter
@@ -43,20 +43,28 @@ def _level_of(decision: Decision, *, injections: bool) -> int:
     return logging.DEBUG
 
 
-def _fields(review: Review, decision: Decision, seconds: float) -> dict[str, Any]:
-    """Returns the fields in the order of the line. Leaves out those that say nothing."""
+def fields_of(review: Review) -> dict[str, Any]:
+    """Returns the fields that say which review a line is about. Leaves out those that are empty."""
     pod = review.pod.meta if review.pod is not None else None
     fields = {
-        "reason": decision.reason,
         "namespace": review.namespace,
         "pod": _cut((pod.name or pod.generateName or "") if pod is not None else "", _POD_LOGGED),
         "service_account": review.service_account,
+        "uid": review.uid,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _fields(review: Review, decision: Decision, seconds: float) -> dict[str, Any]:
+    """Returns the fields in the order of the line. Leaves out those that are empty."""
+    fields = {
+        "reason": decision.reason,
+        **fields_of(review),
         "role": _cut(decision.audit.get("role-arn", ""), _ROLE_LOGGED),
         "denied": _cut(decision.denied, _DENIED_LOGGED),
         "warnings": decision.warnings[:_WARNINGS_LOGGED],
         "more_warnings": len(decision.warnings[_WARNINGS_LOGGED:]),
         "operations": decision.operation_count,
-        "uid": review.uid,
     }
     said = {name: value for name, value in fields.items() if value}
     return said | {"dry_run": review.dry_run, "duration_ms": round(seconds * 1000, 3)}

@@ -19,9 +19,10 @@ from webhook.admission.review import Review, parse
 from webhook.admission.settings import Settings
 from webhook.cluster.store import ServiceAccountStore
 from webhook.errors import LookupFailed, ReviewError
-from webhook.server.decision_log import log_decision, logs_quiet_decisions
+from webhook.server.decision_log import fields_of, log_decision, logs_quiet_decisions
 from webhook.server.http.answer import Headers, HttpAnswer, Request
 from webhook.server.http.limits import Limits
+from webhook.server.logs import FIELDS
 from webhook.server.metrics.families import Metrics
 
 PATH: Final = "/mutate"
@@ -112,7 +113,7 @@ class MutateEndpoint:
         try:
             answer = HttpAnswer(200, _JSON, self._decided(review, await self._look_up(review), started))
         except Exception as error:  # noqa: BLE001 - each becomes an answer
-            answer = _failure(error)
+            answer = _failure(error, review)
         self._metrics.answered(self.path, method, answer.code, perf_counter() - started)
         return answer
 
@@ -135,18 +136,19 @@ class MutateEndpoint:
         return account
 
 
-def _failure(error: Exception) -> HttpAnswer:
-    """The answer that says what went wrong, in a line."""
+def _failure(error: Exception, review: Review | None = None) -> HttpAnswer:
+    """The answer that says what went wrong, in a line. `review`: what it is about, if that is known."""
     if isinstance(error, _HttpError):
         headers = (_TEXT, (b"allow", b"POST")) if error.code == 405 else (_TEXT,)
         # What is left of a body that is too large would be taken for the next request.
         return HttpAnswer(error.code, headers, f"{error}\n".encode(), closes=error.code == 413)
     if isinstance(error, ReviewError):
         return HttpAnswer(400, (_TEXT,), f"{error}\n".encode())
+    extra = {FIELDS: fields_of(review) if review is not None else {}}
     if isinstance(error, LookupFailed):
-        logger.error("no answer to a review: %s", error)
+        logger.error("no answer to a review: %s", error, extra=extra)
         return HttpAnswer(500, (_TEXT,), f"{error}\n".encode())
-    logger.error("no answer to a review: a bug in the webhook", exc_info=error)
+    logger.error("no answer to a review: a bug in the webhook", exc_info=error, extra=extra)
     return HttpAnswer(500, (_TEXT,), b"a bug in the webhook: its log says more\n")
 
 

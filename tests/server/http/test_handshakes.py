@@ -6,9 +6,13 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from certs.files import write_pair
+from certs.issue import Names, issue_ca, issue_leaf
 from tests.server.http.conftest import Run
 from tests.server.http.serving import GET, App, connect, serving, until
 from webhook.server.http.handshakes import Handshakes
@@ -47,6 +51,13 @@ def client(version: ssl.TLSVersion, ca: str | None = None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca)
     context.minimum_version = context.maximum_version = version
     return context
+
+
+def files_of(folder: Path, issued: datetime) -> tuple[Path, Path]:
+    """The certificate and the key of a leaf for 127.0.0.1; its CA is in `ca.crt`."""
+    ca = issue_ca(issued, common_name="another CA")
+    files = write_pair(folder, ca.certificate, issue_leaf(ca, Names.parse(["127.0.0.1"]), issued))
+    return files.certificate, files.private_key
 
 
 async def failed(listener: Listener, count: int) -> None:
@@ -118,6 +129,65 @@ def test_a_client_that_speaks_an_older_tls_is_logged(
     assert warnings_in(caplog) == [
         "TLS handshake failed: UNSUPPORTED_PROTOCOL; the client's TLS version is below --tls-min-version"
     ]
+
+
+def test_a_client_with_a_certificate_of_another_ca_is_logged(
+    run: Run, server_tls: ssl.SSLContext, certificate: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server_tls.verify_mode = ssl.CERT_REQUIRED
+    server_tls.load_verify_locations(certificate)
+    stranger = client(ssl.TLSVersion.TLSv1_3, certificate)
+    stranger.load_cert_chain(*files_of(tmp_path, datetime.now(UTC)))
+
+    async def test() -> None:
+        async with serving(App(), tls=server_tls) as (listener, port):
+            await asyncio.to_thread(fails(stranger, "127.0.0.1"), port)
+            await failed(listener, 1)
+
+    run(test())
+    (warning,) = warnings_in(caplog)
+    assert warning == (
+        "TLS handshake failed: CERTIFICATE_VERIFY_FAILED; the client's certificate does not come from --client-ca, or "
+        "it has expired"
+    )
+
+
+def test_a_client_that_finds_our_certificate_expired_is_logged(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expired = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    expired.load_cert_chain(*files_of(tmp_path, datetime.now(UTC) - timedelta(days=2 * 365)))
+
+    async def test() -> None:
+        async with serving(App(), tls=expired) as (listener, port):
+            trusting = client(ssl.TLSVersion.TLSv1_3, str(tmp_path / "ca.crt"))
+            await asyncio.to_thread(fails(trusting, "127.0.0.1"), port)
+            await failed(listener, 1)
+
+    run(test())
+    (warning,) = warnings_in(caplog)
+    assert warning == (
+        "TLS handshake failed: certificate expired; our certificate has expired, or the client's clock is wrong"
+    )
+
+
+def test_a_client_without_a_cipher_suite_of_ours_is_logged(
+    run: Run, server_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    server_tls.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
+    other = client(ssl.TLSVersion.TLSv1_2)
+    other.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+
+    async def test() -> None:
+        async with serving(App(), tls=server_tls) as (listener, port):
+            await asyncio.to_thread(fails(other, "127.0.0.1"), port)
+            await failed(listener, 1)
+
+    run(test())
+    (warning,) = warnings_in(caplog)
+    assert warning == (
+        "TLS handshake failed: NO_SHARED_CIPHER; the client has none of our cipher suites (--tls-cipher-suites)"
+    )
 
 
 def test_a_client_that_speaks_http_without_tls_is_logged(

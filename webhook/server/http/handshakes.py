@@ -31,7 +31,6 @@ _MEANINGS: Final = {
     "unknown CA": _UNTRUSTED,
     "certificate unknown": _UNTRUSTED,
     "certificate expired": "our certificate has expired, or the client's clock is wrong",
-    "protocol version": "the client does not speak the TLS versions that we allow (--tls-min-version)",
     "HTTP_REQUEST": "the client speaks HTTP without TLS",
     "UNSUPPORTED_PROTOCOL": "the client's TLS version is below --tls-min-version",
     "NO_SHARED_CIPHER": "the client has none of our cipher suites (--tls-cipher-suites)",
