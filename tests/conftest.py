@@ -1,5 +1,8 @@
 """Settings of the whole suite, and what it leaves out on older versions of Kubernetes."""
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
@@ -21,6 +24,17 @@ def anyio_backend() -> str:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LEFT_OUT] = []
     config.addinivalue_line("markers", "needs(feature): left out on a Kubernetes without it, see tests/features.py")
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """Logging is as before afterwards."""
+    loggers = [logging.getLogger(name) for name in ("", "webhook", "certs", "httpx")]
+    before = [(logger, logger.level, logger.handlers) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers = handlers
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """Fixtures of the server's tests."""
 
-import logging
 from collections.abc import Iterator
 
 import httpx
@@ -31,17 +30,6 @@ def webhook(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("webhook")
     with serving(folder, "--drain-period=0s", program=PROGRAMS[request.param]) as process:
         yield process
-
-
-@pytest.fixture
-def logging_restored() -> Iterator[None]:
-    """Logging is as before afterwards."""
-    loggers = [logging.getLogger(name) for name in ("", "webhook", "certs", "httpx")]
-    before = [(logger, logger.level, logger.handlers) for logger in loggers]
-    yield
-    for logger, level, handlers in before:
-        logger.setLevel(level)
-        logger.handlers = handlers
 
 
 @pytest.fixture

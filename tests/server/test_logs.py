@@ -2,14 +2,11 @@ import json
 import logging
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from tests.server.reviews import JSON, encoded, review_of
-from tests.server.webhook_process import serving
-from webhook.server.logs import configure_logs
+from webhook.server.logs import FIELDS, configure_logs
 
 INJECTED = "2026-01-01T00:00:00.000Z ERROR webhook.server forged\x1b[31m\u2028"
 
@@ -97,14 +94,32 @@ def test_verbosity_is_klogs(stderr: Callable[[], str], verbosity: int, shown: li
     assert [" ".join(line.split(" ")[3:]) for line in stderr().splitlines()] == shown
 
 
-@pytest.mark.parametrize("style", ["text", "json"])
-def test_a_decision_and_the_pods_name_are_logged_on_one_line(tmp_path: Path, style: str) -> None:
-    with serving(tmp_path, "-v=3", f"--log-format={style}") as webhook, webhook.client() as client:
-        before = len(webhook.log.splitlines())
-        body = encoded(review_of("builder", name=f"p\n{INJECTED}"))
-        assert client.post("/mutate", content=body, headers=JSON).status_code == 200
-        webhook.wait_for_log("injected")
-        (line,) = webhook.log.splitlines()[before:]
-        message = json.loads(line)["message"] if style == "json" else line.partition("mutate_endpoint ")[2]
-        assert message.startswith('injected: pod "p\\x0a2026-01-01T00:00:00.000Z ERROR ')
-        assert " in namespace ci of ServiceAccount builder, 6 operations" in message
+def test_fields_are_members_in_json_and_follow_the_message_in_text(stderr: Callable[[], str]) -> None:
+    fields = {"pod": f"p\r\n{INJECTED} ü", "warnings": ["a", 'b"'], "dry_run": False, "left_out": 2}
+    configure_logs(0, "json")
+    logging.getLogger("webhook").info("%s", "done", extra={FIELDS: fields})
+    in_json = stderr()
+    configure_logs(0, "text")
+    logging.getLogger("webhook").info("%s", "done", extra={FIELDS: fields})
+    in_text = stderr()
+
+    (line,) = in_json.splitlines()
+    assert {name: value for name, value in json.loads(line).items() if name in fields} == fields
+    assert len(in_text.splitlines()) == 1
+    assert in_text.endswith(
+        r' INFO webhook done pod="p\r\n2026-01-01T00:00:00.000Z ERROR webhook.server forged\u001b[31m\u2028 \u00fc"'
+        r' warnings=["a", "b\""] dry_run=false left_out=2' + "\n"
+    )
+
+
+def test_a_line_that_says_how_many_were_dropped_keeps_its_fields(stderr: Callable[[], str]) -> None:
+    configure_logs(0, "json")
+    logger = logging.getLogger("webhook")
+    for second, count in ((1000, 201), (1001, 1)):
+        for _ in range(count):
+            record = logger.makeRecord("webhook", logging.INFO, "", 0, "done", (), None, extra={FIELDS: {"pod": "p"}})
+            record.created = second
+            logger.handle(record)
+
+    last = json.loads(stderr().splitlines()[-1])
+    assert (last["message"], last["pod"]) == ("done (1 lines before this one were dropped)", "p")

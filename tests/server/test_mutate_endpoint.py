@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from tests.server.reviews import GOOD
 from webhook.admission.mapping import NO_MAPPING, RoleMapping
 from webhook.admission.settings import Settings
+from webhook.errors import LookupFailed
 from webhook.server.http.answer import Headers
 from webhook.server.metrics.requests import Metrics
 from webhook.server.mutate_endpoint import MutateEndpoint
@@ -41,6 +44,26 @@ JSON = [(b"content-type", b"application/json")]
 
 def endpoint() -> MutateEndpoint:
     return MutateEndpoint(NoAccounts(), frozenset, Settings(), Metrics())
+
+
+class Unreachable(NoAccounts):
+    async def lookup(self, namespace: str, name: str) -> None:
+        raise LookupFailed(f"ServiceAccount {namespace}/{name}: timed out")
+
+
+async def test_a_failed_lookup_is_logged_with_the_reviews_fields(caplog: pytest.LogCaptureFixture) -> None:
+    endpoint = MutateEndpoint(Unreachable(), frozenset, Settings(), Metrics())
+    code, _, body = await answered(endpoint, GOOD, headers=JSON)
+
+    assert (code, body) == (500, b"ServiceAccount ci/builder: timed out\n")
+    (record,) = caplog.records
+    assert record.getMessage() == "cannot answer a review: ServiceAccount ci/builder: timed out"
+    assert vars(record)["fields"] == {
+        "namespace": "ci",
+        "pod": "build",
+        "service_account": "builder",
+        "uid": "the-uid",
+    }
 
 
 async def test_the_endpoint_itself_limits_the_body() -> None:

@@ -1,10 +1,17 @@
-"""Logging to standard error: one line for each record, as text or JSON, with a limit of lines per second."""
+"""Logging to standard error: one line for each record, as text or JSON, with a limit of lines per second.
+
+A record may carry fields: `logger.info("message", extra={FIELDS: {...}})`. JSON has them beside the message; text has
+them behind it, as `name=value` with the value in JSON.
+"""
 
 import json
 import logging
 import sys
 import time
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+FIELDS: Final = "fields"
+"""The name of a record's attribute that holds its fields: a dict of what JSON can hold."""
 
 # klog's levels: -v=3 shows our DEBUG records, -v=5 also those of the libraries.
 _DECISIONS: Final = 3
@@ -14,13 +21,15 @@ _PER_SECOND: Final = 200
 
 
 class _Text(logging.Formatter):
-    """`2026-01-31T12:00:00.000Z INFO webhook.server message`."""
+    """`2026-01-31T12:00:00.000Z INFO webhook.server message field="value"`."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
         return time.strftime(datefmt or "%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z"
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{self.formatTime(record)} {record.levelname} {record.name} {_printable(record.getMessage())}"
+        fields = "".join(f" {name}={json.dumps(value)}" for name, value in _fields(record).items())
+        said = _printable(record.getMessage() + fields)
+        line = f"{self.formatTime(record)} {record.levelname} {record.name} {said}"
         if record.exc_info:
             # Indented and escaped: a traceback may quote a client's input, which must not look like a line of ours.
             line += "".join(f"\n    {_printable(part)}" for part in self.formatException(record.exc_info).split("\n"))
@@ -28,7 +37,7 @@ class _Text(logging.Formatter):
 
 
 class _Json(_Text):
-    """One JSON object per line, with `time`, `level`, `logger`, `message` and, if there is one, `traceback`."""
+    """One JSON object per line: `time`, `level`, `logger`, `message`, the fields and, if there is one, `traceback`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -36,10 +45,16 @@ class _Json(_Text):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **_fields(record),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields: dict[str, Any] = getattr(record, FIELDS, {})
+    return fields
 
 
 def _printable(text: str) -> str:

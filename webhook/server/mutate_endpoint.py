@@ -12,16 +12,17 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from webhook.admission.container_credentials import ContainerCredentials
-from webhook.admission.decision import Decision, decide, needs_account
 from webhook.admission.decision import answer as answer_to
+from webhook.admission.decision import decide, needs_account
 from webhook.admission.identity import ServiceAccount, Sources
 from webhook.admission.review import Review, parse
 from webhook.admission.settings import Settings
-from webhook.admission.warning import quoted
 from webhook.cluster.store import ServiceAccountStore
 from webhook.errors import LookupFailed, ReviewError
+from webhook.server.decision_log import fields_of, log_decision, logs_quiet_decisions
 from webhook.server.http.answer import Headers, HttpAnswer, Request
 from webhook.server.http.limits import Limits
+from webhook.server.logs import FIELDS
 from webhook.server.metrics.requests import Metrics
 
 PATH: Final = "/mutate"
@@ -29,10 +30,6 @@ REQUIRE_PATH: Final = "/mutate/require"
 """For namespaces with the label that forbids pods to run without their role."""
 
 MAX_BODY: Final = Limits().body_bytes
-
-# Limits for one review. Its author sees all warnings; the log needs only enough to find the pod.
-_WARNINGS_LOGGED: Final = 3
-_REASON_LOGGED: Final = 500
 
 _JSON: Final = ((b"content-type", b"application/json"),)
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
@@ -51,7 +48,8 @@ class _HttpError(Exception):
 class MutateEndpoint:
     """Answers the AdmissionReviews for `path`, with the ServiceAccounts and mappings of `store`.
 
-    It calls `container_credentials` for each review, because the file may have changed.
+    It calls `container_credentials` for each review, because the file may have changed. `log_injections` is the flag of
+    that name.
     """
 
     def __init__(
@@ -61,6 +59,8 @@ class MutateEndpoint:
         settings: Settings,
         metrics: Metrics,
         path: str = PATH,
+        *,
+        log_injections: bool = False,
     ) -> None:
         self.path = path
         self._namespace_requires = path == REQUIRE_PATH
@@ -68,6 +68,9 @@ class MutateEndpoint:
         self._container_credentials = container_credentials
         self._settings = settings
         self._metrics = metrics
+        self._log_injections = log_injections
+        # Hot path: the level does not change while the endpoint lives.
+        self._logs_quiet_decisions = logs_quiet_decisions(injections=log_injections)
 
     def answer(self, request: Request) -> HttpAnswer | Coroutine[Any, Any, HttpAnswer]:
         """Returns the answer, or a coroutine that returns it after a live read of the ServiceAccount. Never raises."""
@@ -101,7 +104,7 @@ class MutateEndpoint:
                 if account is None:
                     return self._answer_after_lookup(method, review, started)
                 self._metrics.found_in_cache()
-            answer = HttpAnswer(200, _JSON, self._decided(review, account))
+            answer = HttpAnswer(200, _JSON, self._decided(review, account, started))
         except Exception as error:  # noqa: BLE001 - each becomes an answer
             answer = _failure(error)
         self._metrics.answered(self.path, method, answer.code, perf_counter() - started)
@@ -109,18 +112,18 @@ class MutateEndpoint:
 
     async def _answer_after_lookup(self, method: str, review: Review, started: float) -> HttpAnswer:
         try:
-            answer = HttpAnswer(200, _JSON, self._decided(review, await self._look_up(review)))
+            answer = HttpAnswer(200, _JSON, self._decided(review, await self._look_up(review), started))
         except Exception as error:  # noqa: BLE001 - each becomes an answer
-            answer = _failure(error)
+            answer = _failure(error, review)
         self._metrics.answered(self.path, method, answer.code, perf_counter() - started)
         return answer
 
-    def _decided(self, review: Review, account: ServiceAccount | None) -> bytes:
+    def _decided(self, review: Review, account: ServiceAccount | None, started: float) -> bytes:
         sources = Sources(self._store.mapping, self._container_credentials())
         decision = decide(review, account, sources, self._settings, namespace_requires=self._namespace_requires)
         self._metrics.decided(decision)
-        if decision.denied or decision.warnings or logger.isEnabledFor(logging.DEBUG):
-            _log(review, decision)
+        if decision.denied or decision.warnings or self._logs_quiet_decisions:
+            log_decision(review, decision, started, injections=self._log_injections)
         return answer_to(review, decision)
 
     async def _look_up(self, review: Review) -> ServiceAccount | None:
@@ -134,18 +137,19 @@ class MutateEndpoint:
         return account
 
 
-def _failure(error: Exception) -> HttpAnswer:
-    """Returns the answer that explains `error` in one line."""
+def _failure(error: Exception, review: Review | None = None) -> HttpAnswer:
+    """Returns the answer that explains `error` in one line. `review` is what it is about, if we know that."""
     if isinstance(error, _HttpError):
         headers = (_TEXT, (b"allow", b"POST")) if error.code == 405 else (_TEXT,)
         # Close the connection: we would take the rest of a body that is too large for the next request.
         return HttpAnswer(error.code, headers, f"{error}\n".encode(), closes=error.code == 413)
     if isinstance(error, ReviewError):
         return HttpAnswer(400, (_TEXT,), f"{error}\n".encode())
+    extra = {FIELDS: fields_of(review) if review is not None else {}}
     if isinstance(error, LookupFailed):
-        logger.error("cannot answer a review: %s", error)
+        logger.error("cannot answer a review: %s", error, extra=extra)
         return HttpAnswer(500, (_TEXT,), f"{error}\n".encode())
-    logger.error("cannot answer a review: a bug in the webhook", exc_info=error)
+    logger.error("cannot answer a review: a bug in the webhook", exc_info=error, extra=extra)
     return HttpAnswer(500, (_TEXT,), b"a bug in the webhook: its log says more\n")
 
 
@@ -173,23 +177,3 @@ def _check_head(method: str, headers: list[tuple[bytes, bytes]]) -> None:
         if media_type != b"application/json":
             shown = media_type.decode("ascii", "backslashreplace")[:100]
             raise _HttpError(415, f"Content-Type is {shown!r}: expected application/json")
-
-
-def _log(review: Review, decision: Decision) -> None:
-    level = logging.WARNING if decision.denied else logging.INFO if decision.warnings else logging.DEBUG
-    pod = review.pod.meta if review.pod is not None else None
-    name = (pod.name or pod.generateName or "") if pod is not None else ""
-    warnings = decision.warnings[:_WARNINGS_LOGGED]
-    more = len(decision.warnings) - len(warnings)
-    logger.log(
-        level,
-        "%s: pod %s in namespace %s of ServiceAccount %s, %d operations%s%s%s",
-        decision.reason,
-        quoted(name),
-        review.namespace or "?",
-        review.service_account or "?",
-        decision.operation_count,
-        f", denied: {decision.denied[:_REASON_LOGGED]}" if decision.denied else "",
-        f", warnings: {warnings}" if warnings else "",
-        f" and {more} more" if more else "",
-    )

@@ -116,7 +116,14 @@ def _webhook_listener(
     metrics: Metrics,
 ) -> Listener:
     endpoints = [
-        MutateEndpoint(identities.store, identities.container_credentials, admission, metrics, path)
+        MutateEndpoint(
+            identities.store,
+            identities.container_credentials,
+            admission,
+            metrics,
+            path,
+            log_injections=settings.log_injections,
+        )
         for path in (PATH, REQUIRE_PATH)
     ]
     return Listener(

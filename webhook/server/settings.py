@@ -23,6 +23,7 @@ _SOURCES: Final = "Where roles come from"
 _LISTEN: Final = "Listening"
 _TLS: Final = "Certificates"
 _CLUSTER: Final = "The cluster"
+_LOG: Final = "Logging"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,7 @@ class ServerSettings(SourceSettings):
     service_account_lookup_grace_period: float = flag(
         0.0, "how much longer it waits for one that the API server does not know yet either", _CLUSTER
     )
+    log_injections: bool = flag(False, "logs each injected pod: one line, with its fields", _LOG)
 
     def __post_init__(self) -> None:
         problems = list(self._problems())

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from webhook.server.http.answer import HttpAnswer, Request
 from webhook.server.http.exchange import ask
+from webhook.server.http.handshakes import TOOK_TOO_LONG, failure_of
 from webhook.server.http.request_reader import Refusal, RequestReader
 from webhook.server.http.tls_session import TlsSession
 
@@ -52,15 +53,14 @@ def _head(headers: tuple[tuple[bytes, bytes], ...], length: int, *, closes: bool
 class HttpConnection(asyncio.Protocol):
     """One connection. `shared` is common to the listener's connections; we use `conn` only to peek and to set options.
 
-    `held` counts the bytes of its request bodies that are not answered yet.
+    `peer` is the client's socket address; `held` counts the bytes of request bodies that are not answered yet.
     """
 
-    def __init__(self, shared: Shared, conn: socket.socket) -> None:
+    def __init__(self, shared: Shared, conn: socket.socket, peer: Any) -> None:
         self.shared = shared
         self.held = 0
-        self._conn = conn
+        self._conn, self._peer = conn, peer
         self._tls = TlsSession(shared.tls) if shared.tls is not None else None
-        self._handshake_failure = "the client closed the connection"
         self._reader = RequestReader(shared.limits, self._take_request, self._take_refusal)
         self._transport: asyncio.Transport | None = None
         self._is_used = self._is_write_paused = False
@@ -97,8 +97,8 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the transport's signature
         """Drops queued requests. An answer in progress still completes, so that the metrics count it."""
-        if self._tls is not None and not self._tls.is_established:
-            self.shared.handshake_failed(self._handshake_failure)
+        if self._tls is not None and self._tls.handshake_failure:
+            self.shared.handshakes.note_failure(self._tls.handshake_failure, self._peer, self.shared.loop.time())
         self._transport = None
         self._waiting.clear()
         self._reader.close()
@@ -155,7 +155,9 @@ class HttpConnection(asyncio.Protocol):
         try:
             plaintext = tls.receive(data)
         except ssl.SSLError as error:
-            self._handshake_failure = error.reason or str(error)
+            if self.phase == "unused":
+                # With TLS 1.3, the client may send its alert after we have finished our side.
+                tls.handshake_failure = failure_of(error)
             self._reader.stop()
             self._send(tls.pending)
             self._close()
@@ -179,8 +181,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _take_refusal(self, refusal: Refusal) -> None:
         """Queues the refusal of a request behind the pending answers."""
-        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
-        logger.debug("refused a request from %s: %d %s", peer, refusal.code, refusal.reason.decode().strip())
+        logger.debug("refused a request from %s: %d %s", self._peer, refusal.code, refusal.reason.decode().strip())
         self.shared.refused(refusal)
         self._waiting.append(HttpAnswer(refusal.code, _TEXT, refusal.reason, closes=True))
         self._answer_waiting()
@@ -290,7 +291,7 @@ class HttpConnection(asyncio.Protocol):
                 self._end()
         elif self._tls is not None and not self._tls.is_established:
             if now - self._since > limits.handshake_timeout:
-                self._handshake_failure = "timeout"
+                self._tls.handshake_failure = TOOK_TOO_LONG
                 self._abort()
         elif now - self._since > (limits.idle_timeout if phase == "idle" else limits.request_timeout):
             self._close_unless_request_waits()

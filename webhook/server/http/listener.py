@@ -99,7 +99,7 @@ class Listener:
     @property
     def failed_handshakes(self) -> int:
         """The number of connections that ended during their TLS handshake."""
-        return self._shared.failed_handshakes
+        return self._shared.handshakes.failed
 
     async def start(self) -> int:
         """Starts to listen, and returns the port.
@@ -169,7 +169,7 @@ class Listener:
         """Accepts up to `count` connections from the kernel's queue."""
         for _ in range(count):
             try:
-                conn, _peer = listening.accept()
+                conn, peer = listening.accept()
             except BlockingIOError:
                 return
             except ConnectionError:
@@ -181,7 +181,7 @@ class Listener:
             if not self.occupancy.has_place(self._shared.loop.time()):
                 conn.close()
                 continue
-            connection = HttpConnection(self._shared, conn)
+            connection = HttpConnection(self._shared, conn, peer)
             self.occupancy.connections.add(connection)
             self._shared.run(self._establish(connection, conn))
 

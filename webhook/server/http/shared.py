@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
+from webhook.server.http.handshakes import Handshakes
 from webhook.server.http.occupancy import Occupancy
 from webhook.server.http.read_batch import ReadBatch
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from webhook.server.http.answer import Handler
     from webhook.server.http.limits import Limits
     from webhook.server.http.request_reader import Refusal
-
-logger = logging.getLogger(__name__)
 
 
 class Shared:
@@ -48,7 +46,7 @@ class Shared:
         self.batch = ReadBatch()
         self.occupancy = Occupancy(limits)
         self.tasks: set[asyncio.Task[None]] = set()
-        self.failed_handshakes = 0
+        self.handshakes = Handshakes()
         self.is_draining = False
         self.date_line = b""
         self.tell_time()
@@ -56,11 +54,6 @@ class Shared:
     def tell_time(self) -> None:
         """Updates the Date header (RFC 9110, 6.6.1)."""
         self.date_line = b"date: %b\r\n" % formatdate(usegmt=True).encode()
-
-    def handshake_failed(self, reason: str) -> None:
-        """Counts a connection that ended during its TLS handshake."""
-        self.failed_handshakes += 1
-        logger.debug("TLS handshake failed: %s", reason)
 
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Runs a task, and keeps a reference to it until it ends: the loop keeps none."""

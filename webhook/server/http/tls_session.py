@@ -9,26 +9,34 @@ import ssl
 from contextlib import suppress
 from typing import Final
 
+from webhook.server.http.handshakes import CLOSED, NOTHING_CAME
+
 # SSL_read returns at most one record, and this is the maximum size of a record (RFC 8446, 5.1).
 _RECORD: Final = 16384
 
 
 class TlsSession:
-    """The server's side of TLS. `has_ended` is true once the client has sent close_notify."""
+    """The server's side of TLS. `has_ended` is true once the client has sent close_notify.
+
+    `handshake_failure` says why the handshake would count as failed if the connection ended now; empty if it would not.
+    """
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._received, self._to_send, server_side=True)
         self.is_established = False
         self.has_ended = False
+        self.handshake_failure = NOTHING_CAME
 
     def receive(self, data: bytes) -> bytes:
         """Decrypts `data`. Raises ssl.SSLError; `pending` then holds the alert for the client."""
         self._received.write(data)
         try:
             if not self.is_established:
+                self.handshake_failure = CLOSED
                 self._tls.do_handshake()
                 self.is_established = True
+                self.handshake_failure = ""
             first = self._tls.read(_RECORD)
             if not first:
                 self.has_ended = True
