@@ -1,7 +1,7 @@
-"""Writes from values.yaml and its comments what tools and templates read: descriptions in values.schema.json, and keys.json.
+"""Writes the descriptions in values.schema.json from the comments in values.yaml, and files/keys.json from the schema.
 
-The schema's descriptions are the comments, so that editors show them. files/keys.json has the keys of each of the chart's
-maps, so that a template can name the key that is nearest to an unknown one. `--check` only compares.
+Editors show the descriptions. files/keys.json has the keys of each of the chart's maps, so that a template can name the
+key that is nearest to an unknown one. `--check` only compares.
 """
 
 import json

@@ -5,7 +5,6 @@ import pytest
 from tests.charts.matrix import CA_INJECTOR, CERT_MANAGER, MATRIX, OWN_SECRET, PEM_VALUES
 from tests.charts.rendering import Object, Rendered, Values, merged
 
-
 ACCOUNTS: Final = {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "list", "watch"]}
 CONFIGURATION: Final = {
     "apiGroups": ["admissionregistration.k8s.io"],
