@@ -142,7 +142,7 @@ def _objects(name: str, namespace: str, ca: bytes, settings: GoSettings, failure
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": metadata,
-            "spec": {"selector": {"app": name}, "ports": [{"port": 443}]},
+            "spec": {"selector": {"app": name}, "ports": [{"port": 443, "protocol": "TCP"}]},
         },
         _deployment(name, metadata, settings),
         _configuration(name, namespace, ca, failure_policy),
