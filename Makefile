@@ -67,6 +67,7 @@ bench: $(DEV)/bin/python ## measures reviews per second compared with a floor, t
 docs: $(DEV)/bin/python ## writes the parts of the docs that come from the code
 	$(DEV)/bin/python docs/generate.py
 	$(DEV)/bin/python charts/readme.py
+	$(DEV)/bin/python -m charts.schema
 
 manifests: $(DEV)/bin/python ## renders the chart for people without Helm: deploy/
 	$(DEV)/bin/python charts/manifests.py

@@ -33,6 +33,21 @@ def values(text: str) -> Iterator[Value]:
     yield from _values(root, "", text.splitlines())
 
 
+def comments(text: str) -> dict[str, str]:
+    """The comments of a values.yaml by dotted path, also those of maps."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        raise TypeError("values.yaml is not a map")
+    return {path: comment for path, line in _lines(root, "") if (comment := _comment(line, text.splitlines()))}
+
+
+def _lines(node: yaml.MappingNode, prefix: str) -> Iterator[tuple[str, int]]:
+    for key, value in node.value:
+        yield prefix + key.value, key.start_mark.line
+        if isinstance(value, yaml.MappingNode):
+            yield from _lines(value, f"{prefix}{key.value}.")
+
+
 def _values(node: yaml.MappingNode, prefix: str, lines: list[str]) -> Iterator[Value]:
     for key, value in node.value:
         path = prefix + key.value

@@ -108,6 +108,9 @@ MATRIX: Final[dict[str, Values]] = {
             {"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}
         ],
         "dnsPolicy": "Default",
+        "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
+        "serviceAccount": {"labels": {"team": "cloud"}},
+        "service": {"ipFamilyPolicy": "PreferDualStack"},
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", "5"]}}},
         "podLabels": {"team": "cloud"},
         "podAnnotations": {"example.com/a": "b"},

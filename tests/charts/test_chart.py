@@ -20,3 +20,7 @@ def test_the_icon_is_the_picture_in_the_chart() -> None:
     assert head == "data:image/svg+xml;base64"
     assert b64decode(data) == (CHART / "files/icon.svg").read_bytes().strip()
     assert ET.fromstring(b64decode(data)).tag.endswith("svg")
+
+
+def test_the_chart_claims_no_home_and_no_maintainer_that_nobody_could_reach() -> None:
+    assert METADATA.keys() & {"home", "sources", "maintainers"} == set()

@@ -1,7 +1,10 @@
 import pytest
 
 from tests.charts.matrix import CA_INJECTOR, OWN_SECRET, OWN_SECRET_AND_CA
-from tests.charts.rendering import Rendered, Values
+from tests.charts.rendering import Rendered, Values, merged
+
+OWN_IMAGE: Values = {"image": {"registry": "registry.example.com"}}
+ALERTS: Values = {"metrics": {"prometheusRule": {"enabled": True}}}
 
 
 def test_notes_say_how_to_look() -> None:
@@ -25,7 +28,26 @@ def test_notes_say_how_to_look() -> None:
         ({"mutatingWebhook": {"failurePolicy": "Fail"}}, "no pod starts outside kube-system", True),
         ({}, "no pod starts outside kube-system", False),
         ({"rbac": {"create": False}}, "the table in docs/security.md lists what it needs", True),
-        ({}, "WARNING", False),
+        (OWN_IMAGE, "WARNING", False),
+        ({}, "WARNING: image.registry is empty.", True),
+        ({}, "nodes that do not already have pod-identity-webhook:0.1.0\nwill not find it", True),
+        ({"image": {"repository": "us/identity"}}, "WARNING: image.registry is empty.", True),
+        ({"image": {"repository": "registry.example.com/identity"}}, "image.registry", False),
+        ({"image": {"repository": "localhost/identity"}}, "image.registry", False),
+        ({"image": {"registry": "localhost:5000"}}, "WARNING", False),
+        ({"image": {"registry": "docker.io"}}, "There is no image docker.io/pod-identity-webhook:0.1.0", True),
+        ({"image": {"registry": "public.ecr.aws"}}, "WARNING: image.registry is public.ecr.aws, as for the Go", True),
+        ({"image": {"registry": "docker.io", "repository": "us/identity"}}, "WARNING", False),
+        ({"image": {"tag": "v0.6.0"}}, "WARNING: image.registry is empty.", True),
+        (
+            {"image": {"repository": "a/amazon-eks-pod-identity-webhook"}},
+            "Then set image.registry to the registry",
+            True,
+        ),
+        (ALERTS, "the alert PodIdentityWebhookDown fires all the time", True),
+        (merged(ALERTS, {"metrics": {"serviceMonitor": {"enabled": True}}}), "PodIdentityWebhookDown", False),
+        (merged(ALERTS, {"metrics": {"podMonitor": {"enabled": True}}}), "PodIdentityWebhookDown", False),
+        ({}, "PodIdentityWebhookDown", False),
         ({"image": {"repository": "eks/amazon-eks-pod-identity-webhook"}}, "the Go webhook's image", True),
         ({"readinessProbe": {"httpGet": {"path": "/healthz"}}}, "no longer waits for a trusted certificate", True),
         ({"readinessProbe": {"periodSeconds": 5}}, "no longer waits for a trusted certificate", False),

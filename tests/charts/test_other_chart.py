@@ -181,6 +181,7 @@ MAY_BE_EMPTY: Final = (
     *("mutatingWebhook.objectSelector.matchLabels", "mutatingWebhook.objectSelector.matchExpressions"),
     *("mutatingWebhook.matchConditions", "pki.caBundle", "pki.cert", "pki.key", "pki.existingSecret", "strategy"),
     *("annotations", "podAnnotations", "podLabels", "service.annotations", "service.labels", "serviceAnnotations"),
+    *("dnsConfig", "serviceAccount.labels", "service.ipFamilyPolicy"),
     *("serviceAccount.annotations", "serviceAccount.name", "affinity", "nodeSelector", "tolerations", "resources"),
     *("securityContext", "podSecurityContext", "topologySpreadConstraints", "extraEnv", "extraVolumes"),
     *("extraVolumeMounts", "extraObjects", "metrics.serviceMonitor.additionalLabels"),

@@ -188,3 +188,24 @@ def test_no_label_of_a_users_takes_a_pod_out_of_its_selectors(where: str) -> Non
 
 def _environ(container: Object) -> dict[str, str]:
     return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+def test_dns_config_reaches_the_pods() -> None:
+    config = {"nameservers": ["10.0.0.53"], "options": [{"name": "ndots", "value": "1"}]}
+    rendered = Rendered({"dnsPolicy": "None", "dnsConfig": config})
+
+    assert (rendered.pod["spec"]["dnsPolicy"], rendered.pod["spec"]["dnsConfig"]) == ("None", config)
+    assert "dnsConfig" not in Rendered().pod["spec"]
+
+
+def test_labels_of_the_account_do_not_override_the_charts() -> None:
+    labels = {"team": "cloud", "app.kubernetes.io/name": "theirs"}
+    made = Rendered({"serviceAccount": {"labels": labels}}).one("ServiceAccount")["metadata"]["labels"]
+
+    assert (made["team"], made["app.kubernetes.io/name"]) == ("cloud", "pod-identity-webhook")
+
+
+@pytest.mark.parametrize("policy", ["SingleStack", "PreferDualStack", "RequireDualStack"])
+def test_the_service_may_have_both_ip_families(policy: str) -> None:
+    assert Rendered({"service": {"ipFamilyPolicy": policy}}).one("Service")["spec"]["ipFamilyPolicy"] == policy
+    assert "ipFamilyPolicy" not in Rendered().one("Service")["spec"]

@@ -75,5 +75,5 @@ def test_its_role_mappings_are_those_that_are_watched() -> None:
         "apiGroups": [""],
         "resources": ["configmaps"],
         "resourceNames": ["pod-identity-webhook"],
-        "verbs": ["get", "list", "watch"],
+        "verbs": ["list", "watch"],
     }

@@ -1,36 +1,55 @@
+from typing import Final
+
 import pytest
 
-from tests.charts.matrix import MATRIX
-from tests.charts.rendering import Object, Rendered, Values
+from tests.charts.matrix import CA_INJECTOR, CERT_MANAGER, MATRIX, OWN_SECRET, PEM_VALUES
+from tests.charts.rendering import Object, Rendered, Values, merged
+
+ACCOUNTS: Final = {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "list", "watch"]}
+CONFIGURATION: Final = {
+    "apiGroups": ["admissionregistration.k8s.io"],
+    "resources": ["mutatingwebhookconfigurations"],
+    "resourceNames": ["pod-identity-webhook"],
+    "verbs": ["get", "list", "watch", "patch"],
+}
+SECRET: Final = {
+    "apiGroups": [""],
+    "resources": ["secrets"],
+    "resourceNames": ["pod-identity-webhook"],
+    "verbs": ["get", "list", "watch", "patch"],
+}
+NEW_SECRET: Final = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}
+MAPPINGS: Final = {
+    "apiGroups": [""],
+    "resources": ["configmaps"],
+    "resourceNames": ["pod-identity-webhook"],
+    "verbs": ["list", "watch"],
+}
+ONLY_SHOWN: Final = {**CONFIGURATION, "verbs": ["get"]}
+# The rules for the cluster and for the namespace, by what the webhook does there.
+LEAST: Final[dict[str, tuple[Values, list[Object], list[Object]]]] = {
+    "it makes its own certificates": ({}, [ACCOUNTS, CONFIGURATION], [SECRET, NEW_SECRET]),
+    "it also reads mappings": (MATRIX["role mappings"], [ACCOUNTS, CONFIGURATION], [SECRET, NEW_SECRET, MAPPINGS]),
+    "cert-manager makes them": (CERT_MANAGER, [ACCOUNTS, CONFIGURATION], [SECRET]),
+    "an admin's Secret has them": (OWN_SECRET, [ACCOUNTS, CONFIGURATION], [SECRET]),
+    "the values have them": (PEM_VALUES, [ACCOUNTS, CONFIGURATION], [SECRET]),
+    "cainjector writes the caBundle": (CA_INJECTOR, [ACCOUNTS, ONLY_SHOWN], []),
+    "cainjector writes it, and it reads mappings": (
+        merged(CA_INJECTOR, MATRIX["role mappings"]),
+        [ACCOUNTS, ONLY_SHOWN],
+        [MAPPINGS],
+    ),
+}
 
 
-def test_the_rights_are_the_least() -> None:
-    rendered = Rendered({"config": {"podIdentityWebhookMap": {"enabled": True}}})
+@pytest.mark.parametrize("case", LEAST)
+def test_the_rights_are_the_least(case: str) -> None:
+    values, for_the_cluster, for_the_namespace = LEAST[case]
+    rendered = Rendered(values)
 
-    assert rendered.one("ClusterRole")["rules"] == [
-        {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "list", "watch"]},
-        {
-            "apiGroups": ["admissionregistration.k8s.io"],
-            "resources": ["mutatingwebhookconfigurations"],
-            "resourceNames": ["pod-identity-webhook"],
-            "verbs": ["get", "list", "watch", "patch"],
-        },
-    ]
-    assert rendered.one("Role")["rules"] == [
-        {
-            "apiGroups": [""],
-            "resources": ["secrets"],
-            "resourceNames": ["pod-identity-webhook"],
-            "verbs": ["get", "list", "watch", "patch"],
-        },
-        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
-        {
-            "apiGroups": [""],
-            "resources": ["configmaps"],
-            "resourceNames": ["pod-identity-webhook"],
-            "verbs": ["get", "list", "watch"],
-        },
-    ]
+    assert rendered.one("ClusterRole")["rules"] == for_the_cluster
+    assert [rule for role in rendered.all("Role") for rule in role["rules"]] == for_the_namespace
+    assert len(rendered.all("Role")) == len(rendered.all("RoleBinding")) == bool(for_the_namespace)
 
 
 @pytest.mark.parametrize("values", [values for name, values in MATRIX.items() if name != "nothing optional"])
@@ -38,7 +57,7 @@ def test_bindings_join_roles_that_are_there_to_the_account_of_the_pods(values: V
     rendered = Rendered(values)
     namespace = values.get("namespaceOverride", "eks")
 
-    for kind in ("Role", "ClusterRole"):
+    for kind in ("Role", "ClusterRole") if rendered.all("Role") else ("ClusterRole",):
         binding = rendered.one(f"{kind}Binding")
         assert binding["roleRef"] == {
             "apiGroup": "rbac.authorization.k8s.io",

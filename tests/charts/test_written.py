@@ -8,6 +8,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from charts import schema
+from charts.readme import comments
 from tests.charts.rendering import CHART
 
 ROOT = CHART.parents[1]
@@ -27,6 +29,27 @@ def test_the_tables_of_values_are_in_step() -> None:
     values = (CHART / "values.yaml").read_text(encoding="utf-8")
 
     assert text == _script("readme").page(text, values), "run make docs"
+
+
+def test_the_descriptions_of_the_schema_and_the_list_of_keys_are_in_step() -> None:
+    values = (CHART / "values.yaml").read_text(encoding="utf-8")
+
+    for path, text in schema.written(schema.SCHEMA.read_text(encoding="utf-8"), values).items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make docs"
+
+
+def test_a_comment_of_a_map_describes_it_and_what_has_none_keeps_its_description() -> None:
+    texts = comments("# Map.\na:\n  # One.\n  b: 1\n  c: 2\n")
+    below = {"b": {"type": "integer", "description": "old"}, "c": {"description": "kept"}}
+
+    made = schema.described({"properties": {"a": {"properties": below}}}, texts)
+
+    assert texts == {"a": "Map.", "a.b": "One."}
+    assert made["properties"]["a"] == {
+        "description": "Map.",
+        "properties": {"b": {"description": "One.", "type": "integer"}, "c": {"description": "kept"}},
+    }
+    assert schema.keys(made) == {"": ["a"], "a.": ["b", "c"]}
 
 
 def test_every_value_has_a_comment() -> None:

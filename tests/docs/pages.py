@@ -8,15 +8,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
-_FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`]+)`")
 
 
-def commands(page: Path) -> list[str]:
+def commands(page: Path, heading: str = "") -> list[str]:
     """Returns the command lines in a page's fenced blocks without a language; leaves out comments."""
-    blocks = [text for language, text in _FENCED.findall(page.read_text(encoding="utf-8")) if not language]
+    text = page.read_text(encoding="utf-8")
+    if heading:
+        _, found, text = text.partition(f"\n## {heading}\n")
+        assert found, f"{page.name} has no section {heading!r}"
+        text = text.partition("\n## ")[0]
+    blocks = [block for language, block in _FENCED.findall(text) if not language]
     lines = [line for block in blocks for line in block.splitlines() if line.strip()]
-    return [shlex.join(shlex.split(line, comments=True)).replace("'|'", "|") for line in lines]
+    return [shlex.join(shlex.split(line, comments=True)).replace("'|'", "|").replace("'>'", ">") for line in lines]
 
 
 def table(page: str, heading: str) -> list[list[str]]:

@@ -19,7 +19,7 @@ NAMESPACE_RULES: list[Object] = [
         "apiGroups": [""],
         "resources": ["configmaps"],
         "resourceNames": ["pod-identity-webhook"],
-        "verbs": ["get", "list", "watch"],
+        "verbs": ["list", "watch"],
     },
 ]
 

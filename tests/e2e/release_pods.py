@@ -55,8 +55,8 @@ class ReleasePods:
 
     def __init__(self, cluster: Cluster) -> None:
         self._admin = cluster.admin
-        self._namespace = cluster.namespace("pods")
-        self._admin.create(service_accounts(self._namespace), service_account("app", ROLE))
+        self.namespace = cluster.namespace("pods")
+        self._admin.create(service_accounts(self.namespace), service_account("app", ROLE))
         self._stopping = False
         self._changed = threading.Condition()
         self._operation = Operation("before")
@@ -94,7 +94,7 @@ class ReleasePods:
     def create(self, kind: Kind) -> str | None:
         """Creates one pod as a dry run and returns the role that it got. Raises ApiError if it is refused."""
         body = pod("app", "app", labels=REQUIRED if kind == "labelled" else {})
-        return role_of(self._admin.create(pods(self._namespace), body, dryRun="All"))
+        return role_of(self._admin.create(pods(self.namespace), body, dryRun="All"))
 
     def _create(self, kind: Kind) -> None:
         while not self._stopping:

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.api import Object
 from tests.e2e.cluster import Cluster
 from tests.e2e.objects import OTHER_ROLE, ROLE, config_maps, pod, service_account, service_accounts
-from tests.e2e.rbac import NAMESPACE_RULES, account_with
+from tests.e2e.rbac import account_with
 from tests.e2e.webhook_process import Webhook
 
 _ROOT = Path(__file__).parents[2]
@@ -140,7 +140,7 @@ def test_if_rbac_refuses_a_line_names_the_missing_rule(desk: _Desk, refused: str
         desk.namespace,
         "desk",
         cluster_rules=[] if refused == "serviceaccounts" else rules,
-        namespace_rules=[] if refused == "configmaps" else NAMESPACE_RULES,
+        namespace_rules=[] if refused == "configmaps" else [{**rules[0], "resources": ["configmaps"]}],
     )
     desk.kubeconfig = desk.cluster.write_kubeconfig(f"{desk.namespace}-desk", account.token)
     desk.manifest(_pod("app", "desk"))

@@ -3,26 +3,31 @@
 {{- $pki := .Values.pki -}}
 {{- $given := or $pki.cert $pki.key -}}
 {{- if gt (add (ternary 1 0 $pki.certManager.enabled) (ternary 0 1 (empty $pki.existingSecret)) (ternary 0 1 (empty $given))) 1 -}}
-{{- fail "pki: set only one of certManager.enabled, existingSecret, and cert with key" -}}
+{{- include "pod-identity-webhook.refuse" "pki: set only one of certManager.enabled, existingSecret, and cert with key" -}}
 {{- end -}}
 {{- if $pki.certManager.enabled -}}
 {{- if and $pki.certManager.existingIssuer.enabled (empty $pki.certManager.existingIssuer.name) -}}
-{{- fail "pki.certManager.existingIssuer.name: set the name of the issuer" -}}
+{{- include "pod-identity-webhook.refuse" "pki.certManager.existingIssuer.name: set the name of the issuer" -}}
 {{- end -}}
 cert-manager
 {{- else if $pki.existingSecret -}}
 existing-secret
 {{- else if $given -}}
 {{- if not (and $pki.cert $pki.key $pki.caBundle) -}}
-{{- fail "pki: set all three of cert, key and caBundle" -}}
+{{- include "pod-identity-webhook.refuse" "pki: set all three of cert, key and caBundle" -}}
 {{- end -}}
 values
 {{- else -}}
 {{- if $pki.caBundle -}}
-{{- fail "pki.caBundle: there is no certificate for it to verify; also set existingSecret, or cert and key" -}}
+{{- include "pod-identity-webhook.refuse" "pki.caBundle: there is no certificate for it to verify; also set existingSecret, or cert and key" -}}
 {{- end -}}
 self-managed
 {{- end -}}
+{{- end -}}
+
+{{/* Whether the webhook writes the caBundle. Empty if cert-manager's cainjector does. */}}
+{{- define "pod-identity-webhook.writesCABundle" -}}
+{{- if not (and .Values.pki.certManager.enabled .Values.pki.certManager.injectCA) -}}true{{- end -}}
 {{- end -}}
 
 {{/* The Secret with tls.crt and tls.key, for all kinds except self-managed. */}}
@@ -36,7 +41,7 @@ self-managed
 {{- $text := get (index . 0).Values.pki $key -}}
 {{- $encoded := contains "-----BEGIN " $text | ternary (b64enc $text) (regexReplaceAll "\\s" $text "") -}}
 {{- if not (contains "-----BEGIN " (b64dec $encoded)) -}}
-{{- fail (printf "pki.%s: neither PEM nor PEM in base64; use --set-file to read it from a file" $key) -}}
+{{- include "pod-identity-webhook.refuse" (printf "pki.%s: neither PEM nor PEM in base64; use --set-file to read it from a file" $key) -}}
 {{- end -}}
 {{- $encoded -}}
 {{- end -}}

@@ -50,6 +50,19 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Whether the image's name begins with a registry, by the rule of image references. Empty if it does not. */}}
+{{- define "pod-identity-webhook.imageHasRegistry" -}}
+{{- if regexMatch "^(localhost|[^/]*[.:][^/]*)/" (include "pod-identity-webhook.image" .) -}}true{{- end -}}
+{{- end -}}
+
+{{/*
+Whether only the repository of the Go webhook's image was replaced. Its registries have no image whose name has one part.
+Empty if not.
+*/}}
+{{- define "pod-identity-webhook.imageOfGoRegistry" -}}
+{{- if regexMatch "^(docker\\.io|public\\.ecr\\.aws)/[^/]+$" (include "pod-identity-webhook.image" .) -}}true{{- end -}}
+{{- end -}}
+
 {{- define "pod-identity-webhook.imagePullSecrets" -}}
 {{- range . }}
 - name: {{ kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name") | quote }}

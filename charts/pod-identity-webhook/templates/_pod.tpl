@@ -8,7 +8,7 @@
   (printf "--certificate-lifetime=%s" .Values.pki.selfManaged.certificateLifetime) -}}
 {{- else -}}
 {{- $args = list "--tls-cert=/etc/webhook/certs/tls.crt" "--tls-key=/etc/webhook/certs/tls.key" -}}
-{{- if not (and .Values.pki.certManager.enabled .Values.pki.certManager.injectCA) -}}
+{{- if include "pod-identity-webhook.writesCABundle" . -}}
 {{- $args = append $args "--tls-ca=/etc/webhook/certs/ca.crt" -}}
 {{- end -}}
 {{- end -}}
