@@ -7,6 +7,7 @@ WebhookError
 ├── CredentialsConfigError    the container credentials file is malformed
 ├── UnusableInput             a command's input cannot be used: exit code 2
 ├── ManifestError             a manifest cannot be read
+│   └── NoManifest            a file is something else than a manifest
 ├── LookupFailed              a ServiceAccount could not be looked up
 ├── ClusterError              the API server cannot be asked, or says no: webhook/cluster/api_errors.py has its tree
 ├── ListenError               an address cannot be listened at: webhook/server/http/listener.py
@@ -45,6 +46,10 @@ class UnusableInput(WebhookError):
 
 class ManifestError(WebhookError):
     """A manifest cannot be read; the text names the file and the place."""
+
+
+class NoManifest(ManifestError):
+    """A file is something else than a manifest: it has no object of Kubernetes, or is a template of Helm."""
 
 
 class LookupFailed(WebhookError):

@@ -47,12 +47,15 @@ class PodOf:
     """A pod that comes of a document. `label` names what makes it, for a person: `Deployment shop/web`.
 
     `pod` is the Pod as the API server will see it created, with its namespace and ServiceAccount filled in; None where
-    none can be told, and then `why` says what there is instead.
+    none can be told, and then `why` says what there is instead. `template` is the path of its template if the document
+    has several. `is_named_later`: its controller is not Kubernetes' own, and may name containers that have no name.
     """
 
     label: str
     pod: dict[str, Any] | None = None
     why: str = ""
+    template: str = ""
+    is_named_later: bool = False
 
 
 def role_of(document: Document) -> Role:
@@ -110,9 +113,13 @@ def _of_foreign(document: Document, label: str, default_namespace: str) -> list[
         names = ", ".join(list(accounts)[:3])
         why = f"its pods run as ServiceAccount {names}, but there is no pod template with containers in it"
         return [PodOf(label, why=why)]
+    several = len(templates) > 1
     return [
         PodOf(
-            f"{label}, {path}" if len(templates) > 1 else label, _from_template(document, template, default_namespace)
+            f"{label}, {path}" if several else label,
+            _from_template(document, template, default_namespace),
+            template=path if several else "",
+            is_named_later=True,
         )
         for path, template in templates
     ]

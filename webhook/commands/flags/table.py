@@ -3,7 +3,7 @@
 from typing import Final
 
 from webhook.admission.settings import Settings
-from webhook.commands.flags.flag import Flag, flags_of
+from webhook.commands.flags.flag import Flag, flags_of, of_command
 from webhook.flag_field import Kind
 from webhook.server.settings import ServerSettings, SourceSettings
 
@@ -58,8 +58,10 @@ SERVE_FLAGS: Final = (
 )
 
 _REPLAY: Final = "Input and output"
+# Which cluster: these mean the same in all commands.
+_ACCESS: Final = frozenset({"kubeconfig", "context", "kube-api"})
 
-REPLAY_FLAGS: Final = (
+_REPLAY_FLAGS: Final = (
     Flag(
         "service-accounts",
         "string",
@@ -68,7 +70,7 @@ REPLAY_FLAGS: Final = (
         _REPLAY,
         metavar="PATH",
     ),
-    Flag("namespace", "string", "default", "namespace of objects that have none", _REPLAY),
+    Flag("namespace", "string", "default", "namespace of objects that have none", _REPLAY, short="n"),
     Flag(
         "output",
         "string",
@@ -106,6 +108,9 @@ REPLAY_FLAGS: Final = (
         metavar="DIR",
     ),
     Flag("update", "bool", "false", "writes the golden files instead", _REPLAY),
+)
+REPLAY_FLAGS: Final = (
+    *(flag if flag.name in _ACCESS else of_command("replay", flag)[0] for flag in _REPLAY_FLAGS),
     *ADMISSION_FLAGS,
 )
 
