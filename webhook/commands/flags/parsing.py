@@ -1,8 +1,9 @@
 """Parses the command line and the environment as the Go webhook does.
 
 The syntax is pflag's: `--flag value` and `--flag=value`, a bool with or without `=value`, dashes or underscores. Each
-flag is also an environment variable with the prefix `PIW_` (see `Flag.variable`). We cannot use the prefix POD_IDENTITY_WEBHOOK_, because for
-a Service named pod-identity-webhook, Kubernetes sets POD_IDENTITY_WEBHOOK_PORT in pods.
+flag is also an environment variable with the prefix `PIW_` (see `Flag.variable`). We cannot use the prefix
+POD_IDENTITY_WEBHOOK_, because for a Service named pod-identity-webhook, Kubernetes sets POD_IDENTITY_WEBHOOK_PORT in
+pods.
 """
 
 import difflib
