@@ -19,7 +19,7 @@ def help_text(usage: str, about: str, flags: Sequence[Flag]) -> str:
             lines.append(f"  {_spelling(flag)}")
             default = f" (default {flag.default!r})" if flag.default and flag.kind != "bool" else ""
             lines += _wrapped(flag.help + default, _INDENT)
-    lines += ["", *_wrapped(f"Each flag is also an environment variable: {_examples(flags)}.")]
+    lines += ["", "Each flag is also an environment variable, for example:", *_examples(flags)]
     return "\n".join(lines)
 
 
@@ -42,10 +42,10 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
     return wrapper.wrap(text)
 
 
-def _examples(flags: Sequence[Flag]) -> str:
-    """Returns the first flag with its variable; if variables with the command's name exist too, one of each kind."""
+def _examples(flags: Sequence[Flag]) -> list[str]:
+    """Returns a line with a flag and its variable: one for a variable with the command's name, one for the others."""
     firsts = {bool(flag.command): flag for flag in reversed(flags)}
-    return ", ".join(f"--{flag.name} is {flag.variable}" for _, flag in sorted(firsts.items()))
+    return [f"  --{firsts[key].name} is {firsts[key].variable}" for key in sorted(firsts)]
 
 
 def _order(flags: Sequence[Flag], flag: Flag) -> int:

@@ -6,6 +6,7 @@ the same ending, even the input.
 
 import contextlib
 import difflib
+import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Final
 from webhook.errors import WebhookError
 
 _INDEX: Final = "index.txt"
+# What `Case.slug` and the endings of outputs can make. We must not remove anything else, whatever the index says.
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]*\.(?:diff|json|yaml)")
 
 
 def compare(folder: Path, results: dict[str, str]) -> list[str]:
@@ -87,8 +90,7 @@ def _listed(folder: Path) -> list[str]:
         return []
     except (OSError, UnicodeDecodeError) as error:
         raise WebhookError(f"--expect: {folder / _INDEX}: {error}") from error
-    # A name with a folder in it is not ours: we must not remove files elsewhere.
-    return [line for line in lines if line == Path(line).name]
+    return [line for line in lines if _NAME.fullmatch(line)]
 
 
 def _endings(names: Iterable[str]) -> set[str]:
