@@ -25,6 +25,7 @@ _MODULES: Final = {
     "certs": "webhook.commands.certs.verbs",
 }
 _HELP: Final = ("-h", "--help", "help")
+_VERSION: Final = frozenset({"-V", "--version", "--version=true"})
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -34,6 +35,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    if len(argv) > 1 and argv[0] == "help":
+        # `help certs show` is `certs show --help`. A flag without its value would take that for the value.
+        argv = [*(word for word in argv[1:] if not word.startswith("-")), "--help"]
     if argv and argv[0].startswith("-") and argv[0] not in _HELP:
         # The Go webhook has no commands: accept a container's arguments for it as those of `serve`.
         argv = ["serve", *argv]
@@ -80,7 +84,7 @@ def _run(verb: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if verb in _HELP:
         print(_usage())  # noqa: T201 - what a command prints
         return 0
-    if not {"--version", "--version=true"}.isdisjoint(argv):
+    if verb == "version" or not _VERSION.isdisjoint(argv):
         print(f"pod-identity-webhook {__version__}")  # noqa: T201
         return 0
     if verb not in _VERBS:
@@ -103,5 +107,5 @@ def _usage() -> str:
         "Usage: pod-identity-webhook COMMAND [flags]\n\n"
         "Gives pods on self-managed Kubernetes clusters their AWS role, without a stored credential.\n\n"
         f"Commands:\n{verbs}\n\n"
-        "'pod-identity-webhook COMMAND --help' lists a command's flags; '--version' prints the version."
+        "'pod-identity-webhook help COMMAND' lists a command's flags; 'version' prints the version."
     )

@@ -7,6 +7,7 @@ WebhookError
 ├── CredentialsConfigError    the container credentials file is malformed
 ├── UnusableInput             a command cannot use its input: exit code 2
 ├── ManifestError             a manifest cannot be read
+│   └── NoManifest            a file is something else than a manifest
 ├── LookupFailed              the live read of a ServiceAccount failed
 ├── ClusterError              a request to the API server failed: webhook/cluster/api_errors.py has its tree
 ├── ListenError               a listener cannot start: webhook/server/http/listener.py
@@ -45,6 +46,10 @@ class UnusableInput(WebhookError):
 
 class ManifestError(WebhookError):
     """A manifest cannot be read; the text names the place."""
+
+
+class NoManifest(ManifestError):
+    """A file is something else than a manifest: it has no object of Kubernetes, or is a template of Helm."""
 
 
 class LookupFailed(WebhookError):

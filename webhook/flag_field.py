@@ -22,6 +22,7 @@ class FlagField:
     kind: Kind | None
     choices: tuple[str, ...]
     metavar: str
+    short: str
 
 
 def flag(
@@ -32,6 +33,7 @@ def flag(
     kind: Kind | None = None,
     choices: tuple[str, ...] = (),
     metavar: str = "",
+    short: str = "",
 ) -> Any:
     """Returns a field of a settings dataclass that a flag sets. The field's type decides the flag's kind by default."""
-    return dataclasses.field(default=default, metadata={FLAG: FlagField(help, group, kind, choices, metavar)})
+    return dataclasses.field(default=default, metadata={FLAG: FlagField(help, group, kind, choices, metavar, short)})

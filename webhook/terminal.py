@@ -6,7 +6,7 @@ place, for all commands.
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO, cast
 
 
@@ -30,6 +30,13 @@ def print_styled(text: str) -> None:
     """Prints text with our own escape sequences; the caller has escaped the rest."""
     stream = sys.stdout
     (stream.write_styled if isinstance(stream, EscapingStream) else stream.write)(text)
+
+
+def wants_colour(choice: str, environ: Mapping[str, str]) -> bool:
+    """Whether standard output gets colours: for `auto`, if it is a terminal, without NO_COLOR and TERM=dumb."""
+    if choice != "auto":
+        return choice == "always"
+    return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def _escape(char: str) -> str:

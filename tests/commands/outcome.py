@@ -3,26 +3,34 @@
 import contextlib
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from webhook.cli import main
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
+_COUNT = re.compile(r"(?:\A|(?<=\n))pod-identity-webhook replay: (\d+ replayed: .*)\n\Z")
 COMMAND = (sys.executable, "-m", "webhook")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The exit code and the output of a command."""
+    """The exit code and the output of a command. `count` is the last line of `replay`; `err` is without it."""
 
     code: int
     out: str
     err: str
+    count: str = field(default="", compare=False)
+
+
+def _outcome(code: int, out: str, err: str) -> Outcome:
+    counted = _COUNT.search(err)
+    return Outcome(code, out, err[: counted.start()], counted[1]) if counted else Outcome(code, out, err)
 
 
 def run(*argv: str, stdin: str = "", environ: Mapping[str, str] | None = None) -> Outcome:
@@ -36,7 +44,7 @@ def run(*argv: str, stdin: str = "", environ: Mapping[str, str] | None = None) -
     finally:
         sys.stdin = before
     out.seek(0)
-    return Outcome(code, out.read(), err.getvalue())
+    return _outcome(code, out.read(), err.getvalue())
 
 
 def run_process(*argv: str, environ: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Outcome:
@@ -52,7 +60,7 @@ def run_process(*argv: str, environ: Mapping[str, str] | None = None, cwd: Path 
         timeout=60,
         check=False,
     )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    return _outcome(done.returncode, done.stdout, done.stderr)
 
 
 def without_settings() -> dict[str, str]:

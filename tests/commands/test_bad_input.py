@@ -67,7 +67,7 @@ def test_the_error_says_that_subfolders_are_not_searched(tmp_path: Path) -> None
     (tmp_path / "app/pod.yaml").write_text(stream(pod()))
     outcome = run("replay", str(tmp_path))
     assert outcome.code == 2
-    problem = f"no AdmissionReview, Pod or workload in {tmp_path} (subfolders are not searched)"
+    problem = f"no AdmissionReview, Pod or workload in {tmp_path} (subfolders are searched only with -R)"
     assert outcome.err.splitlines()[0] == START + problem
 
 
@@ -85,7 +85,7 @@ def test_all_usage_errors_are_reported_together() -> None:
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.splitlines() == [
         f"{START}--bogus: no such flag",
-        f"{START}--output: 'yaml' is not one of diff, patch, pod, review",
+        f"{START}--output: 'yaml' is not one of diff, patch, pod, review, json, github",
         f"{START}name at least one FILE, or '-' for standard input",
         f"{START}--namespace: 'A_B' is not a namespace's name (DNS label)",
         f"{START}--update: needs --expect, the folder with the golden files",
@@ -96,10 +96,10 @@ def test_all_usage_errors_are_reported_together() -> None:
 
 
 def test_unknown_variables_cause_a_notice_but_those_of_serve_do_not() -> None:
-    outcome = run("replay", "-", stdin=stream(pod()), environ={"PIW_OUTPOT": "pod", "PIW_METRICS_PORT": "1"})
+    outcome = run("replay", "-", stdin=stream(pod()), environ={"PIW_REPLAY_OUTPOT": "pod", "PIW_METRICS_PORT": "1"})
 
     assert outcome.code == 0
-    assert outcome.err == f"{START}environment variables that are not flags are ignored: PIW_OUTPOT\n"
+    assert outcome.err == f"{START}environment variables that are not flags are ignored: PIW_REPLAY_OUTPOT\n"
 
 
 def test_an_invalid_role_mapping_is_an_error() -> None:

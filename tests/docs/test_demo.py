@@ -1,8 +1,12 @@
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from examples.demo import COMMAND, NEXT
 from tests.commands.outcome import ROOT, assert_golden, without_settings
 
 MASKS = (
@@ -32,3 +36,21 @@ def test_the_demonstration_shows_the_main_job(tmp_path: Path) -> None:
     for pattern, mask in MASKS:
         shown = re.sub(pattern, mask, shown)
     assert_golden("demo.txt", shown)
+
+
+@pytest.mark.parametrize("command", NEXT)
+def test_each_command_of_the_last_screen_works_in_the_checkout(command: str) -> None:
+    done = subprocess.run(
+        [*COMMAND, *shlex.split(command)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=without_settings(),
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert command in (ROOT / "tests/commands/golden/demo.txt").read_text(encoding="utf-8")

@@ -124,14 +124,16 @@ def _container(env: Environment, ours: Mapping[str, str], is_mounted: Callable[[
             return Found("none", _half(ENV_CONTAINER_CREDENTIALS_URI, ENV_CONTAINER_CREDENTIALS_TOKEN_FILE, env))
         return _pod_identity(env, ours, ENV_CONTAINER_CREDENTIALS_TOKEN_FILE, is_mounted)
     empty = [name for name in ours if env.get(name) == ""]
-    if empty:
-        return Found("none", f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
     one, other = ours
+    if empty and one in env and other in env:
+        return Found("none", f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty")
     return Found("none", _half(one, other, env) if one in env else _half(other, one, env) if other in env else "")
 
 
 def _half(is_set: str, lacks: str, env: Environment) -> str:
-    return f"{is_set} is set, and {lacks} is {'empty' if lacks in env else 'not'}"
+    is_empty = env.get(is_set) == ""
+    lacking = "empty" if lacks in env else "not set" if is_empty else "not"
+    return f"{is_set} is {'empty' if is_empty else 'set'} and {lacks} is {lacking}, so the webhook added neither"
 
 
 def _pod_identity(

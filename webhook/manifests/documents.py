@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from webhook.errors import ManifestError
+from webhook.errors import ManifestError, NoManifest
 from webhook.manifests.json_text import MalformedText, parse_json
 from webhook.manifests.yaml_text import parse_yaml
 
@@ -84,19 +84,23 @@ def read_documents(text: bytes, source: str) -> list[Document]:
     """Returns the objects in `text`, which holds JSON values or YAML documents; replaces each List by its items.
 
     `source` names the text in places and errors; if it ends in `.json`, the text must be JSON. Ignores empty documents.
-    Raises ManifestError, which names source and line.
+    Raises ManifestError, which names source and line, and NoManifest if the text was never meant as a manifest.
     """
     try:
         values = list(_values(_decoded(text, source), source))
     except MalformedText as error:
-        hint = " (a Helm template? 'helm template' renders it)" if b"{{" in text else ""
-        raise ManifestError(f"{source}, line {error.line}: {error.problem}{hint}") from error
+        problem = f"{source}, line {error.line}: {error.problem}"
+        if b"{{" in text:
+            raise NoManifest(f"{problem} (a Helm template? 'helm template' renders it)") from error
+        raise ManifestError(problem) from error
     found: list[Document] = []
     for line, value in values:
         if isinstance(value, dict):
             found.extend(_flattened(Document(value, source, line)))
         elif value is not None:
-            raise ManifestError(f"{source}, line {line}: expected an object, got {type_name(value)}")
+            is_mixed = any(isinstance(other, dict) and "kind" in other for _, other in values)
+            problem = f"{source}, line {line}: expected an object, got {type_name(value)}"
+            raise (ManifestError if is_mixed else NoManifest)(problem)
     return found
 
 

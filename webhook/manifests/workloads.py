@@ -47,12 +47,15 @@ class PodOf:
     """A pod that results from a document. `label` names the object that creates it, for people: `Deployment shop/web`.
 
     `pod` is the Pod as its creator will send it to the API server, with its namespace and ServiceAccount filled in. It
-    is None if we cannot derive it; `why` then has the reason.
+    is None if we cannot derive it; `why` then has the reason. `template` is the path of its template, if the document
+    has several. `is_named_later`: its controller is not one of Kubernetes' own, and may name its containers.
     """
 
     label: str
     pod: dict[str, Any] | None = None
     why: str = ""
+    template: str = ""
+    is_named_later: bool = False
 
 
 def role_of(document: Document) -> Role:
@@ -110,9 +113,13 @@ def _of_foreign(document: Document, label: str, default_namespace: str) -> list[
         names = ", ".join(list(accounts)[:3])
         why = f"its pods run as ServiceAccount {names}, but it has no pod template with containers"
         return [PodOf(label, why=why)]
+    several = len(templates) > 1
     return [
         PodOf(
-            f"{label}, {path}" if len(templates) > 1 else label, _from_template(document, template, default_namespace)
+            f"{label}, {path}" if several else label,
+            _from_template(document, template, default_namespace),
+            template=path if several else "",
+            is_named_later=True,
         )
         for path, template in templates
     ]

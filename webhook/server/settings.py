@@ -102,7 +102,7 @@ class ServerSettings(SourceSettings):
     )
     tls_min_version: str = flag("1.2", "minimum TLS version: 1.2 or 1.3, also as VersionTLS12 or VersionTLS13", _TLS)
     tls_cipher_suites: str = flag("", "TLS 1.2 cipher suites by the names of Go or OpenSSL, separated by commas", _TLS)
-    namespace: str = flag("eks", "namespace of the webhook", _CLUSTER)
+    namespace: str = flag("eks", "namespace of the webhook", _CLUSTER, short="n")
     service_name: str = flag("pod-identity-webhook", "name of the webhook's Service", _CLUSTER)
     kubeconfig: str = flag("", "kubeconfig file, if the webhook runs outside the cluster", _CLUSTER, metavar="FILE")
     kube_api: str = flag("", "URL of the API server; overrides the kubeconfig's", _CLUSTER, metavar="URL")

@@ -7,7 +7,7 @@ from tests.commands.outcome import Outcome, run
 
 TWO = stream(service_account(), pod(), pod("other", name="second"))
 ONE = stream(service_account(), pod())
-ENDINGS = {"diff": "diff", "patch": "json", "pod": "yaml", "review": "json"}
+ENDINGS = {"diff": "diff", "patch": "json", "pod": "yaml", "review": "json", "json": "json"}
 
 
 @pytest.fixture
@@ -26,8 +26,12 @@ def test_an_update_is_followed_by_a_clean_comparison(folder: Path, output: str, 
 
     assert written == Outcome(0, "", f"pod-identity-webhook replay: {folder}: 2 files written\n")
     assert compared == Outcome(0, "", "")
-    assert sorted(path.name for path in folder.iterdir()) == [f"pod-other-second.{ending}", f"pod-shop-app.{ending}"]
+    names = [f"pod-other-second.{ending}", f"pod-shop-app.{ending}"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["index.txt", *names])
+    assert (folder / "index.txt").read_text().splitlines() == names
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in folder.iterdir())
+    if output == "json":
+        return
     # Only the place of the input differs, which must not change the output.
     first = run("replay", "-", "-o", output, stdin=ONE).out.replace(" (standard input, line 2)", "", 1)
     assert (folder / f"pod-shop-app.{ending}").read_text().rstrip() == first.rstrip()
@@ -45,23 +49,27 @@ def test_differences_are_shown_and_exit_1(folder: Path) -> None:
 
 def test_a_missing_and_a_superfluous_file_are_named_and_exit_1(folder: Path) -> None:
     expect(folder, TWO, "--update")
-    (folder / "pod-shop-app.diff").rename(folder / "pod-shop-gone.diff")
+    (folder / "pod-shop-app.diff").unlink()
     (folder / "README.md").write_text("Not ours.")
+    (folder / "notes.diff").write_text("Not ours.")
 
-    outcome = expect(folder, TWO)
+    outcome = expect(folder, stream(service_account(), pod(), pod("other", name="third")))
 
     assert outcome == Outcome(
         1,
         f"{folder}/pod-shop-app.diff: missing; --update writes it\n"
-        f"{folder}/pod-shop-gone.diff: no object in the input belongs to it any more: delete it\n",
+        f"{folder}/pod-other-third.diff: missing; --update writes it\n"
+        f"{folder}/pod-other-second.diff: no object in the input belongs to it any more; --update removes it\n",
         "",
     )
 
 
-def test_update_writes_missing_files_and_names_superfluous_ones(folder: Path) -> None:
+def test_update_writes_missing_files_and_removes_its_files_of_objects_that_are_gone(folder: Path) -> None:
     expect(folder, TWO, "--update")
     kept = (folder / "pod-shop-app.diff").read_bytes()
     (folder / "pod-shop-app.diff").write_text("outdated")
+    expect(folder, TWO, "--update", "-o", "pod")
+    (folder / "notes.diff").write_text("Not ours.")
 
     outcome = expect(folder, ONE, "--update")
 
@@ -69,16 +77,38 @@ def test_update_writes_missing_files_and_names_superfluous_ones(folder: Path) ->
         0,
         "",
         f"pod-identity-webhook replay: {folder}/pod-other-second.diff: "
-        "no object in the input belongs to it any more: delete it\n"
+        "removed: no object in the input belongs to it any more\n"
         f"pod-identity-webhook replay: {folder}: 1 file written\n",
     )
     assert (folder / "pod-shop-app.diff").read_bytes() == kept
+    # The next comparison has nothing to say, and the files of another output and of others are still there.
+    assert expect(folder, ONE) == Outcome(0, "", "")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "index.txt",
+        "notes.diff",
+        "pod-other-second.yaml",
+        "pod-shop-app.diff",
+        "pod-shop-app.yaml",
+    ]
+
+
+@pytest.mark.parametrize("line", ["../kept.diff", "/kept.diff", "..", ""])
+def test_an_index_cannot_name_files_elsewhere(folder: Path, line: str) -> None:
+    expect(folder, ONE, "--update")
+    kept = folder.parent / "kept.diff"
+    kept.write_text("")
+    with (folder / "index.txt").open("a") as index:
+        index.write(f"{line}\n")
+
+    assert expect(folder, ONE, "--update").code == 0
+    assert kept.exists()
+    assert (folder / "index.txt").read_text() == "pod-shop-app.diff\n"
 
 
 def test_objects_of_one_name_have_a_file_each(folder: Path) -> None:
     expect(folder, stream(pod(), pod(), pod(name="APP")), "--update")
 
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert sorted(path.name for path in folder.glob("*.diff")) == [
         "pod-shop-app-2.diff",
         "pod-shop-app-3.diff",
         "pod-shop-app.diff",

@@ -206,12 +206,12 @@ MIXED = stream(
 )
 
 
-@pytest.mark.parametrize("output", ["diff", "patch", "pod", "review"])
+@pytest.mark.parametrize("output", ["diff", "patch", "pod", "review", "json", "github"])
 def test_each_output_equals_its_golden_file(output: str) -> None:
     outcome = run("replay", "-", "--output", output, stdin=MIXED)
 
     assert outcome.code == 1
-    assert_golden(f"mixed-{output}.txt", outcome.out + "--- standard error\n" + outcome.err)
+    assert_golden(f"mixed-{output}.txt", outcome.out + "--- standard error\n" + outcome.err + outcome.count + "\n")
 
 
 def test_patch_and_review_are_one_line_of_json_an_object() -> None:
@@ -346,18 +346,28 @@ def test_a_container_credentials_file_that_cannot_be_used_is_a_usage_error(
     assert problem in outcome.err.splitlines()[0]
 
 
-@pytest.mark.parametrize("no_color", [False, True])
-def test_a_terminal_gets_colours_unless_no_color_is_set(no_color: bool) -> None:
+@pytest.mark.parametrize(
+    ("more", "argv", "is_plain"),
+    [
+        ({}, [], False),
+        ({"NO_COLOR": "1"}, [], True),
+        ({"TERM": "dumb"}, [], True),
+        ({}, ["--color=never"], True),
+        ({"NO_COLOR": "1"}, ["--color=always"], False),
+    ],
+)
+def test_a_terminal_gets_colours_unless_told_otherwise(more: dict[str, str], argv: list[str], is_plain: bool) -> None:
     ours, theirs = pty.openpty()
-    environ = without_settings() | {"PYTHONPATH": str(ROOT)} | ({"NO_COLOR": "1"} if no_color else {})
-    argv = [*COMMAND, "replay", "--service-accounts", "examples/service-accounts.yaml", "examples/reviews"]
+    environ = without_settings() | {"PYTHONPATH": str(ROOT), "TERM": "xterm"} | more
+    given = ["replay", "--service-accounts", "examples/service-accounts.yaml", "examples/reviews"]
+    argv = [*COMMAND, *given, *argv]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=theirs, cwd=ROOT, env=environ) as process:
         os.close(theirs)
         shown = _until_closed(ours).replace("\r\n", "\n")
 
     assert process.returncode == 0
-    plain = run_process(*argv[len(COMMAND) :]).out
-    if no_color:
+    plain = run_process(*given).out
+    if is_plain:
         assert shown == plain
     else:
         assert "\n\x1b[32m+      value: arn:aws:iam::111122223333:role/shop-reports\x1b[0m\n" in shown
@@ -402,5 +412,5 @@ def test_skipped_workloads_are_named_and_counted_at_the_end() -> None:
     assert outcome.err.splitlines() == [
         f"{begin}Workflow shop/app (standard input, line 4): skipped: {reasons['web']}",
         f"{begin}RunnerDeployment shop/app (standard input, line 5): skipped: {reasons['w']}",
-        f"{begin}2 replayed, 2 skipped",
     ]
+    assert outcome.count == "2 replayed: 2 injected; skipped: 2 workloads"

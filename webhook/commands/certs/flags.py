@@ -3,7 +3,7 @@
 from typing import Final
 
 from webhook.commands.flags.by_command import SERVE_FLAGS
-from webhook.commands.flags.flag import Flag
+from webhook.commands.flags.flag import Flag, of_command
 
 _INSTALLATION: Final = "Which webhook"
 _CLUSTER: Final = "The cluster"
@@ -11,13 +11,21 @@ _CERTIFICATES: Final = "Certificates"
 _OUTPUT: Final = "Output"
 
 _OF_SERVE: Final = {flag.name: flag for flag in SERVE_FLAGS}
-_NAMESPACE: Final = Flag("namespace", "string", "eks", "namespace that the webhook runs in", _INSTALLATION)
+_NAMESPACE: Final = Flag("namespace", "string", "eks", "namespace that the webhook runs in", _INSTALLATION, short="n")
 _SERVICE: Final = Flag("service-name", "string", "pod-identity-webhook", "name of its Service", _INSTALLATION)
 
 _ACCESS: Final = (
     Flag("kubeconfig", "string", "", "kubeconfig file; default is kubectl's", _CLUSTER, metavar="FILE"),
     Flag("context", "string", "", "context in the kubeconfig; default is the current one", _CLUSTER),
     Flag("kube-api", "string", "", "URL of the API server; overrides the kubeconfig's", _CLUSTER, metavar="URL"),
+)
+_ADDRESS: Final = Flag(
+    "address",
+    "string",
+    "",
+    "where to ask for the served certificate; default is the Service, SERVICE-NAME.NAMESPACE.svc:443",
+    _INSTALLATION,
+    metavar="HOST:PORT",
 )
 _FORMAT: Final = Flag("output", "string", "text", "output format", _OUTPUT, choices=("text", "json"), short="o")
 
@@ -38,37 +46,33 @@ SHOW_FLAGS: Final = (
         "name of the MutatingWebhookConfiguration whose caBundle verifies it",
         _INSTALLATION,
     ),
-    Flag(
-        "address",
-        "string",
-        "",
-        "where to ask for the served certificate; default is the Service, SERVICE-NAME.NAMESPACE.svc:443",
-        _INSTALLATION,
-        metavar="HOST:PORT",
-    ),
+    *of_command("certs", _ADDRESS),
     *_ACCESS,
-    _FORMAT,
+    *of_command("certs", _FORMAT),
 )
 
 ROTATE_FLAGS: Final = (
-    Flag("ca", "bool", "false", "rotates the CA too, not only the leaf", _CERTIFICATES),
+    *of_command("certs", Flag("ca", "bool", "false", "rotates the CA too, not only the leaf", _CERTIFICATES)),
     _NAMESPACE,
     Flag("tls-secret", "string", _OF_SERVE["tls-secret"].default, "name of the Secret that holds both", _INSTALLATION),
     *_ACCESS,
 )
 
 ISSUE_FLAGS: Final = (
-    Flag(
-        "names",
-        "string",
-        "",
-        "DNS names and IP addresses, separated by commas, instead of those of the Service",
-        _CERTIFICATES,
+    *of_command(
+        "certs",
+        Flag(
+            "names",
+            "string",
+            "",
+            "DNS names and IP addresses, separated by commas, instead of those of the Service",
+            _CERTIFICATES,
+        ),
+        Flag("lifetime", "duration", "2160h", "how long the leaf is valid; never longer than its CA", _CERTIFICATES),
+        Flag("force", "bool", "false", "makes a new CA and a new leaf, and overwrites existing files", _CERTIFICATES),
+        _FORMAT,
     ),
+    Flag("ca-lifetime", "duration", "87600h", "how long a new CA is valid", _CERTIFICATES),
     _NAMESPACE,
     _SERVICE,
-    Flag("lifetime", "duration", "2160h", "how long the leaf is valid; never longer than its CA", _CERTIFICATES),
-    Flag("ca-lifetime", "duration", "87600h", "how long a new CA is valid", _CERTIFICATES),
-    Flag("force", "bool", "false", "makes a new CA and a new leaf, and overwrites existing files", _CERTIFICATES),
-    _FORMAT,
 )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from webhook.admission.settings import Settings
-from webhook.commands.flags.flag import Flag, flags_of
+from webhook.commands.flags.flag import Flag, flags_of, of_command
 from webhook.flag_field import Kind
 from webhook.server.settings import ServerSettings, SourceSettings
 
@@ -58,8 +58,10 @@ SERVE_FLAGS: Final = (
 )
 
 _REPLAY: Final = "Input and output"
+# Which cluster: these mean the same in all commands.
+_ACCESS: Final = frozenset({"kubeconfig", "context", "kube-api"})
 
-REPLAY_FLAGS: Final = (
+_REPLAY_FLAGS: Final = (
     Flag(
         "service-accounts",
         "string",
@@ -68,16 +70,36 @@ REPLAY_FLAGS: Final = (
         _REPLAY,
         metavar="PATH",
     ),
-    Flag("namespace", "string", "default", "namespace of objects that have none", _REPLAY),
+    Flag("namespace", "string", "default", "namespace of objects that have none", _REPLAY, short="n"),
     Flag(
         "output",
         "string",
         "diff",
-        "what to show for each: the pod before and after, the JSON Patch, the patched pod, or the whole answer",
+        "what to show for each: the pod before and after, the JSON Patch, the patched pod, or the whole answer; or of "
+        "all: JSON with reasons, or annotations for GitHub Actions",
         _REPLAY,
-        choices=("diff", "patch", "pod", "review"),
+        choices=("diff", "patch", "pod", "review", "json", "github"),
         short="o",
     ),
+    Flag(
+        "fail-on",
+        "list",
+        "",
+        "exit code 1 if one of these occurs, separated by commas: unchanged, not-found (unchanged because there is no "
+        "such ServiceAccount), not-called, warning, skipped",
+        _REPLAY,
+        choices=("unchanged", "not-found", "not-called", "warning", "skipped"),
+        metavar="WORD,...",
+    ),
+    Flag(
+        "color",
+        "string",
+        "auto",
+        "colours in the output diff; auto: on a terminal, unless NO_COLOR is set or TERM is dumb",
+        _REPLAY,
+        choices=("auto", "always", "never"),
+    ),
+    Flag("recursive", "bool", "false", "reads the folders in a folder too", _REPLAY, short="R"),
     Flag("url", "string", "", "asks this running webhook (https://HOST:PORT/mutate) instead of deciding here", _REPLAY),
     Flag(
         "ca", "string", "", "CA certificates (PEM) that verify --url; default is the system's", _REPLAY, metavar="FILE"
@@ -105,7 +127,16 @@ REPLAY_FLAGS: Final = (
         _REPLAY,
         metavar="DIR",
     ),
-    Flag("update", "bool", "false", "writes the golden files instead", _REPLAY),
+    Flag(
+        "update",
+        "bool",
+        "false",
+        "writes the golden files instead, and removes those it wrote earlier for objects that are gone",
+        _REPLAY,
+    ),
+)
+REPLAY_FLAGS: Final = (
+    *(flag if flag.name in _ACCESS else of_command("replay", flag)[0] for flag in _REPLAY_FLAGS),
     *ADMISSION_FLAGS,
 )
 

@@ -22,7 +22,12 @@ _KINDS: Final[dict[Any, Kind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag. `default` is text as a user would write it; `choices` limits a string; `short` is a single letter."""
+    """One flag.
+
+    `default` is text as a user would write it; `choices` limits a string, or each member of a list; `short` is a single
+    letter. `command` is set if the flag means what no flag of `serve` means: its environment variable then carries the
+    command's name, so that one variable never has two meanings.
+    """
 
     name: str
     kind: Kind
@@ -32,11 +37,13 @@ class Flag:
     choices: tuple[str, ...] = ()
     short: str = ""
     metavar: str = ""
+    command: str = ""
 
     @property
     def variable(self) -> str:
         """The environment variable that sets it."""
-        return ENV_PREFIX + self.name.upper().replace("-", "_")
+        name = f"{self.command}-{self.name}" if self.command else self.name
+        return ENV_PREFIX + name.upper().replace("-", "_")
 
     @property
     def field(self) -> str:
@@ -54,8 +61,13 @@ def flags_of(settings: type) -> tuple[Flag, ...]:
             kind = said.kind or _KINDS[hints[field.name]]
             name = field.name.replace("_", "-")
             text = _text(field.default, kind)
-            flags.append(Flag(name, kind, text, said.help, said.group, said.choices, metavar=said.metavar))
+            flags.append(Flag(name, kind, text, said.help, said.group, said.choices, said.short, said.metavar))
     return tuple(flags)
+
+
+def of_command(command: str, *flags: Flag) -> tuple[Flag, ...]:
+    """Returns `flags` as flags of `command` alone: each variable carries its name."""
+    return tuple(dataclasses.replace(flag, command=command) for flag in flags)
 
 
 def _text(value: Any, kind: Kind) -> str:

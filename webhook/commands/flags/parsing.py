@@ -1,8 +1,9 @@
 """Parses the command line and the environment as the Go webhook does.
 
 The syntax is pflag's: `--flag value` and `--flag=value`, a bool with or without `=value`, dashes or underscores. Each
-flag is also an environment variable with the prefix `PIW_`. We cannot use the prefix POD_IDENTITY_WEBHOOK_, because for
-a Service named pod-identity-webhook, Kubernetes sets POD_IDENTITY_WEBHOOK_PORT in pods.
+flag is also an environment variable with the prefix `PIW_` (see `Flag.variable`). We cannot use the prefix
+POD_IDENTITY_WEBHOOK_, because for a Service named pod-identity-webhook, Kubernetes sets POD_IDENTITY_WEBHOOK_PORT in
+pods.
 """
 
 import difflib
@@ -108,7 +109,10 @@ def _convert(flag: Flag, text: str) -> Any:
     if flag.kind == "path":
         return Path(text) if text else None
     if flag.kind == "list":
-        return tuple(member for part in text.split(",") if (member := part.strip()))
+        members = tuple(member for part in text.split(",") if (member := part.strip()))
+        if flag.choices and not set(members) <= set(flag.choices):
+            raise ValueError(text)
+        return members
     if flag.kind == "bool":
         value = parse_bool(text)
     elif flag.kind in ("int", "port"):
@@ -128,7 +132,8 @@ def _convert(flag: Flag, text: str) -> Any:
 
 def _expected(flag: Flag) -> str:
     if flag.choices:
-        return "one of " + ", ".join(flag.choices)
+        one_or_more = "a list, separated by commas, of" if flag.kind == "list" else "one of"
+        return f"{one_or_more} {', '.join(flag.choices)}"
     return {
         "bool": "a bool (true or false)",
         "int": "an integer",

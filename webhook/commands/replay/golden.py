@@ -1,17 +1,28 @@
-"""Golden files: one file with the expected output for each case, all in one folder."""
+"""Golden files: one file with the expected output for each case, all in one folder.
+
+The file `index.txt` lists what `update` wrote. We remove only files that it lists: the folder may hold other files with
+the same ending, even the input.
+"""
 
 import contextlib
 import difflib
+import re
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from webhook.errors import WebhookError
+
+_INDEX: Final = "index.txt"
+# What `Case.slug` and the endings of outputs can make. We must not remove anything else, whatever the index says.
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]*\.(?:diff|json|yaml)")
 
 
 def compare(folder: Path, results: dict[str, str]) -> list[str]:
     """Compares the files in `folder` with `results` (file name to content); returns a text for each difference.
 
-    A file that has the ending of `results` and belongs to no result is a difference too. Raises WebhookError.
+    A file that `update` wrote and that belongs to no result any more is a difference too. Raises WebhookError.
     """
     if not folder.is_dir():
         raise WebhookError(f"--expect: {folder} is not a folder; if it does not exist, --update creates it")
@@ -28,22 +39,28 @@ def compare(folder: Path, results: dict[str, str]) -> list[str]:
             before, after = expected.splitlines(keepends=True), content.splitlines(keepends=True)
             differences.append("".join(difflib.unified_diff(before, after, str(folder / name), "now")))
     return differences + [
-        f"{path}: no object in the input belongs to it any more: delete it\n" for path in _left_over(folder, results)
+        f"{path}: no object in the input belongs to it any more; --update removes it\n"
+        for path in _left_over(folder, results)
     ]
 
 
 def update(folder: Path, results: dict[str, str]) -> list[Path]:
-    """Writes `results` into `folder`, each file atomically; returns the files that belong to no result.
+    """Writes `results` into `folder`, each file atomically, and removes what belongs to no result any more.
 
-    Raises WebhookError.
+    Returns the removed files. Raises WebhookError.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in results.items():
             _write(folder / name, content)
+        left_over = _left_over(folder, results)
+        for path in left_over:
+            path.unlink()
+        others = (name for name in _listed(folder) if Path(name).suffix not in _endings(results))
+        _write(folder / _INDEX, "".join(f"{name}\n" for name in sorted({*others, *results})))
     except OSError as error:
         raise WebhookError(f"--expect: {error.filename or folder}: {error.strerror}") from error
-    return _left_over(folder, results)
+    return left_over
 
 
 def _write(path: Path, content: str) -> None:
@@ -61,5 +78,20 @@ def _write(path: Path, content: str) -> None:
 
 
 def _left_over(folder: Path, results: dict[str, str]) -> list[Path]:
-    endings = {Path(name).suffix for name in results}
-    return sorted(path for path in folder.iterdir() if path.suffix in endings and path.name not in results)
+    """Returns the files that `update` wrote, with the ending of `results`, and that belong to no result."""
+    stale = (name for name in _listed(folder) if name not in results and Path(name).suffix in _endings(results))
+    return [path for name in stale if (path := folder / name).is_file()]
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        lines = (folder / _INDEX).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise WebhookError(f"--expect: {folder / _INDEX}: {error}") from error
+    return [line for line in lines if _NAME.fullmatch(line)]
+
+
+def _endings(names: Iterable[str]) -> set[str]:
+    return {Path(name).suffix for name in names}

@@ -9,19 +9,15 @@ import yaml
 
 from webhook.commands.replay.answer import Answer
 from webhook.commands.replay.case import Case
+from webhook.commands.replay.outcome import is_bad
 from webhook.terminal import escaped, one_line
 
 _RED, _GREEN, _CYAN, _BOLD, _YELLOW, _RESET = (f"\x1b[{code}m" for code in (31, 32, 36, 1, 33, 0))
 
 
-def is_bad(answer: Answer) -> bool:
-    """Whether the answer would prevent the pod: it is a denial or an error."""
-    return bool(answer.error) or not answer.allowed
-
-
 def diff(case: Case, answer: Answer) -> str:
     """Returns the decision, its warnings, and a unified diff of the pod before and after."""
-    lines = [f"# {case.title}", f"# {_verdict(case, answer)}"]
+    lines = [f"# {case.title}", f"# {verdict(case, answer)}"]
     lines += [f"# warning: {warning}" for warning in answer.warnings]
     lines = [one_line(line) for line in lines]
     if case.pod is not None:
@@ -71,20 +67,21 @@ def complaints(case: Case, answer: Answer) -> list[str]:
     """Returns lines for standard error about a case, for outputs without the verdict; none if the case is fine."""
     said = [f"warning: {warning}" for warning in answer.warnings]
     if case.not_called or is_bad(answer):
-        said.insert(0, _verdict(case, answer))
+        said.insert(0, verdict(case, answer))
     return [one_line(f"{case.title}: {text}") for text in said]
 
 
-def _verdict(case: Case, answer: Answer) -> str:
+def verdict(case: Case, answer: Answer) -> str:
+    """Returns what came of the case, and why, in a line."""
     if case.not_called:
         return f"not called: {case.not_called}"
     if answer.error:
         return f"error: {answer.error}"
     if not answer.allowed:
         return f"denied: {answer.message or answer.reason or 'no reason given'}"
-    verdict = "patched" if answer.patch else "unchanged"
+    what = "patched" if answer.patch else "unchanged"
     details = [detail for detail in (answer.reason, answer.message) if detail]
-    return f"{verdict}: {', '.join(details)}" if details else verdict
+    return f"{what}: {', '.join(details)}" if details else what
 
 
 def _colour(line: str) -> str:

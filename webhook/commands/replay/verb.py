@@ -4,7 +4,6 @@ import contextlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,23 +20,27 @@ from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
 from webhook.commands.flags.to_settings import checked, settings_from, with_account
 from webhook.commands.replay.answer import Answer, answer_here, applied, webhook_at
-from webhook.commands.replay.case import Case, cases_of
+from webhook.commands.replay.case import Case, Skipped, Subject, cases_of
 from webhook.commands.replay.golden import compare, update
 from webhook.commands.replay.live import LiveState, live_state
-from webhook.commands.replay.output import RENDERERS, coloured, complaints, is_bad
+from webhook.commands.replay.outcome import counts, failing, is_bad
+from webhook.commands.replay.output import RENDERERS, coloured, complaints
+from webhook.commands.replay.report import REPORTS, element
+from webhook.commands.replay.unnamed import without_names
 from webhook.errors import CredentialsConfigError, ManifestError, ReviewError, SettingsError, UnusableInput
 from webhook.manifests.accounts import role_mapping, service_account
-from webhook.manifests.documents import MAX_BYTES, Document, read_documents, read_path
+from webhook.manifests.documents import MAX_BYTES, Document, read_documents
+from webhook.manifests.folders import has_folders, read_input
 from webhook.manifests.workloads import role_of
-from webhook.terminal import one_line, print_styled
+from webhook.terminal import one_line, print_styled, wants_colour
 
 _ABOUT: Final = (
     "Shows what the webhook would do to the AdmissionReviews, Pods and workloads (anything with a pod template) in "
     "FILEs and folders, JSON or YAML; '-' is standard input. ServiceAccounts come from the same input and from "
     "--service-accounts. With --watch-config-map, role mappings come from a ConfigMap pod-identity-webhook in either. "
     "With --live, both come from a cluster. "
-    "Exit code: 0 if everything is fine; 1 if something is denied, answered with an error, or differs from --expect; "
-    "2 for wrong usage."
+    "Exit code: 0 if everything is fine; 1 if something is denied, answered with an error or named by --fail-on, or if "
+    "it differs from --expect; 2 for wrong usage."
 )
 
 
@@ -61,39 +64,46 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             _notice(f"the running webhook (--url) has its own, so these are ignored: {', '.join(ignored)}")
 
     try:
-        results, left_out = _results(parsed, settings)
+        results, skipped = _results(parsed, settings)
     except ManifestError as error:
         raise UnusableInput(str(error)) from error
     if parsed.values["expect"]:
         code = _expected(parsed, results)
     else:
-        code = _shown(parsed, results, no_color=bool(environ.get("NO_COLOR")))
-    if left_out:
-        sys.stdout.flush()
-        _notice(f"{len(results)} replayed, {left_out} skipped")
-    return code
+        code = _shown(parsed, results, skipped, colours=wants_colour(parsed.values["color"], environ))
+    sys.stdout.flush()
+    failed_on = failing(results, skipped, parsed.values["fail_on"])
+    if failed_on:
+        _notice(f"failed because of --fail-on: {', '.join(failed_on)}")
+    _notice(counts(results, skipped))
+    return 1 if failed_on else code
 
 
-def _results(parsed: Parsed, settings: Settings) -> tuple[list[tuple[Case, Answer]], int]:
-    """Returns the answer for each case, and the number of workloads that were skipped. Prints a notice for each."""
+def _results(parsed: Parsed, settings: Settings) -> tuple[list[tuple[Case, Answer]], list[Skipped]]:
+    """Returns the answer for each case, and what was skipped. Prints a notice for each of the latter."""
     names = parsed.positionals
-    documents = [document for name in names for document in _read(name)]
-    cases, left_out = cases_of(documents, parsed.values["namespace"], settings)
-    for line in left_out:
-        _notice(line)
+    documents: list[Document] = []
+    skipped: list[Skipped] = []
+    for name in names:
+        read, others = _read(name, recursive=parsed.values["recursive"])
+        documents += read
+        skipped += [Skipped(file, f"no manifest: {why}", Subject(source=file)) for file, why in others]
+    cases, workloads = cases_of(documents, parsed.values["namespace"], settings)
+    skipped += workloads
+    for each in skipped:
+        _notice(f"{each.title}: skipped: {each.why}")
     if not cases:
-        where = [name + (" (subfolders are not searched)" if _has_folders(name) else "") for name in names]
+        hint = "" if parsed.values["recursive"] else " (subfolders are searched only with -R)"
+        where = [name + (hint if name != "-" and has_folders(Path(name)) else "") for name in names]
         raise SettingsError([f"no AdmissionReview, Pod or workload in {', '.join(where)}"])
     bodies = [case.body for case in cases if not case.not_called]
     with _answerer(parsed, documents, bodies, settings) as answer:
-        results = [
-            (case, applied(Answer(allowed=True) if case.not_called else answer(case.body), case.pod)) for case in cases
-        ]
-    return results, len(left_out)
-
-
-def _has_folders(name: str) -> bool:
-    return name != "-" and Path(name).is_dir() and any(path.is_dir() for path in Path(name).iterdir())
+        answers = [Answer(allowed=True) if case.not_called else answer(case.body) for case in cases]
+    results = [
+        (case, applied(without_names(answer, case.instead), case.pod))
+        for case, answer in zip(cases, answers, strict=True)
+    ]
+    return results, skipped
 
 
 def _check_usage(parsed: Parsed) -> None:
@@ -118,12 +128,14 @@ def _check_usage(parsed: Parsed) -> None:
         parsed.problems.append(f"--config-map-name: {values['config_map_name']!r} is not a ConfigMap's name")
     if values["update"] and not values["expect"]:
         parsed.problems.append("--update: needs --expect, the folder with the golden files")
+    if values["expect"] and values["output"] == "github":
+        parsed.problems.append("--output: github has no golden files, so it cannot be used with --expect")
 
 
-def _read(name: str) -> list[Document]:
+def _read(name: str, *, recursive: bool) -> tuple[list[Document], list[tuple[str, str]]]:
     if name == "-":
-        return read_documents(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
-    return read_path(Path(name))
+        return read_documents(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input"), []
+    return read_input(Path(name), recursive=recursive)
 
 
 @contextlib.contextmanager
@@ -136,7 +148,7 @@ def _answerer(
             yield ask
         return
     if values["service_accounts"]:
-        documents = [*_manifests(values["service_accounts"]), *documents]
+        documents = [*_manifests(values["service_accounts"], recursive=values["recursive"]), *documents]
     settings = with_account(settings)
     config_map = values["config_map_name"] if values["watch_config_map"] else ""
     accounts, mapping = _known(documents, values["namespace"], settings, config_map)
@@ -153,12 +165,14 @@ def _answerer(
     yield lambda body: answer_here(body, find_account, sources, settings)
 
 
-def _manifests(name: str) -> list[Document]:
+def _manifests(name: str, *, recursive: bool) -> list[Document]:
     """Returns the documents that --service-accounts names."""
     try:
-        documents = read_path(Path(name))
+        documents, others = read_input(Path(name), recursive=recursive)
     except ManifestError as error:
         raise ManifestError(f"--service-accounts: {error}") from error
+    for file, why in others:
+        _notice(f"--service-accounts: {file}: skipped: no manifest: {why}")
     if not any(document.object.get("kind") == "ServiceAccount" for document in documents):
         _notice(f"--service-accounts: no ServiceAccount in {name}")
     return documents
@@ -218,16 +232,17 @@ def _container_credentials(name: str) -> ContainerCredentials:
     return identities
 
 
-def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], *, no_color: bool) -> int:
+def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], skipped: list[Skipped], *, colours: bool) -> int:
     """Prints each result; returns 1 if one would prevent its pod, else 0."""
     output = parsed.values["output"]
-    render, _ = RENDERERS[output]
-    colours = output == "diff" and sys.stdout.isatty() and not no_color
+    if output in REPORTS:
+        print(REPORTS[output](results, skipped, parsed.values["fail_on"]), end="")
     for case, answer in results:
-        text = render(case, answer)
-        text += "\n" if output == "diff" else ""
-        print_styled(coloured(text)) if colours else print(text, end="")
-        for line in complaints(case, answer) if output != "diff" else ():
+        if output in RENDERERS:
+            text = RENDERERS[output][0](case, answer)
+            text += "\n" if output == "diff" else ""
+            print_styled(coloured(text)) if colours and output == "diff" else print(text, end="")
+        for line in complaints(case, answer) if output not in {"diff", "github"} else ():
             _notice(line)
     return 1 if any(is_bad(answer) for _, answer in results) else 0
 
@@ -235,17 +250,16 @@ def _shown(parsed: Parsed, results: list[tuple[Case, Answer]], *, no_color: bool
 def _expected(parsed: Parsed, results: list[tuple[Case, Answer]]) -> int:
     """Compares the results with the golden files, or writes these; returns 1 if something differs or is bad, else 0."""
     folder = Path(parsed.values["expect"])
-    render, ending = RENDERERS[parsed.values["output"]]
+    render, ending = RENDERERS.get(parsed.values["output"], (element, "json"))
     # Without places, golden files do not depend on the input's path and line numbers.
-    placeless = [(replace(case, place=""), answer) for case, answer in results]
-    texts = {f"{case.slug}.{ending}": render(case, answer) for case, answer in placeless}
+    texts = {f"{case.slug}.{ending}": render(case.placeless(), answer) for case, answer in results}
     bad = [(case, answer) for case, answer in results if is_bad(answer)]
     for case, answer in bad:
         for line in complaints(case, answer):
             _notice(line)
     if parsed.values["update"]:
         for left_over in update(folder, texts):
-            _notice(f"{left_over}: no object in the input belongs to it any more: delete it")
+            _notice(f"{left_over}: removed: no object in the input belongs to it any more")
         _notice(f"{folder}: {len(texts)} {'file' if len(texts) == 1 else 'files'} written")
         return 1 if bad else 0
     differences = compare(folder, texts)

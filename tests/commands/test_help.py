@@ -1,0 +1,57 @@
+import pytest
+
+from tests.commands.outcome import run
+from webhook.commands.flags.by_command import REPLAY_FLAGS, SERVE_FLAGS
+from webhook.commands.flags.flag import Flag
+
+VERBS = (["serve"], ["replay"], ["certs"], ["certs", "show"], ["certs", "rotate"], ["certs", "issue"])
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_help_of_a_command_is_that_commands_help(verb: list[str]) -> None:
+    asked = run("help", *verb)
+
+    assert (asked.code, asked.err) == (0, "")
+    assert asked == run(*verb, "--help")
+    assert asked.out.startswith(f"Usage: pod-identity-webhook {' '.join(verb)} ")
+
+
+@pytest.mark.parametrize("argv", [["help", "--help"], ["help", "-n"], ["help", "help"]], ids=" ".join)
+def test_help_of_nothing_names_the_commands(argv: list[str]) -> None:
+    assert run(*argv) == run("--help")
+
+
+def test_help_of_a_command_that_is_none_is_a_usage_error() -> None:
+    outcome = run("help", "sevre")
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("pod-identity-webhook: 'sevre' is not a command\n")
+
+
+def test_a_flag_beside_help_neither_swallows_it_nor_starts_the_webhook() -> None:
+    assert run("help", "serve", "-n") == run("serve", "--help")
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != ["certs"]], ids=" ".join)
+def test_the_last_lines_of_help_name_variables_of_that_command(verb: list[str]) -> None:
+    text = run(*verb, "--help").out
+    flags, _, examples = text.rpartition("\n\nEach flag is also an environment variable, for example:\n")
+
+    for example in examples.splitlines():
+        flag, _, variable = example.strip().partition(" is ")
+        assert f"\n  {flag}" in flags
+        assert variable in {
+            f"PIW_{flag[2:]}".upper().replace("-", "_"),
+            f"PIW_{verb[0]}_{flag[2:]}".upper().replace("-", "_"),
+        }
+    assert examples
+
+
+@pytest.mark.parametrize(("verb", "flags"), [("serve", SERVE_FLAGS), ("replay", REPLAY_FLAGS)])
+def test_no_word_and_no_default_is_broken_in_help(verb: str, flags: tuple[Flag, ...]) -> None:
+    words = run(verb, "--help").out.split()
+
+    for flag in flags:
+        assert set(flag.help.split()) <= set(words)
+        if flag.default and flag.kind != "bool":
+            assert f"{flag.default!r})" in words
