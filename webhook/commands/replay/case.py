@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 
+from webhook.admission.asking import Call
 from webhook.admission.golang import parse_bool
 from webhook.admission.settings import Settings
 from webhook.manifests.documents import Document
 from webhook.manifests.workloads import pods_of, role_of
+from webhook.server.mutate_endpoint import PATH
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Case:
 
     `label` names it (`Deployment shop/web`), `place` is its position in the input, `slug` is for file names. `pod` is
     the pod before the patch; None if the review is not about a Pod. `not_called` is the reason why the API server would
-    not call the webhook; "" if it would.
+    not call the webhook; "" if it would. `calls` are those that it would make. `refused` is the reason why it would
+    refuse the pod before them, or "". `doubts` are warnings about what it would do.
     """
 
     label: str
@@ -29,6 +32,9 @@ class Case:
     body: bytes
     pod: dict[str, Any] | None
     not_called: str = ""
+    calls: tuple[Call, ...] = (Call("", PATH),)
+    refused: str = ""
+    doubts: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

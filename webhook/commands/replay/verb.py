@@ -3,7 +3,7 @@
 import contextlib
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,30 +12,29 @@ from webhook.admission.container_credentials import ContainerCredentials, parse_
 from webhook.admission.identity import ServiceAccount, Sources
 from webhook.admission.mapping import NO_MAPPING, RoleMapping
 from webhook.admission.names import is_dns_label, is_dns_subdomain
-from webhook.admission.review import parse as parse_review
 from webhook.admission.settings import Settings
-from webhook.cluster.access import AccessSettings
-from webhook.cluster.resource import Resource
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
 from webhook.commands.flags.settings import checked, settings_from, with_account
 from webhook.commands.flags.table import ADMISSION_FLAGS, REPLAY_FLAGS, SERVE_FLAGS
-from webhook.commands.replay.answer import Answer, answer_here, applied, webhook_at
+from webhook.commands.replay.answer import Answer, answer_here, webhook_at
+from webhook.commands.replay.calls import Ask, answer_of
 from webhook.commands.replay.case import Case, cases_of
+from webhook.commands.replay.cluster import Replayed, problems_of, read_state, replayed_cluster, trust_of
 from webhook.commands.replay.golden import compare, update
-from webhook.commands.replay.live import LiveState, live_state
 from webhook.commands.replay.output import RENDERERS, coloured, complaints, is_bad
-from webhook.errors import CredentialsConfigError, ManifestError, ReviewError, SettingsError, UnusableInput
+from webhook.errors import CredentialsConfigError, ManifestError, SettingsError, UnusableInput
 from webhook.manifests.accounts import role_mapping, service_account
 from webhook.manifests.documents import MAX_BYTES, Document, read_documents, read_path
 from webhook.manifests.workloads import role_of
+from webhook.server.mutate_endpoint import REQUIRE_PATH
 from webhook.terminal import one_line, print_styled
 
 _ABOUT: Final = (
     "Shows what the webhook would do to the AdmissionReviews, Pods and workloads (anything with a pod template) in "
     "FILEs and folders, JSON or YAML; '-' is standard input. ServiceAccounts come from the same input and from "
     "--service-accounts. With --watch-config-map, role mappings come from a ConfigMap pod-identity-webhook in either. "
-    "With --live, both come from a cluster. "
+    "With --live, both come from a cluster, and the answers are those that it would give now. "
     "Exit code: 0 if everything is fine; 1 if something is denied, answered with an error, or differs from --expect; "
     "2 for wrong usage."
 )
@@ -61,7 +60,13 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             _notice(f"the running webhook (--url) has its own, so these are ignored: {', '.join(ignored)}")
 
     try:
-        results, left_out = _results(parsed, settings)
+        with contextlib.ExitStack() as stack:
+            replayed = None
+            if parsed.values["live"]:
+                replayed = stack.enter_context(replayed_cluster(parsed, _notice))
+                # The running webhook's flags are in `parsed` now.
+                (settings,) = checked(parsed, lambda: settings_from(parsed, Settings))
+            results, left_out = _results(parsed, settings, replayed)
     except ManifestError as error:
         raise UnusableInput(str(error)) from error
     if parsed.values["expect"]:
@@ -74,7 +79,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return code
 
 
-def _results(parsed: Parsed, settings: Settings) -> tuple[list[tuple[Case, Answer]], int]:
+def _results(parsed: Parsed, settings: Settings, replayed: Replayed | None) -> tuple[list[tuple[Case, Answer]], int]:
     """Returns the answer for each case, and the number of workloads that were skipped. Prints a notice for each."""
     names = parsed.positionals
     documents = [document for name in names for document in _read(name)]
@@ -84,11 +89,8 @@ def _results(parsed: Parsed, settings: Settings) -> tuple[list[tuple[Case, Answe
     if not cases:
         where = [name + (" (subfolders are not searched)" if _has_folders(name) else "") for name in names]
         raise SettingsError([f"no AdmissionReview, Pod or workload in {', '.join(where)}"])
-    bodies = [case.body for case in cases if not case.not_called]
-    with _answerer(parsed, documents, bodies, settings) as answer:
-        results = [
-            (case, applied(Answer(allowed=True) if case.not_called else answer(case.body), case.pod)) for case in cases
-        ]
+    with _answerer(parsed, documents, cases, settings, replayed) as (known, ask):
+        results = [(case, answer_of(case, ask)) for case in known]
     return results, len(left_out)
 
 
@@ -116,6 +118,7 @@ def _check_usage(parsed: Parsed) -> None:
         parsed.problems.append(f"--config-map-namespace: {values['config_map_namespace']!r} is not a namespace's name")
     if not is_dns_subdomain(values["config_map_name"]):
         parsed.problems.append(f"--config-map-name: {values['config_map_name']!r} is not a ConfigMap's name")
+    parsed.problems += problems_of(parsed)
     if values["update"] and not values["expect"]:
         parsed.problems.append("--update: needs --expect, the folder with the golden files")
 
@@ -128,29 +131,30 @@ def _read(name: str) -> list[Document]:
 
 @contextlib.contextmanager
 def _answerer(
-    parsed: Parsed, documents: list[Document], bodies: list[bytes], settings: Settings
-) -> Iterator[Callable[[bytes], Answer]]:
+    parsed: Parsed, documents: list[Document], cases: list[Case], settings: Settings, replayed: Replayed | None
+) -> Iterator[tuple[list[Case], Ask]]:
+    """Yields the cases, with what the cluster of --live does with them, and a function that answers their reviews."""
     values = parsed.values
     if values["url"]:
-        with webhook_at(values["url"], values["ca"]) as ask:
-            yield ask
+        with webhook_at(values["url"], trust_of(parsed, _notice)) as ask:
+            yield cases, lambda body, _path: ask(body)
         return
     if values["service_accounts"]:
         documents = [*_manifests(values["service_accounts"]), *documents]
     settings = with_account(settings)
     config_map = values["config_map_name"] if values["watch_config_map"] else ""
     accounts, mapping = _known(documents, values["namespace"], settings, config_map)
-    if values["live"]:
-        live = _live(parsed, bodies, settings)
-        # The cluster's ServiceAccount wins over the input's of the same name: pods would get that one now.
-        accounts |= live.accounts
-        mapping = live.mapping if values["watch_config_map"] else mapping
+    if replayed is not None:
+        cases, mapping = read_state(replayed, parsed, cases, documents, accounts, settings)
     sources = Sources(mapping, _container_credentials(values["watch_container_credentials_config"]))
 
     def find_account(namespace: str, name: str) -> ServiceAccount | None:
         return accounts.get((namespace, name))
 
-    yield lambda body: answer_here(body, find_account, sources, settings)
+    yield (
+        cases,
+        lambda body, path: answer_here(body, find_account, sources, settings, namespace_requires=path == REQUIRE_PATH),
+    )
 
 
 def _manifests(name: str) -> list[Document]:
@@ -162,26 +166,6 @@ def _manifests(name: str) -> list[Document]:
     if not any(document.object.get("kind") == "ServiceAccount" for document in documents):
         _notice(f"--service-accounts: no ServiceAccount in {name}")
     return documents
-
-
-def _live(parsed: Parsed, bodies: list[bytes], settings: Settings) -> LiveState:
-    """Reads from the cluster what the reviews `bodies` need."""
-    values = parsed.values
-    access = AccessSettings(kubeconfig=values["kubeconfig"], context=values["context"], kube_api=values["kube_api"])
-    keys = []
-    for body in bodies:
-        # Ignore a body that is not a review here: its answer will report the error.
-        with contextlib.suppress(ReviewError):
-            review = parse_review(body)
-            if review.service_account:
-                keys.append((review.namespace, review.service_account))
-    config_map = None
-    if values["watch_config_map"]:
-        config_map = Resource("configmaps", values["config_map_namespace"], values["config_map_name"])
-    state = live_state(access, keys, settings, config_map)
-    for problem in state.problems:
-        _notice(problem)
-    return state
 
 
 def _known(
