@@ -19,7 +19,6 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.helm_release import HelmRelease
 from tests.e2e.objects import ROLE, config_maps, pod, pods, role_of, service_accounts
 from tests.e2e.predicted_pods import ACCOUNTS, NAMESPACES, VALUES, identities, mapping, predicted_pods
-from tests.e2e.test_requiring_namespaces import ensure
 from tests.e2e.waiting import wait_until
 
 _ROOT = Path(__file__).parents[2]
@@ -43,7 +42,7 @@ def namespaces(cluster: Cluster) -> dict[str, str]:
         cluster.admin.patch(f"/api/v1/namespaces/{made[purpose]}", {"metadata": {"labels": labels}})
     for name in (*made.values(), "kube-system"):
         for account in ACCOUNTS:
-            ensure(cluster, name, account)
+            cluster.admin.ensure(service_accounts(name), account)
         path = f"{service_accounts(name)}/default"
         wait_until(lambda path=path: cluster.admin.is_ok(path), path, within=30)  # type: ignore[misc]
     return made

@@ -40,8 +40,8 @@ def test_a_pod_whose_namespace_no_entry_selects_is_not_called_for(tmp_path: Path
     assert (done.code, verdict(done)) == (
         0,
         (
-            "# not called: the API server would not ask: namespaceSelector of namespace shop: it wants the label team=shop, "
-            "but the label is 'other', in entry pods.example.com"
+            "# not called: the API server would not ask: namespaceSelector of namespace shop: it wants the label "
+            "team=shop, but the label is 'other', in entry pods.example.com"
         ),
     )
     assert "AWS_ROLE_ARN" not in done.out
@@ -172,8 +172,8 @@ def test_a_configuration_that_is_not_there_is_said_and_all_else_is_as_without(tm
     assert done.err.splitlines() == [
         f"{START} mutatingwebhookconfigurations pod-identity-webhook does not exist",
         (
-            f"{START} without the MutatingWebhookConfiguration pod-identity-webhook, replay cannot tell whether the API "
-            "server would ask the webhook; if yours has another name, set --webhook-configuration"
+            f"{START} without the MutatingWebhookConfiguration pod-identity-webhook, replay cannot tell whether the "
+            "API server would ask the webhook; if yours has another name, set --webhook-configuration"
         ),
         f"{START} the flags of the running webhook cannot be read: replay uses its own flags and their defaults",
     ]

@@ -90,8 +90,8 @@ def test_a_file_in_the_webhooks_container_is_said_not_to_be_read(tmp_path: Path)
     assert (without.code, without.err) == (
         0,
         (
-            f"{START} Deployment eks/pod-identity-webhook runs with {args[0]}, a file in its container: replay does not "
-            "read it; set --watch-container-credentials-config to a copy\n"
+            f"{START} Deployment eks/pod-identity-webhook runs with {args[0]}, a file in its container: replay does "
+            "not read it; set --watch-container-credentials-config to a copy\n"
         ),
     )
     assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" in with_a_copy.out
@@ -111,8 +111,8 @@ def test_while_a_rollout_changes_flags_the_pods_that_run_with_others_are_named(t
     assert done.err.splitlines() == [
         f"{START} flags {OF_DEPLOYMENT}: --token-expiration=7200",
         (
-            f"{START} Deployment eks/pod-identity-webhook is not rolled out: pods of old, unreadable run with other flags; "
-            "replay uses those of the Deployment"
+            f"{START} Deployment eks/pod-identity-webhook is not rolled out: pods of old, unreadable run with other "
+            "flags; replay uses those of the Deployment"
         ),
     ]
 
