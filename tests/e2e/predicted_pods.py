@@ -132,6 +132,8 @@ _SHAPES: Final[dict[str, tuple[dict[str, str], Object]]] = {
 _HOST_PROCESS: Final[Object] = {"windowsOptions": {"hostProcess": True, "runAsUserName": "NT AUTHORITY\\SYSTEM"}}
 _NEWER: Final[dict[str, Object]] = {
     "windows": {"os": {"name": "windows"}},
+    # In older clusters, the API server refuses this until a controller has made a Secret.
+    "with-the-clusters-own-token": {"automountServiceAccountToken": True},
     "windows-host": {"os": {"name": "windows"}, "hostNetwork": True, "securityContext": _HOST_PROCESS},
 }
 
