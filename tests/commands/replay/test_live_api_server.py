@@ -106,8 +106,12 @@ def test_conditions_in_cel_are_said_not_to_be_evaluated(tmp_path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[Object, str]] = {
-    "a ServiceAccount that is nowhere": (installed(), "ServiceAccount shop/web"),
-    "a namespace that is nowhere": (installed(WEB, namespaces={"other": {}}), "Namespace shop"),
+    "a ServiceAccount that is nowhere": (installed(), "ServiceAccount shop/web not found"),
+    "a namespace that is nowhere": (installed(WEB, namespaces={"other": {}}), "Namespace shop not found"),
+    "a namespace that is being deleted": (
+        {**installed(WEB), namespace_path("shop"): {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}},
+        "Namespace shop is being deleted",
+    ),
 }
 
 
@@ -116,7 +120,7 @@ def test_a_pod_that_the_api_server_refuses_by_itself_is_denied(objects: Object, 
     done = replayed(tmp_path, objects, pod())
     as_a_pod = replayed(tmp_path, objects, pod(), flags=("--output=pod",))
 
-    why = f"denied: {what} not found: the API server would refuse the pod"
+    why = f"denied: {what}: the API server would refuse the pod"
     assert (done.code, verdict(done)) == (1, f"# {why}")
     assert as_a_pod == Outcome(1, "", f"{START} Pod shop/app (standard input, line 1): {why}\n")
 

@@ -12,6 +12,7 @@ from webhook.admission.settings import Settings
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.api_errors import ApiError
 from webhook.cluster.installation import Installation, configuration_resource, entries_of
+from webhook.cluster.namespaces import Namespace
 from webhook.cluster.resource import Resource
 from webhook.commands.flags.parsing import Parsed
 from webhook.commands.replay.answer import Trust
@@ -138,13 +139,13 @@ def trust_of(parsed: Parsed, notice: Notice) -> Trust:
     return Trust(bundle=pem, bundle_of=f"the caBundle of {what}", server_name=values["server_name"] or service.host)
 
 
-def _namespaces_in(documents: Sequence[Document]) -> dict[str, dict[str, str]]:
-    """Returns the labels of the Namespaces in the manifests, with the label that the API server adds."""
+def _namespaces_in(documents: Sequence[Document]) -> dict[str, Namespace]:
+    """Returns the Namespaces in the manifests by name, with the label that the API server adds."""
     found = {}
     for document in documents:
         if document.group_kind() == ("", "Namespace") and (name := document.member("metadata.name", str)):
             labels = document.member("metadata.labels", dict) or {}
-            found[name] = {**labels, "kubernetes.io/metadata.name": name}
+            found[name] = Namespace({**labels, "kubernetes.io/metadata.name": name})
     return found
 
 

@@ -17,7 +17,7 @@ from webhook.cluster.api_errors import ApiError
 from webhook.cluster.client import KubernetesClient
 from webhook.cluster.config_map import read_mapping
 from webhook.cluster.installation import Installation, read_installation
-from webhook.cluster.namespaces import read_namespace_labels
+from webhook.cluster.namespaces import Namespace, read_namespace
 from webhook.cluster.resource import Resource
 
 _SECONDS: Final = 10.0
@@ -27,11 +27,11 @@ _SECONDS: Final = 10.0
 class LiveState:
     """The objects that were read from a cluster; `problems` has a line for each that could not be read as a whole.
 
-    `namespaces` has the labels of each Namespace that exists; it is None if RBAC does not let us read Namespaces.
+    `namespaces` has each Namespace that exists, by name; it is None if RBAC does not let us read Namespaces.
     """
 
     accounts: dict[tuple[str, str], ServiceAccount]
-    namespaces: dict[str, dict[str, str]] | None
+    namespaces: dict[str, Namespace] | None
     mapping: RoleMapping
     problems: list[str]
 
@@ -86,20 +86,20 @@ class LiveCluster:
         if config_map is not None:
             mapping, problems = await read_mapping(self._client, config_map, seconds=_SECONDS)
         try:
-            labels = await self._labels(sorted(set(namespaces)))
+            found = await self._namespaces(sorted(set(namespaces)))
         except ApiError as error:
             if error.status != 403:
                 raise
             problems = [*problems, f"namespaceSelectors are not evaluated: {error}"]
-            labels = None
-        return LiveState(accounts, labels, mapping, problems)
+            found = None
+        return LiveState(accounts, found, mapping, problems)
 
-    async def _labels(self, namespaces: Sequence[str]) -> dict[str, dict[str, str]]:
+    async def _namespaces(self, names: Sequence[str]) -> dict[str, Namespace]:
         found = {}
-        for name in namespaces:
-            labels = await read_namespace_labels(self._client, name, seconds=_SECONDS)
-            if labels is not None:
-                found[name] = labels
+        for name in names:
+            namespace = await read_namespace(self._client, name, seconds=_SECONDS)
+            if namespace is not None:
+                found[name] = namespace
         return found
 
 
