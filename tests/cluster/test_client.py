@@ -150,8 +150,18 @@ async def in_pod(
     files.mkdir()
     (files / "ca.crt").write_bytes(pki.ca.read_bytes())
     (files / "token").write_text("first\n")
+    (files / "namespace").write_text("hooks")
     async with KubernetesClient(AccessSettings(in_cluster_files=files)) as client:
         yield client, files / "token"
+
+
+async def test_in_a_pod_the_namespace_is_the_pods(pki: Pki, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    server = ApiServer(every=answers)
+    async with server.running(pki.context()), in_pod(server, pki, monkeypatch, tmp_path) as (client, token):
+        assert client.namespace == "hooks"
+        token.with_name("namespace").unlink()
+        async with KubernetesClient(AccessSettings(in_cluster_files=token.parent)) as other:
+            assert other.namespace == ""
 
 
 async def test_reads_the_pods_token_again_when_it_has_rotated(

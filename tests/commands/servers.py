@@ -56,6 +56,7 @@ class Fake:
     asked: bytes = b""
     content_type: str = ""
     path: str = ""
+    server_name: str | None = None
 
 
 @contextlib.contextmanager
@@ -82,6 +83,7 @@ def fake_webhook(certificate: Path, private_key: Path, address: str = "127.0.0.1
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, private_key)
+    context.sni_callback = lambda _socket, name, _context: setattr(fake, "server_name", name)
     with Server((address, 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         fake.port = server.server_port

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tests.commands.outcome import run, without_settings
-from tests.commands.replay.live import api_server, kubeconfig, path_of
+from tests.commands.replay.installed import installed
+from tests.commands.replay.live import api_server, kubeconfig
 from tests.commands.servers import serving
 from tests.docs.metrics import assert_documented
 from tests.docs.pages import PAGES, ROOT, commands
@@ -24,13 +25,15 @@ MAKE = [command for command in COMMANDS if command.startswith("make ")]
 PIPES = [command for command in COMMANDS if " | " in command]
 HELM_COMMANDS = [command for command in COMMANDS if command.startswith("helm ") and command not in PIPES]
 SERVE = [command for command in COMMANDS if command.startswith("pod-identity-webhook serve ")]
-ASKING = [command for command in COMMANDS if "--url" in command]
+# tests/e2e and tests/cluster_e2e run these, because they need a webhook in a cluster.
+IN_CLUSTER = [command for command in COMMANDS if "--ca-from-cluster" in command or command.startswith("kubectl ")]
+ASKING = [command for command in COMMANDS if "--url" in command and command not in IN_CLUSTER]
 LIVE = [command for command in COMMANDS if "--live" in command]
 CERTS = [command for command in COMMANDS if command.startswith("pod-identity-webhook certs ")]
 REPLAY = [
     command
     for command in COMMANDS
-    if command.startswith("pod-identity-webhook replay ") and command not in [*PIPES, *ASKING, *LIVE]
+    if command.startswith("pod-identity-webhook replay ") and command not in [*PIPES, *ASKING, *IN_CLUSTER, *LIVE]
 ]
 
 HELM = """#!/bin/sh
@@ -65,7 +68,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_every_documented_command_belongs_to_a_tested_kind() -> None:
-    kinds = (MAKE, PIPES, HELM_COMMANDS, SERVE, ASKING, LIVE, CERTS, REPLAY, MIGRATING)
+    kinds = (MAKE, PIPES, HELM_COMMANDS, SERVE, ASKING, IN_CLUSTER, LIVE, CERTS, REPLAY, MIGRATING)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(SHOWN)
     assert all(kinds)
@@ -103,7 +106,7 @@ def test_the_documented_replay_commands_with_a_cluster_show_the_injection(
     monkeypatch.chdir(tree)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     accounts = yaml.safe_load_all((tree / "examples/service-accounts.yaml").read_text())
-    with api_server({path_of(account): account for account in accounts}) as server:
+    with api_server(installed(*accounts)) as server:
         monkeypatch.setenv("KUBECONFIG", kubeconfig(tree / "config", production=server.url, staging=server.url))
         outcome = run(*shlex.split(command)[1:])
 

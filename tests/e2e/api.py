@@ -58,6 +58,14 @@ class Api:
     def create(self, path: str, body: Object, **query: Any) -> Object:
         return self.call("POST", path, body, **query)
 
+    def ensure(self, path: str, body: Object) -> None:
+        """Creates the object unless there is one of its name: the cluster creates some by itself."""
+        try:
+            self.create(path, body)
+        except ApiError as error:
+            if error.code != 409:
+                raise
+
     def patch(self, path: str, body: Object) -> Object:
         """Applies a JSON merge patch; null removes a member."""
         return self.call("PATCH", path, body)

@@ -181,6 +181,8 @@ class Cluster:
             "--endpoint-reconciler-type=none",
             f"--service-cluster-ip-range={self.network.services}",
             "--authorization-mode=RBAC",
+            # As kubeadm does; without it, the API server refuses Windows' hostProcess pods.
+            "--allow-privileged=true",
             f"--token-auth-file={tokens}",
             f"--service-account-issuer={ISSUER}",
             f"--api-audiences={ISSUER}",

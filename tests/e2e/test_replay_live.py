@@ -1,4 +1,7 @@
-"""`replay --live`: reads ServiceAccounts and role mappings from the cluster, on an admin's computer."""
+"""`replay --live`: reads ServiceAccounts and role mappings from the cluster, on an admin's computer.
+
+The chart is not installed here: test_replay_predicts.py has the rest of what replay reads.
+"""
 
 import json
 import subprocess
@@ -8,13 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.api import Object
+from tests.e2e.api import ApiError, Object
 from tests.e2e.cluster import Cluster
-from tests.e2e.objects import OTHER_ROLE, ROLE, config_maps, pod, service_account, service_accounts
+from tests.e2e.objects import OTHER_ROLE, ROLE, config_maps, pod, pods, service_account, service_accounts
 from tests.e2e.rbac import account_with
 from tests.e2e.webhook_process import Webhook
 
 _ROOT = Path(__file__).parents[2]
+_START = "pod-identity-webhook replay:"
+_NOT_INSTALLED = (
+    f"{_START} mutatingwebhookconfigurations pod-identity-webhook does not exist\n"
+    f"{_START} without the MutatingWebhookConfiguration pod-identity-webhook, replay cannot tell whether the API "
+    "server would ask the webhook; if yours has another name, set --webhook-configuration\n"
+    f"{_START} the flags of the running webhook cannot be read: replay uses its own flags and their defaults\n"
+)
 
 
 @dataclass
@@ -44,9 +54,12 @@ class _Desk:
         )
 
     def roles(self, *flags: str, said: str = "") -> list[str | None]:
-        """Replays the manifests and returns the roles of their pods, in order. Standard error must equal `said`."""
+        """Replays the manifests and returns the roles of their pods, in order.
+
+        Standard error must have the lines about the chart, which is not installed, and then equal `said`.
+        """
         done = self.replay(*flags)
-        assert (done.returncode, done.stderr) == (0, said)
+        assert (done.returncode, done.stderr) == (0, _NOT_INSTALLED + said)
         return [_role(json.loads(line)) for line in done.stdout.splitlines()]
 
 
@@ -79,9 +92,19 @@ def test_accounts_come_from_the_cluster_and_missing_ones_from_the_manifests(desk
     desk.cluster.admin.create(accounts, service_account("without"))
     desk.manifest(
         *(_account(name, OTHER_ROLE) for name in ("both", "without", "in-manifests")),
-        *(_pod(name, name) for name in ("both", "in-cluster", "without", "in-manifests", "nowhere")),
+        *(_pod(name, name) for name in ("both", "in-cluster", "without", "in-manifests")),
     )
-    assert desk.roles() == [ROLE, ROLE, None, OTHER_ROLE, None]
+    assert desk.roles() == [ROLE, ROLE, None, OTHER_ROLE]
+
+
+def test_a_service_account_that_is_nowhere_is_refused_as_the_api_server_refuses_it(desk: _Desk) -> None:
+    desk.manifest(_pod("app", "nowhere"))
+    done = desk.replay()
+    why = f"ServiceAccount {desk.namespace}/nowhere not found: the API server would refuse the pod"
+    assert (done.returncode, done.stdout) == (1, "[]\n")
+    assert done.stderr.endswith(f": denied: {why}\n")
+    with pytest.raises(ApiError, match=r"nowhere.* not found"):
+        desk.cluster.admin.create(pods(desk.namespace), pod("app", "nowhere"), dryRun="All")
 
 
 def test_replay_gives_a_pod_the_same_answer_as_the_running_webhook(
@@ -118,18 +141,18 @@ def test_role_mappings_come_from_the_config_map_in_the_webhooks_namespace(desk: 
     webhooks = desk.cluster.namespace("mappings")
     desk.cluster.admin.create(service_accounts(desk.namespace), service_account("mapped"))
     desk.cluster.admin.create(service_accounts(desk.namespace), service_account("annotated", ROLE))
-    mapping = {f"{desk.namespace}/{name}": {"RoleARN": OTHER_ROLE} for name in ("mapped", "absent")}
-    desk.manifest(*(_pod(name, name) for name in ("mapped", "annotated", "absent")))
+    mapping = {f"{desk.namespace}/mapped": {"RoleARN": OTHER_ROLE}}
+    desk.manifest(*(_pod(name, name) for name in ("mapped", "annotated")))
     problem = f"ConfigMap {webhooks}/pod-identity-webhook does not exist: no role mappings"
     missing = f"pod-identity-webhook replay: {problem}\n"
     flags = ("--watch-config-map", f"--config-map-namespace={webhooks}")
-    assert desk.roles(*flags, said=missing) == [None, ROLE, None]
+    assert desk.roles(*flags, said=missing) == [None, ROLE]
     desk.cluster.admin.create(
         config_maps(webhooks),
         {"metadata": {"name": "pod-identity-webhook"}, "data": {"config": json.dumps(mapping)}},
     )
-    assert desk.roles() == [None, ROLE, None]
-    assert desk.roles(*flags) == [OTHER_ROLE, ROLE, OTHER_ROLE]
+    assert desk.roles() == [None, ROLE]
+    assert desk.roles(*flags) == [OTHER_ROLE, ROLE]
 
 
 @pytest.mark.parametrize("refused", ["serviceaccounts", "configmaps"])
@@ -145,14 +168,17 @@ def test_if_rbac_refuses_a_line_names_the_missing_rule(desk: _Desk, refused: str
     desk.kubeconfig = desk.cluster.write_kubeconfig(f"{desk.namespace}-desk", account.token)
     desk.manifest(_pod("app", "desk"))
     done = desk.replay("--watch-config-map", f"--config-map-namespace={desk.namespace}")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    first, *_, last = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    configurations = 'apiGroups: ["admissionregistration.k8s.io"], resources: ["mutatingwebhookconfigurations"]'
+    assert f'grant {configurations}, verbs: ["get"], resourceNames: ["pod-identity-webhook"] in a ClusterRole' in first
     place = {
         "serviceaccounts": "in a ClusterRole",
         "configmaps": f', resourceNames: ["pod-identity-webhook"] in a Role in namespace {desk.namespace}',
     }
     rule = f'grant apiGroups: [""], resources: ["{refused}"], verbs: ["get"]'
-    assert rule in done.stderr
-    assert place[refused] in done.stderr
+    assert rule in last
+    assert place[refused] in last
 
 
 def test_a_token_that_the_cluster_does_not_know_is_reported_in_one_line(desk: _Desk) -> None:

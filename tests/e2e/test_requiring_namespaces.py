@@ -30,7 +30,7 @@ def test_in_a_namespace_that_requires_identity_no_pod_lacks_its_role(cluster: Cl
     namespace = cluster.namespace("requiring")
     cluster.admin.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": {REQUIRE: "True"}}})
     for account in (service_account("app", ROLE), service_account("plain"), service_account("default")):
-        _ensure(cluster, namespace, account)
+        cluster.admin.ensure(service_accounts(namespace), account)
 
     def created(account: str, labels: dict[str, str], *, skipped: str = "") -> Object:
         made = pod("app", account, labels=labels)
@@ -65,12 +65,3 @@ def test_in_a_namespace_that_requires_identity_no_pod_lacks_its_role(cluster: Cl
             created(name, labels)
         assert away.value.code == 500
         assert f'failed calling webhook "{entry}"' in away.value.message
-
-
-def _ensure(cluster: Cluster, namespace: str, account: Object) -> None:
-    """Creates the ServiceAccount, unless the cluster itself has already created it."""
-    try:
-        cluster.admin.create(service_accounts(namespace), account)
-    except ApiError as error:
-        if error.code != 409:
-            raise

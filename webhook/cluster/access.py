@@ -35,13 +35,15 @@ class AccessSettings:
 class Access:
     """The official client's configuration as we read it, and the time when its credentials expire.
 
-    `expires_at` is None if the time is unknown. The repr shows no secret.
+    `expires_at` is None if the time is unknown. `namespace` is the kubeconfig context's, or the pod's; it may be empty.
+    The repr shows no secret.
     """
 
-    def __init__(self, configuration: Any, host: str, expires_at: datetime | None = None) -> None:
+    def __init__(self, configuration: Any, host: str, expires_at: datetime | None = None, namespace: str = "") -> None:
         self.configuration = configuration
         self.host = host
         self.expires_at = expires_at
+        self.namespace = namespace
 
     @property
     def transport(self) -> bytes:
@@ -81,11 +83,12 @@ async def load_access(settings: AccessSettings) -> Access:
     kubeconfig = settings.kubeconfig
     if not kubeconfig and not settings.context and os.environ.get("KUBERNETES_SERVICE_HOST"):
         _load_in_cluster(configuration, settings.in_cluster_files)
-        return Access(configuration, settings.kube_api or configuration.host)
+        namespace = _namespace_of_pod(settings.in_cluster_files)
+        return Access(configuration, settings.kube_api or configuration.host, namespace=namespace)
     kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     if _is_there(kubeconfig):
-        expires_at = await _load_kubeconfig(configuration, kubeconfig, settings.context)
-        return Access(configuration, settings.kube_api or configuration.host, expires_at)
+        expires_at, namespace = await _load_kubeconfig(configuration, kubeconfig, settings.context)
+        return Access(configuration, settings.kube_api or configuration.host, expires_at, namespace)
     if settings.kubeconfig or settings.context or not settings.kube_api:
         hint = "" if settings.kubeconfig else ": we do not run in a pod, so set --kubeconfig or KUBECONFIG"
         raise ClusterConfigError(f"{kubeconfig}: no such kubeconfig{hint}")
@@ -109,7 +112,16 @@ def _load_in_cluster(configuration: Any, files: Path) -> None:
         raise ClusterConfigError(f"{files}: the pod's credentials cannot be read: {error} ({hint})") from error
 
 
-async def _load_kubeconfig(configuration: Any, kubeconfig: str, context: str) -> datetime | None:
+def _namespace_of_pod(files: Path) -> str:
+    """Returns the namespace of the pod that we run in; "" if it cannot be read: most commands do not need it."""
+    try:
+        return (files / "namespace").read_text().strip()
+    except (OSError, ValueError):
+        return ""
+
+
+async def _load_kubeconfig(configuration: Any, kubeconfig: str, context: str) -> tuple[datetime | None, str]:
+    """Returns when the credentials expire, and the context's namespace."""
     from kubernetes.aio.config import ConfigException, load_kube_config  # noqa: PLC0415 - as above
 
     load: Any = load_kube_config
@@ -122,6 +134,7 @@ async def _load_kubeconfig(configuration: Any, kubeconfig: str, context: str) ->
             persist_config=False,
         )
         user = loader.current_context["context"].get("user", "")
+        namespace = loader.current_context["context"].get("namespace") or ""
     except ConfigException as error:
         raise ClusterConfigError(f"{kubeconfig}: {error}") from error
     except _MALFORMED as error:
@@ -129,7 +142,7 @@ async def _load_kubeconfig(configuration: Any, kubeconfig: str, context: str) ->
     if _has_plugin(loader) and not (configuration.api_key or configuration.cert_file):
         raise ClusterConfigError(f"{kubeconfig}: the exec plugin of user {user!r} gave no credentials")
     expiry: datetime | None = getattr(loader, "exec_plugin_expiry", None)
-    return expiry.astimezone(UTC) if expiry is not None else None
+    return expiry.astimezone(UTC) if expiry is not None else None, str(namespace)
 
 
 def _has_plugin(loader: Any) -> bool:

@@ -87,6 +87,11 @@ class KubernetesClient:
         """The API server's URL."""
         return self._access.host if self._access is not None else ""
 
+    @property
+    def namespace(self) -> str:
+        """The namespace of the kubeconfig's context, or of the pod that we run in; "" if there is none."""
+        return self._access.namespace if self._access is not None else ""
+
     async def get(
         self,
         resource: Resource,

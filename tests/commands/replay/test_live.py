@@ -1,11 +1,13 @@
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.commands.manifests import config_map, pod, service_account, stream
 from tests.commands.outcome import Outcome, run
+from tests.commands.replay.installed import CONFIGURATION, DEPLOYMENTS, REPLICA_SETS, SERVICE, installed
 from tests.commands.replay.live import api_server, kubeconfig, path_of
 
 CONFIG_MAP = "/api/v1/namespaces/eks/configmaps/pod-identity-webhook"
@@ -17,8 +19,8 @@ def replayed(config: str, *flags: str, stdin: str) -> Outcome:
     return run("replay", "-", "--live", f"--kubeconfig={config}", "--output=patch", *flags, stdin=stdin)
 
 
-def test_the_clusters_service_account_wins_over_the_inputs(tmp_path: Path) -> None:
-    with api_server({path_of(WEB): WEB}) as server:
+def test_the_clusters_service_account_wins_over_that_of_the_input(tmp_path: Path) -> None:
+    with api_server(installed(WEB)) as server:
         done = replayed(
             kubeconfig(tmp_path / "config", here=server.url), stdin=stream(service_account(role="mine"), pod())
         )
@@ -28,8 +30,8 @@ def test_the_clusters_service_account_wins_over_the_inputs(tmp_path: Path) -> No
     assert "role/mine" not in done.out
 
 
-def test_the_inputs_service_account_is_used_if_the_cluster_lacks_it(tmp_path: Path) -> None:
-    with api_server({}) as server:
+def test_a_service_account_that_the_cluster_does_not_have_is_that_of_the_input(tmp_path: Path) -> None:
+    with api_server(installed()) as server:
         done = replayed(
             kubeconfig(tmp_path / "config", here=server.url), stdin=stream(service_account(role="mine"), pod())
         )
@@ -38,19 +40,24 @@ def test_the_inputs_service_account_is_used_if_the_cluster_lacks_it(tmp_path: Pa
     assert "role/mine" in done.out
 
 
-def test_each_service_account_is_read_once_and_nothing_else_is(tmp_path: Path) -> None:
-    with api_server({path_of(WEB): WEB}) as server:
-        done = replayed(kubeconfig(tmp_path / "config", here=server.url), stdin=stream(pod(), pod(), pod("other")))
+def test_each_object_is_asked_for_once_and_nothing_else_is(tmp_path: Path) -> None:
+    with api_server(installed(WEB, namespaces={"shop": {}, "other": {}})) as server:
+        replayed(kubeconfig(tmp_path / "config", here=server.url), stdin=stream(pod(), pod(), pod("other")))
 
-    assert done.code == 0
     assert [request.path for request in server.requests] == [
+        CONFIGURATION,
+        SERVICE,
+        DEPLOYMENTS,
+        REPLICA_SETS,
         "/api/v1/namespaces/other/serviceaccounts/web",
         "/api/v1/namespaces/shop/serviceaccounts/web",
+        "/api/v1/namespaces/other",
+        "/api/v1/namespaces/shop",
     ]
 
 
-def test_the_context_selects_the_server(tmp_path: Path) -> None:
-    with api_server({}) as first, api_server({path_of(WEB): WEB}) as second:
+def test_another_context_is_another_server(tmp_path: Path) -> None:
+    with api_server({}) as first, api_server(installed(WEB)) as second:
         config = kubeconfig(tmp_path / "config", first=first.url, second=second.url)
         done = replayed(config, "--context=second", stdin=stream(pod()))
 
@@ -58,8 +65,9 @@ def test_the_context_selects_the_server(tmp_path: Path) -> None:
     assert first.requests == []
 
 
-def test_role_mappings_come_from_the_cluster_if_their_flag_is_set(tmp_path: Path) -> None:
-    with api_server({path_of(WEB): service_account(role=""), CONFIG_MAP: MAPPED}) as server:
+def test_role_mappings_are_the_clusters_where_they_are_asked_for(tmp_path: Path) -> None:
+    objects: dict[str, Any] = {**installed(service_account(role="")), CONFIG_MAP: MAPPED}
+    with api_server(objects) as server:
         config = kubeconfig(tmp_path / "config", here=server.url)
         without = replayed(config, stdin=stream(pod()))
         mapped = replayed(config, "--watch-config-map", stdin=stream(pod()))
@@ -72,8 +80,8 @@ def test_role_mappings_come_from_the_cluster_if_their_flag_is_set(tmp_path: Path
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
-def test_a_refusal_by_the_cluster_is_an_error_of_one_line(status: int, tmp_path: Path) -> None:
-    with api_server({path_of(WEB): status}) as server:
+def test_a_cluster_that_says_no_is_an_error_of_one_line(status: int, tmp_path: Path) -> None:
+    with api_server({**installed(), path_of(WEB): status}) as server:
         done = replayed(kubeconfig(tmp_path / "config", here=server.url), stdin=stream(service_account(), pod()))
 
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)

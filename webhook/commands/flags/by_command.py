@@ -60,6 +60,7 @@ SERVE_FLAGS: Final = (
 _REPLAY: Final = "Input and output"
 # Which cluster: these mean the same in all commands.
 _ACCESS: Final = frozenset({"kubeconfig", "context", "kube-api"})
+_FOR_CLUSTER: Final = " for --live and --ca-from-cluster"
 
 _REPLAY_FLAGS: Final = (
     Flag(
@@ -70,7 +71,14 @@ _REPLAY_FLAGS: Final = (
         _REPLAY,
         metavar="PATH",
     ),
-    Flag("namespace", "string", "default", "namespace of objects that have none", _REPLAY, short="n"),
+    Flag(
+        "namespace",
+        "string",
+        "default",
+        "namespace of objects that have none; with --live, the default is the namespace of the kubeconfig's context",
+        _REPLAY,
+        short="n",
+    ),
     Flag(
         "output",
         "string",
@@ -105,19 +113,51 @@ _REPLAY_FLAGS: Final = (
         "ca", "string", "", "CA certificates (PEM) that verify --url; default is the system's", _REPLAY, metavar="FILE"
     ),
     Flag(
+        "ca-from-cluster",
+        "bool",
+        "false",
+        "verifies --url with the caBundle in the cluster; the default of --server-name is then the name of its Service",
+        _REPLAY,
+    ),
+    Flag(
+        "server-name",
+        "string",
+        "",
+        "name in the certificate of --url, if the URL has another host: SERVICE.NAMESPACE.svc",
+        _REPLAY,
+        metavar="NAME",
+    ),
+    Flag(
         "live",
         "bool",
         "false",
-        "reads ServiceAccounts and role mappings from a cluster, with the same access as kubectl",
+        "answers as this cluster would now: reads its ServiceAccounts, role mappings, namespaces, "
+        "MutatingWebhookConfiguration and the webhook's flags, with the same access as kubectl",
         _REPLAY,
     ),
-    Flag("kubeconfig", "string", "", "kubeconfig file for --live; default is kubectl's", _REPLAY, metavar="FILE"),
+    Flag(
+        "webhook-configuration",
+        "string",
+        "pod-identity-webhook",
+        "name of the MutatingWebhookConfiguration, for --live and --ca-from-cluster",
+        _REPLAY,
+    ),
+    Flag("kubeconfig", "string", "", f"kubeconfig file{_FOR_CLUSTER}; default is kubectl's", _REPLAY, metavar="FILE"),
     Flag("context", "string", "", "context in the kubeconfig; default is the current one", _REPLAY),
     Flag(
-        "kube-api", "string", "", "URL of the API server for --live; overrides the kubeconfig's", _REPLAY, metavar="URL"
+        "kube-api",
+        "string",
+        "",
+        f"URL of the API server{_FOR_CLUSTER}; overrides the kubeconfig's",
+        _REPLAY,
+        metavar="URL",
     ),
     Flag(
-        "config-map-namespace", "string", "eks", "namespace of the ConfigMap for --live; it is the webhook's", _REPLAY
+        "config-map-namespace",
+        "string",
+        "eks",
+        "namespace of the ConfigMap for --live; default is the webhook's, or eks if that cannot be read",
+        _REPLAY,
     ),
     Flag(
         "expect",

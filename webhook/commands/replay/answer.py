@@ -52,38 +52,66 @@ class Answer:
     after: dict[str, Any] | None = None
 
 
-def answer_here(body: bytes, find_account: FindAccount, sources: Sources, settings: Settings) -> Answer:
-    """Returns the answer of the webhook's code, with its reason."""
+def answer_here(
+    body: bytes, find_account: FindAccount, sources: Sources, settings: Settings, *, namespace_requires: bool = False
+) -> Answer:
+    """Returns the answer of the webhook's code, with its reason.
+
+    `namespace_requires`: a label of the pod's namespace requires that its pods get the credentials of their role.
+    """
     try:
         review = parse(body)
     except ReviewError as error:
         return Answer(error=f"HTTP 400: {error}")
     account = find_account(review.namespace, review.service_account) if review.pod is not None else None
-    decision = decide(review, account, sources, settings)
+    decision = decide(review, account, sources, settings, namespace_requires=namespace_requires)
     return _read(answer(review, decision), decision.reason, decision.why)
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What verifies a webhook's certificate: the CA certificates in the file `ca`, in `bundle` (PEM), or the system's.
+
+    The certificate must be valid for `server_name`; if that is empty, for the host of the URL. `bundle_of` names the
+    object that `bundle` comes from.
+    """
+
+    ca: str = ""
+    bundle: str = ""
+    bundle_of: str = ""
+    server_name: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where the CA certificates come from, or "" for the system's."""
+        return self.bundle_of or self.ca
+
+
 @contextlib.contextmanager
-def webhook_at(url: str, ca: str) -> Iterator[Callable[[bytes], Answer]]:
+def webhook_at(url: str, trust: Trust) -> Iterator[Callable[[bytes], Answer]]:
     """Yields a function that asks the webhook at `url`.
 
-    The CA certificates in the file `ca` verify its certificate; if `ca` is empty, the system's do. Raises SettingsError
-    if the file is not usable. The function raises WebhookError if there is no answer.
+    Raises SettingsError if the file with the CA certificates is not usable. The function raises WebhookError if there
+    is no answer.
     """
+    ca = trust.ca
     try:
-        context = ssl.create_default_context(cafile=ca or None)
+        context = ssl.create_default_context(cafile=ca or None, cadata=trust.bundle or None)
     except ssl.SSLError as error:
         raise SettingsError([f"--ca: {ca!r}: holds no certificate in PEM"]) from error
     except OSError as error:
         raise SettingsError([f"--ca: {ca!r}: {error.strerror or error}"]) from error
+    # httpcore passes this name to the TLS handshake instead of the URL's host, so it is also the name that is verified.
+    extensions = {"sni_hostname": trust.server_name} if trust.server_name else {}
 
     with httpx.Client(verify=context, timeout=_TIMEOUT, trust_env=False) as client:
 
         def ask(body: bytes) -> Answer:
             try:
-                response = client.post(url, content=body, headers={"content-type": "application/json"})
+                headers = {"content-type": "application/json"}
+                response = client.post(url, content=body, headers=headers, extensions=extensions)
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-                raise WebhookError(f"{url}: {error or type(error).__name__}{_hint(error, ca)}") from error
+                raise WebhookError(f"{url}: {error or type(error).__name__}{_hint(error, trust)}") from error
             if response.status_code != 200:
                 hint = " (the webhook's path is /mutate)" if response.status_code == 404 else ""
                 return Answer(error=f"HTTP {response.status_code}: {response.text.strip()[:500]}{hint}")
@@ -114,13 +142,15 @@ class _Review(msgspec.Struct):
     response: _Response
 
 
-def _hint(error: Exception, ca: str) -> str:
+def _hint(error: Exception, trust: Trust) -> str:
     """Returns a hint in brackets for errors of OpenSSL that a user may not understand, or ""."""
     said = str(error)
     if "mismatch" in said:
-        return " (is the host of --url one of the names in its certificate?)"
+        what = "--server-name" if trust.server_name else "the host of --url"
+        return f" (is {what} one of the names in its certificate?)"
     if "CERTIFICATE_VERIFY_FAILED" in said:
-        return f" (is {ca} the CA of that webhook?)" if ca else " (set --ca to the CA that verifies it)"
+        source = trust.source
+        return f" (is {source} the CA of that webhook?)" if source else " (set --ca to the CA that verifies it)"
     if "WRONG_VERSION_NUMBER" in said:
         return " (the server does not speak HTTPS: is it the metrics port?)"
     return ""

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
+from webhook.admission.asking import Call
 from webhook.admission.golang import parse_bool
 from webhook.admission.settings import Settings
 from webhook.commands.replay.unnamed import with_names
 from webhook.manifests.documents import Document
 from webhook.manifests.workloads import PodOf, pods_of, role_of
+from webhook.server.mutate_endpoint import PATH
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Case:
     `label` names it (`Deployment shop/web`), `place` is its position in the input, `slug` is for file names. `pod` is
     the pod before the patch; None if the review is not about a Pod. `not_called` is the reason why the API server would
     not call the webhook; "" if it would. `subject` describes the object for programs. `instead` has what to print for
-    names that we made up (see `with_names`).
+    names that we made up (see `with_names`). `calls` are those that the API server would make; `refused` is why it
+    would refuse the pod before them, or ""; `doubts` are warnings about what it would do.
     """
 
     label: str
@@ -62,6 +65,9 @@ class Case:
     not_called: str = ""
     subject: Subject = field(default_factory=Subject)
     instead: dict[str, str] = field(default_factory=dict)
+    calls: tuple[Call, ...] = (Call("", PATH),)
+    refused: str = ""
+    doubts: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

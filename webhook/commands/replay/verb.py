@@ -3,7 +3,7 @@
 import contextlib
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,34 +11,33 @@ from webhook.admission.container_credentials import ContainerCredentials, parse_
 from webhook.admission.identity import ServiceAccount, Sources
 from webhook.admission.mapping import NO_MAPPING, RoleMapping
 from webhook.admission.names import is_dns_label, is_dns_subdomain
-from webhook.admission.review import parse as parse_review
 from webhook.admission.settings import Settings
-from webhook.cluster.access import AccessSettings
-from webhook.cluster.resource import Resource
 from webhook.commands.flags.by_command import ADMISSION_FLAGS, REPLAY_FLAGS, SERVE_FLAGS
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
 from webhook.commands.flags.to_settings import checked, settings_from, with_account
-from webhook.commands.replay.answer import Answer, answer_here, applied, webhook_at
+from webhook.commands.replay.answer import Answer, answer_here, webhook_at
+from webhook.commands.replay.calls import Ask, answer_of
 from webhook.commands.replay.case import Case, Skipped, Subject, cases_of
+from webhook.commands.replay.cluster import Replayed, problems_of, read_state, replayed_cluster, trust_of
 from webhook.commands.replay.golden import compare, update
-from webhook.commands.replay.live import LiveState, live_state
 from webhook.commands.replay.outcome import counts, failing, is_bad
 from webhook.commands.replay.output import RENDERERS, coloured, complaints
 from webhook.commands.replay.report import REPORTS, element
 from webhook.commands.replay.unnamed import without_names
-from webhook.errors import CredentialsConfigError, ManifestError, ReviewError, SettingsError, UnusableInput
+from webhook.errors import CredentialsConfigError, ManifestError, SettingsError, UnusableInput
 from webhook.manifests.accounts import role_mapping, service_account
 from webhook.manifests.documents import MAX_BYTES, Document, read_documents
 from webhook.manifests.folders import has_folders, read_input
 from webhook.manifests.workloads import role_of
+from webhook.server.mutate_endpoint import REQUIRE_PATH
 from webhook.terminal import one_line, print_styled, wants_colour
 
 _ABOUT: Final = (
     "Shows what the webhook would do to the AdmissionReviews, Pods and workloads (anything with a pod template) in "
     "FILEs and folders, JSON or YAML; '-' is standard input. ServiceAccounts come from the same input and from "
     "--service-accounts. With --watch-config-map, role mappings come from a ConfigMap pod-identity-webhook in either. "
-    "With --live, both come from a cluster. "
+    "With --live, both come from a cluster, and the answers are those that it would give now. "
     "Exit code: 0 if everything is fine; 1 if something is denied, answered with an error or named by --fail-on, or if "
     "it differs from --expect; 2 for wrong usage."
 )
@@ -64,7 +63,13 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             _notice(f"the running webhook (--url) has its own, so these are ignored: {', '.join(ignored)}")
 
     try:
-        results, skipped = _results(parsed, settings)
+        with contextlib.ExitStack() as stack:
+            replayed = None
+            if parsed.values["live"]:
+                replayed = stack.enter_context(replayed_cluster(parsed, _notice))
+                # The running webhook's flags are in `parsed` now.
+                (settings,) = checked(parsed, lambda: settings_from(parsed, Settings))
+            results, skipped = _results(parsed, settings, replayed)
     except ManifestError as error:
         raise UnusableInput(str(error)) from error
     if parsed.values["expect"]:
@@ -79,7 +84,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return 1 if failed_on else code
 
 
-def _results(parsed: Parsed, settings: Settings) -> tuple[list[tuple[Case, Answer]], list[Skipped]]:
+def _results(
+    parsed: Parsed, settings: Settings, replayed: Replayed | None
+) -> tuple[list[tuple[Case, Answer]], list[Skipped]]:
     """Returns the answer for each case, and what was skipped. Prints a notice for each of the latter."""
     names = parsed.positionals
     documents: list[Document] = []
@@ -96,13 +103,8 @@ def _results(parsed: Parsed, settings: Settings) -> tuple[list[tuple[Case, Answe
         hint = "" if parsed.values["recursive"] else " (subfolders are searched only with -R)"
         where = [name + (hint if name != "-" and has_folders(Path(name)) else "") for name in names]
         raise SettingsError([f"no AdmissionReview, Pod or workload in {', '.join(where)}"])
-    bodies = [case.body for case in cases if not case.not_called]
-    with _answerer(parsed, documents, bodies, settings) as answer:
-        answers = [Answer(allowed=True) if case.not_called else answer(case.body) for case in cases]
-    results = [
-        (case, applied(without_names(answer, case.instead), case.pod))
-        for case, answer in zip(cases, answers, strict=True)
-    ]
+    with _answerer(parsed, documents, cases, settings, replayed) as (known, ask):
+        results = [(case, without_names(answer_of(case, ask), case.instead)) for case in known]
     return results, skipped
 
 
@@ -126,6 +128,7 @@ def _check_usage(parsed: Parsed) -> None:
         parsed.problems.append(f"--config-map-namespace: {values['config_map_namespace']!r} is not a namespace's name")
     if not is_dns_subdomain(values["config_map_name"]):
         parsed.problems.append(f"--config-map-name: {values['config_map_name']!r} is not a ConfigMap's name")
+    parsed.problems += problems_of(parsed)
     if values["update"] and not values["expect"]:
         parsed.problems.append("--update: needs --expect, the folder with the golden files")
     if values["expect"] and values["output"] == "github":
@@ -140,29 +143,30 @@ def _read(name: str, *, recursive: bool) -> tuple[list[Document], list[tuple[str
 
 @contextlib.contextmanager
 def _answerer(
-    parsed: Parsed, documents: list[Document], bodies: list[bytes], settings: Settings
-) -> Iterator[Callable[[bytes], Answer]]:
+    parsed: Parsed, documents: list[Document], cases: list[Case], settings: Settings, replayed: Replayed | None
+) -> Iterator[tuple[list[Case], Ask]]:
+    """Yields the cases, with what the cluster of --live does with them, and a function that answers their reviews."""
     values = parsed.values
     if values["url"]:
-        with webhook_at(values["url"], values["ca"]) as ask:
-            yield ask
+        with webhook_at(values["url"], trust_of(parsed, _notice)) as ask:
+            yield cases, lambda body, _path: ask(body)
         return
     if values["service_accounts"]:
         documents = [*_manifests(values["service_accounts"], recursive=values["recursive"]), *documents]
     settings = with_account(settings)
     config_map = values["config_map_name"] if values["watch_config_map"] else ""
     accounts, mapping = _known(documents, values["namespace"], settings, config_map)
-    if values["live"]:
-        live = _live(parsed, bodies, settings)
-        # The cluster's ServiceAccount wins over the input's of the same name: pods would get that one now.
-        accounts |= live.accounts
-        mapping = live.mapping if values["watch_config_map"] else mapping
+    if replayed is not None:
+        cases, mapping = read_state(replayed, parsed, cases, documents, accounts, settings)
     sources = Sources(mapping, _container_credentials(values["watch_container_credentials_config"]))
 
     def find_account(namespace: str, name: str) -> ServiceAccount | None:
         return accounts.get((namespace, name))
 
-    yield lambda body: answer_here(body, find_account, sources, settings)
+    yield (
+        cases,
+        lambda body, path: answer_here(body, find_account, sources, settings, namespace_requires=path == REQUIRE_PATH),
+    )
 
 
 def _manifests(name: str, *, recursive: bool) -> list[Document]:
@@ -176,26 +180,6 @@ def _manifests(name: str, *, recursive: bool) -> list[Document]:
     if not any(document.object.get("kind") == "ServiceAccount" for document in documents):
         _notice(f"--service-accounts: no ServiceAccount in {name}")
     return documents
-
-
-def _live(parsed: Parsed, bodies: list[bytes], settings: Settings) -> LiveState:
-    """Reads from the cluster what the reviews `bodies` need."""
-    values = parsed.values
-    access = AccessSettings(kubeconfig=values["kubeconfig"], context=values["context"], kube_api=values["kube_api"])
-    keys = []
-    for body in bodies:
-        # Ignore a body that is not a review here: its answer will report the error.
-        with contextlib.suppress(ReviewError):
-            review = parse_review(body)
-            if review.service_account:
-                keys.append((review.namespace, review.service_account))
-    config_map = None
-    if values["watch_config_map"]:
-        config_map = Resource("configmaps", values["config_map_namespace"], values["config_map_name"])
-    state = live_state(access, keys, settings, config_map)
-    for problem in state.problems:
-        _notice(problem)
-    return state
 
 
 def _known(

@@ -1,0 +1,64 @@
+"""The answer to a case: what the API server does with it before and after it calls the webhook."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import msgspec
+
+from webhook.admission.asking import Call
+from webhook.commands.replay.answer import Answer, applied
+from webhook.commands.replay.case import Case
+from webhook.server.mutate_endpoint import PATH, REQUIRE_PATH
+
+# Asks the webhook at a path about a review.
+Ask: TypeAlias = Callable[[bytes, str], Answer]
+
+
+def answer_of(case: Case, ask: Ask) -> Answer:
+    """Returns the answer to `case` after all calls, one after the other, each with the pod that the last one left.
+
+    Several entries can match the same pod. The patch and the warnings are then those of all calls, and the review is
+    that of the last. A refusal or an error ends them.
+    """
+    warnings = list(case.doubts)
+    if case.refused:
+        return Answer(message=case.refused, warnings=warnings, after=case.pod)
+    if case.not_called:
+        return Answer(allowed=True, warnings=warnings, after=case.pod)
+    answer = Answer(allowed=True, after=case.pod)
+    patch: list[dict[str, Any]] = []
+    body = case.body
+    # As the webhook gets the pod: if its controller names containers, with names that `case.pod` does not have.
+    sent = (
+        msgspec.json.decode(body, type=dict[str, Any]).get("request", {}).get("object") if len(case.calls) > 1 else None
+    )
+    for call in case.calls:
+        if call.path not in {PATH, REQUIRE_PATH}:
+            problem = f"the entry {call.entry} calls the path {call.path}, which the webhook does not serve"
+            return replace(answer, error=problem, warnings=warnings)
+        asked = ask(body, call.path)
+        answer = applied(asked, answer.after)
+        warnings += answer.warnings
+        patch += answer.patch
+        if answer.error or not answer.allowed:
+            break
+        if answer.patch and len(case.calls) > 1:
+            sent = applied(asked, sent).after
+            body = _with_object(body, sent)
+    return replace(answer, patch=patch, warnings=warnings)
+
+
+def doubts_of(calls: tuple[Call, ...]) -> tuple[str, ...]:
+    """Returns a line for each call that depends on a condition that is not evaluated."""
+    return tuple(
+        f"the API server may not ask: matchConditions {', '.join(call.conditions)} of entry {call.entry}: "
+        "CEL is not evaluated here"
+        for call in calls
+        if call.conditions
+    )
+
+
+def _with_object(body: bytes, pod: Any) -> bytes:
+    review = msgspec.json.decode(body, type=dict[str, Any])
+    return msgspec.json.encode({**review, "request": {**review["request"], "object": pod}})
