@@ -27,7 +27,16 @@ def flags_page() -> str:
 Write flags as for the webhook that AWS publishes: `--flag value` or `--flag=value`, a bool with or without `=value`,
 names with dashes or underscores. A flag overrides its environment variable, and the variable overrides the default.
 Write durations as Go does (`100ms`, `1m30s`). If any flags are wrong, the command reports all of their errors and exits
-with code 2. If `serve` cannot use a file, a port or a cluster that a flag names, it exits with code 1.
+with code 2.
+
+Each flag is also an environment variable. If a flag means the same as a flag of `serve`, or names the cluster, its
+variable is `PIW_` and its name, in every command. The variables of all other flags carry their command's name:
+`PIW_REPLAY_OUTPUT`, `PIW_CERTS_OUTPUT`. So a variable never means two things. `PIW_NAMESPACE` is the namespace of the
+webhook; `replay --namespace`, the namespace of objects that have none, is `PIW_REPLAY_NAMESPACE`.
+
+`pod-identity-webhook help COMMAND` lists a command's flags; `version`, `--version` and `-V` print the version.
+
+If `serve` cannot use a file, a port or a cluster that a flag names, it exits with code 1.
 
 ## serve
 

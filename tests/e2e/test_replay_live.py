@@ -59,7 +59,10 @@ class _Desk:
         Standard error must have the lines about the chart, which is not installed, and then equal `said`.
         """
         done = self.replay(*flags)
-        assert (done.returncode, done.stderr) == (0, _NOT_INSTALLED + said)
+        *lines, count = done.stderr.splitlines(keepends=True)
+        assert (done.returncode, "".join(lines)) == (0, _NOT_INSTALLED + said)
+        assert count.startswith("pod-identity-webhook replay: ")
+        assert " replayed: " in count
         return [_role(json.loads(line)) for line in done.stdout.splitlines()]
 
 

@@ -79,10 +79,11 @@ def test_an_unknown_word_is_a_usage_error_that_names_the_words() -> None:
     )
 
 
+REFUSED = pod("other", name="refused", labels=REQUIRED)
 COUNTS = {
     "one pod": ([service_account(), pod()], "1 replayed: 1 injected"),
     "each outcome once": (
-        [*GIVEN, *EACH.values(), pod("other", name="refused", labels=REQUIRED)],
+        [*GIVEN, *EACH.values(), REFUSED],
         (
             "6 replayed: 2 injected, 1 unchanged, 1 not found, 1 not called, 1 denied; 1 with warnings; "
             "skipped: 1 workload"
