@@ -11,8 +11,16 @@ _CERTIFICATES: Final = "Certificates"
 _OUTPUT: Final = "Output"
 
 _OF_SERVE: Final = {flag.name: flag for flag in SERVE_FLAGS}
-_NAMESPACE: Final = Flag("namespace", "string", "eks", "namespace that the webhook runs in", _INSTALLATION)
-_SERVICE: Final = Flag("service-name", "string", "pod-identity-webhook", "name of its Service", _INSTALLATION)
+_NAMESPACE: Final = Flag(
+    "namespace",
+    "string",
+    "pod-identity-webhook",
+    "namespace of the webhook; the default is where the chart's README installs it, and in a pod the pod's own",
+    _INSTALLATION,
+)
+_SERVICE: Final = Flag(
+    "service-name", "string", "pod-identity-webhook", "name of its Service and its Deployment", _INSTALLATION
+)
 
 _ACCESS: Final = (
     Flag("kubeconfig", "string", "", "kubeconfig file; default is kubectl's", _CLUSTER, metavar="FILE"),
@@ -21,6 +29,25 @@ _ACCESS: Final = (
 )
 _FORMAT: Final = Flag("output", "string", "text", "output format", _OUTPUT, choices=("text", "json"), short="o")
 
+# The chart sets their variables in the pod, where nothing else tells who makes the certificate.
+ORIGIN_FLAGS: Final = (
+    Flag(
+        "certificate-kind",
+        "string",
+        "auto",
+        "who makes the certificate; by default, the command finds out",
+        _INSTALLATION,
+        choices=("auto", "self-managed", "cert-manager", "existing-secret", "values"),
+    ),
+    Flag(
+        "certificate-secret",
+        "string",
+        "",
+        "name of the Secret with the certificate, if the webhook does not make it; default is the one that pods mount",
+        _INSTALLATION,
+    ),
+)
+
 SHOW_FLAGS: Final = (
     _NAMESPACE,
     _SERVICE,
@@ -28,9 +55,10 @@ SHOW_FLAGS: Final = (
         "tls-secret",
         "string",
         _OF_SERVE["tls-secret"].default,
-        "name of the Secret that holds the certificate; if empty, no Secret is read",
+        "name of the Secret that the replicas share, with the certificate if they make it; if empty, it is not read",
         _INSTALLATION,
     ),
+    *ORIGIN_FLAGS,
     Flag(
         "webhook-configuration",
         "string",
@@ -53,7 +81,9 @@ SHOW_FLAGS: Final = (
 ROTATE_FLAGS: Final = (
     Flag("ca", "bool", "false", "rotates the CA too, not only the leaf", _CERTIFICATES),
     _NAMESPACE,
+    _SERVICE,
     Flag("tls-secret", "string", _OF_SERVE["tls-secret"].default, "name of the Secret that holds both", _INSTALLATION),
+    *ORIGIN_FLAGS,
     *_ACCESS,
 )
 
