@@ -119,7 +119,9 @@ async def test_who_has_not_seen_the_last_change_is_told_of_a_conflict() -> None:
         server.delete(SECRET)
         error = await refusal(store, over)
     assert isinstance(error, Conflict)
-    assert str(error) == "secrets tls in namespace eks: somebody else has changed, created or deleted it since we read it"
+    assert (
+        str(error) == "secrets tls in namespace eks: somebody else has changed, created or deleted it since we read it"
+    )
 
 
 async def test_an_immutable_secret_is_not_written_and_says_what_to_do() -> None:
