@@ -32,6 +32,7 @@ if __name__ == "__main__":
     defaults["in_cluster_files"] = Path(sys.argv[1])
     if "TEST_FIRST_PROCESS" in os.environ:
         of_pod = pod_of.__kwdefaults__
+        assert of_pod is not None
         assert of_pod["process"] == Path("/proc/1/cmdline")
         of_pod["process"] = Path(os.environ["TEST_FIRST_PROCESS"])
         _resolve(json.loads(os.environ["TEST_HOSTS"]))

@@ -167,9 +167,8 @@ class Pod:
                 return
             raise
         token = str(made["status"]["token"])
-        self._credentials.put(
-            {"token": token, "ca.crt": self._cluster.ca.encode(), "namespace": self._namespace.encode()}
-        )
+        files = {"token": token, "ca.crt": self._cluster.ca, "namespace": self._namespace}
+        self._credentials.put({name: text.encode() for name, text in files.items()})
         self.process.start(lambda: True, within=5)
         self._is_started = True
 

@@ -237,7 +237,7 @@ def release(cluster: Cluster, tmp_path: Path) -> Iterator[HelmRelease]:
     own.close()
 
 
-@pytest.fixture(params=KINDS.values(), ids=KINDS)
+@pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
 def installed(cluster: Cluster, release: HelmRelease, request: pytest.FixtureRequest) -> Installed:
     made = Installed(cluster, release, request.param)
     made.install()
@@ -304,8 +304,8 @@ def _refuse_to_rotate(installed: Installed) -> None:
         done = rotate("rotate")
         assert (done.code, done.out) == (1, "")
         assert done.err == (
-            "pod-identity-webhook certs: the webhook does not sign this certificate, so it cannot rotate it: its kind is"
-            f" {kind.name} ({installed.text(kind.source)}); {installed.text(kind.instead)}\n"
+            "pod-identity-webhook certs: the webhook does not sign this certificate, so it cannot rotate it: its kind"
+            f" is {kind.name} ({installed.text(kind.source)}); {installed.text(kind.instead)}\n"
         )
     assert installed.annotations() == before
 
