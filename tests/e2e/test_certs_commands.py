@@ -280,7 +280,9 @@ def _show_a_healthy_one(installed: Installed) -> None:
             "doubt": None,
         }
         assert document["secret"]["place"] == f"Secret {namespace}/{kind.secret}"
-    assert in_pod["served"] == at_address["served"] is not None
+    assert (
+        in_pod["served"]["sha256"] == at_address["served"]["sha256"] == in_pod["secret"]["certificates"][-1]["sha256"]
+    )
     assert (in_pod["unread"], list(outside["unread"]), at_address["unread"]) == ({}, ["served"], {})
     text = installed.in_pod("show")
     assert (text.code, text.err) == (0, "")

@@ -11,11 +11,13 @@ _CERTIFICATES: Final = "Certificates"
 _OUTPUT: Final = "Output"
 
 _OF_SERVE: Final = {flag.name: flag for flag in SERVE_FLAGS}
+# Where the chart's README installs the webhook. The default of `serve` is that of the Go webhook.
+_DEFAULT_NAMESPACE: Final = "pod-identity-webhook"
 _NAMESPACE: Final = Flag(
     "namespace",
     "string",
-    "pod-identity-webhook",
-    "namespace of the webhook; the default is where the chart's README installs it, and in a pod the pod's own",
+    _DEFAULT_NAMESPACE,
+    "namespace of the webhook; in a pod, the default is the pod's own",
     _INSTALLATION,
 )
 _SERVICE: Final = Flag(
@@ -95,7 +97,7 @@ ISSUE_FLAGS: Final = (
         "DNS names and IP addresses, separated by commas, instead of those of the Service",
         _CERTIFICATES,
     ),
-    _NAMESPACE,
+    Flag("namespace", "string", _DEFAULT_NAMESPACE, "namespace that the webhook runs in", _INSTALLATION),
     _SERVICE,
     Flag("lifetime", "duration", "2160h", "how long the leaf is valid; never longer than its CA", _CERTIFICATES),
     Flag("ca-lifetime", "duration", "87600h", "how long a new CA is valid", _CERTIFICATES),
