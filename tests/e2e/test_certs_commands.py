@@ -125,7 +125,7 @@ class Installed:
         self.cluster = cluster
         self.release = release
         self.kind = kind
-        self.ca = issue_ca(datetime.now(UTC), common_name="CA of others")
+        self.ca = issue_ca(datetime.now(UTC) - LONG_AGO, common_name="CA of others")
         self.leaf = release.leaf(self.ca)
 
     def install(self) -> None:

@@ -93,7 +93,8 @@ async def read_installation(client: KubernetesClient, parsed: Parsed, pod: Pod |
     if serving is None:
         serving, doubt = await _deployment(client, service)
     if serving is not None:
-        _use(serving.names, parsed)
+        # The namespace and the Service are those by which we found it.
+        _use({name: serving.names[name] for name in ("tls_secret", "webhook_configuration")}, parsed)
     reader = _Reader(client, parsed)
     shared = await reader.secret(parsed.values["tls_secret"], "shared") if parsed.values["tls_secret"] else None
     variables = serving.variables if serving is not None else {}
