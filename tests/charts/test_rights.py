@@ -1,6 +1,6 @@
 import pytest
 
-from tests.charts.matrix import MATRIX
+from tests.charts.matrix import CA_INJECTOR, CERT_MANAGER, MATRIX, OWN_SECRET, OWN_SECRET_AND_CA, PEM_VALUES
 from tests.charts.rendering import Object, Rendered, Values
 
 
@@ -31,6 +31,25 @@ def test_the_rights_are_the_least() -> None:
             "verbs": ["get", "list", "watch"],
         },
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "secret"),
+    [
+        (OWN_SECRET, "mine"),
+        (OWN_SECRET_AND_CA, "mine"),
+        (PEM_VALUES, "pod-identity-webhook-tls"),
+        (CERT_MANAGER, "pod-identity-webhook-tls"),
+        (CA_INJECTOR, "pod-identity-webhook-tls"),
+    ],
+    ids=["own Secret", "own Secret and CA", "PEM values", "cert-manager", "cainjector"],
+)
+def test_with_a_certificate_of_others_the_pods_may_also_read_the_secret_that_they_mount(
+    values: Values, secret: str
+) -> None:
+    added = [rule for rule in Rendered(values).one("Role")["rules"] if rule not in Rendered().one("Role")["rules"]]
+
+    assert added == [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": [secret], "verbs": ["get"]}]
 
 
 @pytest.mark.parametrize("values", [values for name, values in MATRIX.items() if name != "nothing optional"])

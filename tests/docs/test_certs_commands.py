@@ -2,6 +2,7 @@ import json
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.docs.pages import ROOT, commands, quoted, table
 from webhook.commands.certs import show as certs_show
 from webhook.commands.certs.facts import Served
 from webhook.commands.certs.handshake import ask
+from webhook.commands.certs.kind import KindName
 
 COMMANDS = commands(ROOT / "docs/certificates.md")
 SHOW, ROTATE, ISSUE = (
@@ -26,7 +28,7 @@ def test_showing_and_rotating_as_shown_work_on_a_cluster(tmp_path: Path, monkeyp
     with installation() as here, served(here.leaf, tmp_path) as address:
 
         def ask_there(host: str, _port: int, name: str, bundles: Iterable[tuple[bytes, ...]]) -> Served:
-            assert host in {"localhost", "pod-identity-webhook.eks.svc"}
+            assert host in {"localhost", "pod-identity-webhook.pod-identity-webhook.svc"}
             return ask("127.0.0.1", int(address.rpartition(":")[2]), name, bundles)
 
         monkeypatch.setattr(certs_show, "ask", ask_there)
@@ -38,7 +40,8 @@ def test_showing_and_rotating_as_shown_work_on_a_cluster(tmp_path: Path, monkeyp
     assert done[0].out.endswith("\nNo findings.\n")
     assert json.loads(done[1].out)["findings"] == []
     documented = [quoted(row[0])[0] for row in table("certificates.md", "The certs command")]
-    assert list(annotations) == documented == [ROTATE_LEAF_AFTER, ROTATE_CA_AFTER]
+    kinds = list(get_args(KindName))
+    assert documented == [*kinds, *annotations] == [*kinds, ROTATE_LEAF_AFTER, ROTATE_CA_AFTER]
 
 
 def test_issuing_as_shown_issues_and_renews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,21 +1,15 @@
 """`certs show` and `certs rotate` on each kind of certificate, healthy and broken; tests/e2e does it with the chart."""
 
-import contextlib
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
 
 import pytest
 
 from certs.issue import Pair, issue_ca, issue_leaf
-from certs.state import PreviousCa, State, previous_data
+from certs.state import State
 from tests.commands.certs.certificates import (
     CONFIGURATION,
     ENTRY,
-    NAME,
     NAMES,
     NAMESPACE,
     SECRET,
@@ -24,105 +18,28 @@ from tests.commands.certs.certificates import (
     installation,
     secret,
     served,
-    stored,
+)
+from tests.commands.certs.kinds import (
+    CERT_MANAGER,
+    DAY,
+    DEPLOYMENT,
+    EXISTING_SECRET,
+    KINDS,
+    SECRETS,
+    Kind,
+    external,
+    findings,
+    put_certificate,
+    shown,
 )
 from tests.commands.certs.test_serving import CA, FILES, MOUNT, deployment
 from tests.commands.outcome import Outcome, run
-
-DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}"
-SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-OF_CERT_MANAGER: Final = {
-    "cert-manager.io/certificate-name": "theirs",
-    "cert-manager.io/issuer-kind": "ClusterIssuer",
-    "cert-manager.io/issuer-name": "company",
-}
-DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind: the Secret that the Deployment mounts, its annotations, the chart's hint, and what is said of it."""
-
-    name: str
-    secret: str
-    source: str
-    renewed_by: str
-    instead: str
-    missing: str
-    annotations: Any = None
-    hint: str = ""
-
-
-CERT_MANAGER = Kind(
-    "cert-manager",
-    "tls",
-    f"Certificate {NAMESPACE}/theirs, ClusterIssuer company",
-    "cert-manager",
-    f"run cmctl renew --namespace {NAMESPACE} theirs",
-    f"cert-manager makes it; kubectl describe shows what it waits for (Certificate {NAMESPACE}/tls)",
-    OF_CERT_MANAGER,
-    "cert-manager",
-)
-EXISTING_SECRET = Kind(
-    "existing-secret",
-    "mine",
-    f"Secret {NAMESPACE}/mine",
-    "you, in the Secret",
-    f"put a new tls.crt, tls.key and ca.crt into the Secret {NAMESPACE}/mine;"
-    " the webhook loads them within two minutes",
-    "create it with tls.crt, tls.key and ca.crt; new pods wait for it",
-    hint="existing-secret",
-)
-VALUES = Kind(
-    "values",
-    "tls",
-    f"Secret {NAMESPACE}/tls, from the values of the chart",
-    "you, with new values",
-    "run helm upgrade with new pki.cert, pki.key and pki.caBundle",
-    "run helm upgrade with the same values",
-    hint="values",
-)
-KINDS = [CERT_MANAGER, EXISTING_SECRET, VALUES]
 
 
 @pytest.fixture(autouse=True)
 def _outside_of_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-
-
-@contextlib.contextmanager
-def external(kind: Kind) -> Iterator[Installation]:
-    """A healthy installation with a certificate of others, whose CA the replicas keep in the shared Secret too."""
-    with installation(age=100 * DAY) as here:
-        here.leaf = issue_leaf(here.ca, NAMES, datetime.now(UTC) - DAY)
-        put_certificate(here, kind)
-        hints = {"PIW_CERTIFICATE_KIND": kind.hint, "PIW_CERTIFICATE_SECRET": kind.secret}
-        variables = [{"name": name, "value": value} for name, value in hints.items()]
-        volume = {"name": "certificate", "secret": {"secretName": kind.secret}}
-        here.cluster.put(DEPLOYMENT, deployment(*FILES, CA, mounts=[MOUNT], volumes=[volume], env=variables))
-        here.cluster.put(SECRET, stored(previous_data([PreviousCa(here.ca.certificate, datetime.now(UTC) + DAY)])))
-        yield here
-
-
-def put_certificate(here: Installation, kind: Kind, **changed: bytes) -> None:
-    """Writes the certificate as its owner does; `tls_crt` and so on replace its parts."""
-    data = {"ca.crt": here.ca.certificate, "tls.crt": here.leaf.certificate, "tls.key": here.leaf.private_key}
-    data |= {name.replace("_", "."): value for name, value in changed.items()}
-    here.cluster.put(f"{SECRETS}/{kind.secret}", stored(data, **(kind.annotations or {})))
-
-
-def shown(here: Installation, *flags: str) -> dict[str, Any]:
-    outcome = run("certs", "show", *here.flags, "--output=json", *flags)
-    assert outcome.err == ""
-    document: dict[str, Any] = json.loads(outcome.out)
-    assert outcome.code == (1 if document["findings"] else 0)
-    return document
-
-
-def findings(here: Installation, address: str) -> list[str]:
-    found: list[str] = shown(here, f"--address={address}")["findings"]
-    return found
 
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -315,60 +232,6 @@ def test_files_without_a_secret_are_shown_as_far_as_they_can_be_seen(tmp_path: P
 
     assert (document["kind"], document["findings"], document["secret"]) == ("files", [], None)
     assert done.err.endswith("; replace /certs/tls.crt and the file of --tls-key; the webhook loads them by itself\n")
-
-
-def without_a_deployment(here: Installation) -> str:
-    here.cluster.delete(DEPLOYMENT)
-    return f"there is no Deployment {NAMESPACE}/{NAME}"
-
-
-def with_a_hidden_deployment(here: Installation) -> str:
-    here.cluster.denied.add(DEPLOYMENT)
-    return f"the Deployment {NAMESPACE}/{NAME} could not be read: "
-
-
-@pytest.mark.parametrize("hide", [without_a_deployment, with_a_hidden_deployment], ids=["missing", "denied"])
-@pytest.mark.parametrize(
-    ("kind", "flags", "told"),
-    [
-        (CERT_MANAGER, ("--certificate-secret=tls",), "cert-manager"),
-        (CERT_MANAGER, ("--tls-secret=tls",), "cert-manager"),
-        (EXISTING_SECRET, ("--certificate-secret=mine",), "existing-secret"),
-        (EXISTING_SECRET, ("--tls-secret=mine",), "existing-secret"),
-        (EXISTING_SECRET, (), "unknown"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else getattr(value, "name", value),
-)
-def test_without_the_deployment_the_secrets_tell_the_kind_and_that_is_said(
-    kind: Kind, flags: tuple[str, ...], told: str, hide: Callable[[Installation], str], tmp_path: Path
-) -> None:
-    with external(kind) as here, served(here.leaf, tmp_path) as address:
-        doubt = hide(here)
-        document = shown(here, f"--address={address}", *flags)
-        text = run("certs", "show", *here.flags, f"--address={address}", *flags).out
-        done = run("certs", "rotate", *here.flags, *flags)
-        writes = here.cluster.writes
-
-    assert (document["kind"], document["findings"]) == (told, [])
-    assert document["doubt"].startswith(doubt)
-    assert doubt in text
-    assert (done.code, done.out, done.err.count("\n"), writes) == (1, "", 1, [])
-
-
-def test_the_charts_name_for_the_secret_is_tried_without_the_deployment(tmp_path: Path) -> None:
-    kind = replace(CERT_MANAGER, secret=f"{NAME}-tls")
-    with external(kind) as here, served(here.leaf, tmp_path) as address:
-        here.cluster.delete(DEPLOYMENT)
-
-        assert shown(here, f"--address={address}")["kind"] == "cert-manager"
-
-
-def test_the_flag_tells_the_kind_where_nothing_else_does() -> None:
-    with installation() as here:
-        done = run("certs", "rotate", *here.flags, "--certificate-kind=cert-manager", "--certificate-secret=tls")
-
-    assert done.code == 1
-    assert done.err.endswith(f"; run cmctl renew --namespace {NAMESPACE} tls\n")
 
 
 def test_a_ca_from_a_config_map_is_compared_and_not_that_of_the_secret(tmp_path: Path) -> None:

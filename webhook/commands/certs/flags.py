@@ -11,12 +11,11 @@ _CERTIFICATES: Final = "Certificates"
 _OUTPUT: Final = "Output"
 
 _OF_SERVE: Final = {flag.name: flag for flag in SERVE_FLAGS}
-# Where the chart's README installs the webhook. The default of `serve` is that of the Go webhook.
-_DEFAULT_NAMESPACE: Final = "pod-identity-webhook"
 _NAMESPACE: Final = Flag(
     "namespace",
     "string",
-    _DEFAULT_NAMESPACE,
+    # Where the chart's README installs the webhook. The default of `serve` is that of the Go webhook.
+    "pod-identity-webhook",
     "namespace of the webhook; in a pod, the default is the pod's own",
     _INSTALLATION,
 )
@@ -97,8 +96,8 @@ ISSUE_FLAGS: Final = (
         "DNS names and IP addresses, separated by commas, instead of those of the Service",
         _CERTIFICATES,
     ),
-    Flag("namespace", "string", _DEFAULT_NAMESPACE, "namespace that the webhook runs in", _INSTALLATION),
-    _SERVICE,
+    Flag("namespace", "string", _OF_SERVE["namespace"].default, "namespace that the webhook runs in", _INSTALLATION),
+    Flag("service-name", "string", "pod-identity-webhook", "name of its Service", _INSTALLATION),
     Flag("lifetime", "duration", "2160h", "how long the leaf is valid; never longer than its CA", _CERTIFICATES),
     Flag("ca-lifetime", "duration", "87600h", "how long a new CA is valid", _CERTIFICATES),
     Flag("force", "bool", "false", "makes a new CA and a new leaf, and overwrites existing files", _CERTIFICATES),
