@@ -1,5 +1,6 @@
 """What the certs commands make of Secrets alone, if nothing tells how the webhook serves."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,17 +18,48 @@ from tests.commands.certs.kinds import (
     CERT_MANAGER,
     DEPLOYMENT,
     EXISTING_SECRET,
+    SECRETS,
     Kind,
     external,
     shown,
 )
+from tests.commands.certs.test_serving import CA, FILES, command_line
 from tests.commands.outcome import run
+from webhook.cluster.client import KubernetesClient
+from webhook.commands.certs.cluster import access_of
+from webhook.commands.certs.flags import SHOW_FLAGS
+from webhook.commands.certs.installation import Certificate, Pod, read_installation
+from webhook.commands.certs.installation import Installation as Read
+from webhook.commands.certs.serving import serving_of_process
+from webhook.commands.flags.parsing import parse
 
 
 @pytest.fixture(autouse=True)
 def _outside_of_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+
+
+def test_in_a_pod_that_may_not_read_the_secret_its_files_tell_the_same(tmp_path: Path) -> None:
+    with external(EXISTING_SECRET) as here:
+        here.cluster.denied.add(f"{SECRETS}/mine")
+        for name, pem in (("tls.crt", here.leaf.certificate), ("ca.crt", here.ca.certificate)):
+            (tmp_path / name).write_bytes(pem)
+        flags = [flag.replace("/certs", str(tmp_path)) for flag in (*FILES, CA)]
+        names = {"PIW_NAMESPACE": NAMESPACE, "PIW_CERTIFICATE_SECRET": "mine"}
+        serving = serving_of_process(command_line("pod-identity-webhook", *flags), names)
+        parsed = parse(SHOW_FLAGS, here.flags, names)
+
+        async def read() -> Read:
+            async with KubernetesClient(access_of(parsed)) as client:
+                return await read_installation(client, parsed, Pod(serving=serving, namespace=NAMESPACE))
+
+        installed = asyncio.run(read())
+
+    assert (installed.kind.name, installed.kind.doubt, installed.unread) == ("existing-secret", "", {})
+    assert installed.certificate == Certificate(
+        f"file {tmp_path}/tls.crt in this pod", {"tls.crt": here.leaf.certificate, "ca.crt": here.ca.certificate}
+    )
 
 
 def without_a_deployment(here: Installation) -> str:

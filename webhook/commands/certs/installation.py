@@ -142,6 +142,7 @@ async def _external(
         return evidence, shared, Certificate(f"Secret {evidence.of(name)}", data)
     if "tls.crt" in files:
         assert serving is not None  # noqa: S101 - the files are those that it names
+        reader.unread.pop("secret", None)
         return evidence, shared, Certificate(f"file {serving.certificate_file} in this pod", files)
     return evidence, shared, Certificate(f"Secret {evidence.of(name)}", None) if name else None
 
