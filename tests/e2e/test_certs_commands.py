@@ -72,6 +72,7 @@ def _show_a_healthy_one(installed: Installed) -> None:
         in_pod["served"]["sha256"] == at_address["served"]["sha256"] == in_pod["secret"]["certificates"][-1]["sha256"]
     )
     assert (in_pod["unread"], list(outside["unread"]), at_address["unread"]) == ({}, ["served"], {})
+    assert "are not flags" not in installed.release.deployment.log_text()
     text = installed.as_noted()
     assert (text.code, text.err) == (0, "")
     assert f"\n  kind: {kind.name} ({installed.text(kind.source)})\n  renewed by: {kind.renewed_by}\n" in text.out

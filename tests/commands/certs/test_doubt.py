@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from certs.issue import issue_ca, issue_leaf
 from tests.commands.certs.certificates import (
     NAME,
+    NAMES,
     NAMESPACE,
     Installation,
     installation,
@@ -40,26 +43,47 @@ def _outside_of_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
 
 
+def read_in_pod(here: Installation, directory: Path, leaf: bytes, ca: bytes) -> Read:
+    """Reads in a pod with these files, whose first process is the webhook."""
+    for name, pem in (("tls.crt", leaf), ("ca.crt", ca)):
+        (directory / name).write_bytes(pem)
+    flags = [flag.replace("/certs", str(directory)) for flag in (*FILES, CA)]
+    names = {"PIW_NAMESPACE": NAMESPACE, "PIW_CERTIFICATE_SECRET": "mine"}
+    serving = serving_of_process(command_line("pod-identity-webhook", *flags), names)
+    parsed = parse(SHOW_FLAGS, here.flags, names)
+
+    async def read() -> Read:
+        async with KubernetesClient(access_of(parsed)) as client:
+            return await read_installation(client, parsed, Pod(serving=serving, namespace=NAMESPACE))
+
+    return asyncio.run(read())
+
+
 def test_in_a_pod_that_may_not_read_the_secret_its_files_tell_the_same(tmp_path: Path) -> None:
     with external(EXISTING_SECRET) as here:
         here.cluster.denied.add(f"{SECRETS}/mine")
-        for name, pem in (("tls.crt", here.leaf.certificate), ("ca.crt", here.ca.certificate)):
-            (tmp_path / name).write_bytes(pem)
-        flags = [flag.replace("/certs", str(tmp_path)) for flag in (*FILES, CA)]
-        names = {"PIW_NAMESPACE": NAMESPACE, "PIW_CERTIFICATE_SECRET": "mine"}
-        serving = serving_of_process(command_line("pod-identity-webhook", *flags), names)
-        parsed = parse(SHOW_FLAGS, here.flags, names)
-
-        async def read() -> Read:
-            async with KubernetesClient(access_of(parsed)) as client:
-                return await read_installation(client, parsed, Pod(serving=serving, namespace=NAMESPACE))
-
-        installed = asyncio.run(read())
+        installed = read_in_pod(here, tmp_path, here.leaf.certificate, here.ca.certificate)
 
     assert (installed.kind.name, installed.kind.doubt, installed.unread) == ("existing-secret", "", {})
     assert installed.certificate == Certificate(
         f"file {tmp_path}/tls.crt in this pod", {"tls.crt": here.leaf.certificate, "ca.crt": here.ca.certificate}
     )
+
+
+def test_in_a_pod_whose_files_are_not_renewed_yet_the_new_secret_counts(tmp_path: Path) -> None:
+    with external(EXISTING_SECRET) as here:
+        other = issue_ca(datetime.now(UTC), common_name="CA of the old files")
+        old = issue_leaf(other, NAMES, datetime.now(UTC))
+
+        installed = read_in_pod(here, tmp_path, old.certificate, other.certificate)
+
+    assert installed.certificate is not None
+    assert installed.certificate.place == f"Secret {NAMESPACE}/mine"
+    assert installed.certificate.data == {
+        "tls.crt": here.leaf.certificate,
+        "tls.key": here.leaf.private_key,
+        "ca.crt": here.ca.certificate,
+    }
 
 
 def without_a_deployment(here: Installation) -> str:

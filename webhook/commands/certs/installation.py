@@ -162,7 +162,9 @@ async def _data(
     if serving.certificate is not None and serving.certificate.key != "tls.crt":
         data = {"tls.crt": stored.data.get(serving.certificate.key, b"")}
     ca = serving.ca
-    if "ca.crt" in files:
+    # While kubelet has not renewed the files yet, their CA may not be that of the Secret's new leaf.
+    are_current = files.get("tls.crt") == data["tls.crt"]
+    if "ca.crt" in files and (are_current or "ca.crt" not in stored.data):
         data["ca.crt"] = files["ca.crt"]
     elif ca is not None and ca.kind == "configMap":
         data.pop("ca.crt", None)
