@@ -53,6 +53,24 @@ def test_files_are_served_and_their_ca_published(values: Values) -> None:
     assert sorted(paths) == ["ca.crt", "tls.crt", "tls.key"]
 
 
+@pytest.mark.parametrize(
+    ("values", "kind", "secret"),
+    [
+        (OWN_SECRET, "existing-secret", "mine"),
+        (OWN_SECRET_AND_CA, "existing-secret", "mine"),
+        (PEM_VALUES, "values", "pod-identity-webhook-tls"),
+        (CERT_MANAGER, "cert-manager", "pod-identity-webhook-tls"),
+        ({}, None, None),
+    ],
+)
+def test_variables_tell_the_certs_command_who_makes_the_certificate(
+    values: Values, kind: str | None, secret: str | None
+) -> None:
+    variables = {one["name"]: one["value"] for one in Rendered(values).container["env"]}
+
+    assert (variables.get("PIW_CERTIFICATE_KIND"), variables.get("PIW_CERTIFICATE_SECRET")) == (kind, secret)
+
+
 @pytest.mark.parametrize("values", [{}, *KINDS])
 def test_the_webhook_may_publish_with_all_kinds_unless_cainjector_does(values: Values) -> None:
     (rule,) = [rule for rule in Rendered(values).one("ClusterRole")["rules"] if "resourceNames" in rule]

@@ -4,6 +4,9 @@ import re
 import shlex
 from itertools import groupby
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -31,6 +34,15 @@ def table(page: str, heading: str) -> list[list[str]]:
     assert found, f"{page} has no section {heading!r}"
     tables = [list(lines) for is_row, lines in groupby(_lines(section), lambda line: line.startswith("|")) if is_row]
     return [[cell.strip() for cell in row.strip("|").split("|")] for rows in tables for row in rows[2:]]
+
+
+def yaml_objects(page: str, heading: str) -> list[dict[str, Any]]:
+    """The objects in the YAML blocks under a heading."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    _, found, section = text.partition(f"\n## {heading}\n")
+    assert found, f"{page} has no section {heading!r}"
+    blocks = _FENCED.findall(section.partition("\n## ")[0])
+    return [one for language, block in blocks if language == "yaml" for one in yaml.safe_load_all(block)]
 
 
 def _lines(section: str) -> list[str]:

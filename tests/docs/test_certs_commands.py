@@ -2,6 +2,7 @@ import json
 import shlex
 import socket
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.commands.certs.certificates import SECRET, installation, served
 from tests.commands.outcome import run
 from tests.commands.replay.live import kubeconfig
 from tests.docs.pages import ROOT, commands, quoted, table
+from webhook.commands.certs.kind import KindName
 
 COMMANDS = commands(ROOT / "docs/certificates.md")
 SHOW, ROTATE, ISSUE = (
@@ -25,7 +27,7 @@ def test_the_documented_show_and_rotate_commands_work_on_a_cluster(
     with installation() as here, served(here.leaf, tmp_path) as address:
 
         def connect_there(shown: tuple[str, int], timeout: float) -> socket.socket:
-            assert shown[0] in {"localhost", "pod-identity-webhook.eks.svc"}
+            assert shown[0] in {"localhost", "pod-identity-webhook.pod-identity-webhook.svc"}
             return connect(("127.0.0.1", int(address.rpartition(":")[2])), timeout)
 
         connect = socket.create_connection
@@ -38,7 +40,8 @@ def test_the_documented_show_and_rotate_commands_work_on_a_cluster(
     assert done[0].out.endswith("\nNo findings.\n")
     assert json.loads(done[1].out)["findings"] == []
     documented = [quoted(row[0])[0] for row in table("certificates.md", "The certs command")]
-    assert list(annotations) == documented == [ROTATE_LEAF_AFTER, ROTATE_CA_AFTER]
+    kinds = list(get_args(KindName))
+    assert documented == [*kinds, *annotations] == [*kinds, ROTATE_LEAF_AFTER, ROTATE_CA_AFTER]
 
 
 def test_the_documented_issue_command_issues_and_renews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def test_the_demonstration_shows_the_main_job(tmp_path: Path) -> None:
     )
 
     counted = "pod-identity-webhook replay: 3 replayed: 2 injected, 1 unchanged\n"
-    assert (done.returncode, done.stderr) == (0, counted)
+    assert (done.returncode, done.stderr) == (0, "")
     shown = done.stdout
     for pattern, mask in MASKS:
         shown = re.sub(pattern, mask, shown)

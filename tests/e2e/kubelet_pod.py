@@ -1,10 +1,13 @@
 """Runs one pod as kubelet does: its container is a process with its own address, volumes and probes."""
 
+import json
 import os
 import signal
 import ssl
+import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -76,13 +79,13 @@ class Pod:
         self._told_to_end: float | None = None
         self._code: int | None = None
         server = urlsplit(cluster.url)
-        environ = {
+        self._environ = {
             "PYTHONPATH": str(_ROOT),
             "KUBERNETES_SERVICE_HOST": str(server.hostname),
             "KUBERNETES_SERVICE_PORT": str(server.port),
             **{variable["name"]: variable["value"] for variable in self._container.get("env", [])},
         }
-        self.process = Process(self._command(), directory / "log", environ)
+        self.process = Process(self._command(), directory / "log", self._environ)
 
     @property
     def is_ending(self) -> bool:
@@ -111,6 +114,20 @@ class Pod:
         """Returns the certificate that a new connection gets, as PEM."""
         pem = ssl.get_server_certificate((self.address, self._ports["https"]), timeout=10)
         return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.PEM)
+
+    def execute(self, *words: str, hosts: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Runs a command of the image in the pod, as `kubectl exec` does; `hosts` is what DNS tells there."""
+        program, *arguments = words
+        assert program == "pod-identity-webhook"
+        first = {"TEST_FIRST_PROCESS": f"/proc/{self.process.pid}/cmdline", "TEST_HOSTS": json.dumps(dict(hosts))}
+        return subprocess.run(
+            [sys.executable, str(_IN_POD), str(self._credentials.path), *arguments],
+            env={**os.environ, **self._environ, **first},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def metric(self, name: str) -> float:
         """Returns the value of a metric; `name` includes its labels."""
@@ -149,8 +166,9 @@ class Pod:
                 # Manifests may arrive in any order: wait until the ServiceAccount exists too.
                 return
             raise
-        token = str(made["status"]["token"]).encode()
-        self._credentials.put({"token": token, "ca.crt": self._cluster.ca.encode()})
+        token = str(made["status"]["token"])
+        files = {"token": token, "ca.crt": self._cluster.ca, "namespace": self._namespace}
+        self._credentials.put({name: text.encode() for name, text in files.items()})
         self.process.start(lambda: True, within=5)
         self._is_started = True
 

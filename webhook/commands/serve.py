@@ -4,10 +4,11 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from webhook.admission.settings import Settings
+from webhook.commands.certs.flags import ORIGIN_FLAGS
 from webhook.commands.flags.by_command import SERVE_FLAGS, is_ignored
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
-from webhook.commands.flags.to_settings import checked, settings_from, with_account
+from webhook.commands.flags.to_settings import checked, is_self_managed, settings_from, with_account
 from webhook.server.logs import configure_logs
 from webhook.server.settings import ServerSettings
 
@@ -27,7 +28,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         parsed.problems.append("--ephemeral-certificate: cannot be used with --tls-cert or --tls-key")
     settings, admission = checked(
         parsed,
-        lambda: settings_from(parsed, ServerSettings, self_managed=_is_self_managed(parsed, environ)),
+        lambda: settings_from(parsed, ServerSettings, self_managed=is_self_managed(parsed, environ)),
         lambda: settings_from(parsed, Settings),
     )
     configure_logs(parsed.values["v"], parsed.values["log_format"])
@@ -40,14 +41,6 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _is_self_managed(parsed: Parsed, environ: Mapping[str, str]) -> bool:
-    """Whether the certificate is self-managed: --in-cluster decides; by default, in a cluster unless others are set."""
-    if "in_cluster" in parsed.given:
-        return bool(parsed.values["in_cluster"])
-    others = {"tls_cert", "tls_key", "ephemeral_certificate", "service_accounts"}
-    return bool(environ.get("KUBERNETES_SERVICE_HOST")) and others.isdisjoint(parsed.given)
-
-
 def _notices(parsed: Parsed, environ: Mapping[str, str]) -> list[str]:
     """Returns warnings about settings that have no effect, or not the expected one."""
     notices = []
@@ -56,7 +49,8 @@ def _notices(parsed: Parsed, environ: Mapping[str, str]) -> list[str]:
         notices.append(f"flags without effect are ignored: {', '.join(ignored)}")
     if "in_cluster" in parsed.given and parsed.values["in_cluster"]:
         notices.append("--in-cluster=true: the certificate comes from a CA of our own, not from the cluster's signer")
-    unknown = unknown_variables(SERVE_FLAGS, environ)
+    # The chart sets the variables of ORIGIN_FLAGS for `certs show` and `certs rotate` in the pod.
+    unknown = unknown_variables((*SERVE_FLAGS, *ORIGIN_FLAGS), environ)
     if unknown:
         notices.append(f"environment variables that are not flags are ignored: {', '.join(unknown)}")
     return notices

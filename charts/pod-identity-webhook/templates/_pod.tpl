@@ -32,7 +32,7 @@
 {{- toYaml (concat $args (default list $config.extraArgs)) -}}
 {{- end -}}
 
-{{/* The names of this installation, as variables, so that `certs` in the pod knows them too. */}}
+{{/* The names of this installation and who makes its certificate, as variables, so that `certs` in the pod knows them. */}}
 {{- define "pod-identity-webhook.env" -}}
 {{- $name := include "pod-identity-webhook.fullname" . -}}
 - name: PIW_NAMESPACE
@@ -43,6 +43,13 @@
   value: {{ $name | quote }}
 - name: PIW_WEBHOOK_CONFIGURATION
   value: {{ $name | quote }}
+{{- $certificates := include "pod-identity-webhook.certificates" . }}
+{{- if ne $certificates "self-managed" }}
+- name: PIW_CERTIFICATE_KIND
+  value: {{ $certificates | quote }}
+- name: PIW_CERTIFICATE_SECRET
+  value: {{ include "pod-identity-webhook.certificateSecret" . | quote }}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

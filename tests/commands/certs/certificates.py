@@ -16,9 +16,10 @@ from tests.commands.servers import fake_webhook
 from tests.server.object_server import ObjectServer
 
 NAME = "pod-identity-webhook"
-SECRET = f"/api/v1/namespaces/eks/secrets/{NAME}"
+NAMESPACE = "pod-identity-webhook"
+SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/{NAME}"
 CONFIGURATION = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{NAME}"
-NAMES = Names.parse(service_names(NAME, "eks"))
+NAMES = Names.parse(service_names(NAME, NAMESPACE))
 ENTRY = "pod-identity-webhook.amazonaws.com"
 
 
@@ -37,7 +38,7 @@ def configuration(bundles: Mapping[str, bytes | None], service: str = NAME) -> d
     """Returns a webhook configuration with these caBundles by the entries' names."""
     entries = []
     for name, bundle in bundles.items():
-        client: dict[str, Any] = {"service": {"name": service, "namespace": "eks", "path": "/mutate", "port": 443}}
+        client: dict[str, Any] = {"service": {"name": service, "namespace": NAMESPACE, "path": "/mutate", "port": 443}}
         entries.append({"name": name, "clientConfig": client})
         if bundle is not None:
             client["caBundle"] = b64encode(bundle).decode()

@@ -9,14 +9,16 @@ from certs.issue import Names, Pair, issue_ca, issue_leaf, service_names
 from certs.state import PreviousCa, State
 from certs.stores import StoredSecret
 from tests.commands.outcome import assert_golden
-from webhook.commands.certs.facts import Entry, Facts, Served, secret_of
+from webhook.commands.certs.facts import Entry, Facts, Served, shared_secret
 from webhook.commands.certs.findings import findings
+from webhook.commands.certs.kind import Kind
 from webhook.commands.certs.output import as_json, in_words, text
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 SERVICE = Service("pod-identity-webhook", "eks")
 NAMES = Names.parse([*service_names(SERVICE.name, SERVICE.namespace), "10.0.0.1"])
+SELF_MANAGED = Kind("self-managed", "CA and leaf in the Secret eks/pod-identity-webhook", "the webhook")
 
 
 def ca(age: timedelta) -> Pair:
@@ -34,10 +36,12 @@ def in_the_middle_of_a_rotation() -> Facts:
     return Facts(
         service=SERVICE,
         address="pod-identity-webhook.eks.svc:443",
-        secret_name="pod-identity-webhook",
+        kind=SELF_MANAGED,
+        place="Secret eks/pod-identity-webhook",
         configuration_name="pod-identity-webhook",
+        bundle_writer="the webhook",
         served=Served(former.certificate, {bundle: "", reset: "no CA in the caBundle has signed it"}),
-        secret=secret_of(StoredSecret("1", state.data(), annotations)),
+        secret=shared_secret(StoredSecret("1", state.data(), annotations)),
         entries=(Entry("pod-identity-webhook.amazonaws.com", bundle), Entry("reset.amazonaws.com", reset)),
     )
 
@@ -66,7 +70,8 @@ def test_unreadable_objects_are_shown_with_the_reason() -> None:
     facts = Facts(
         service=SERVICE,
         address="pod-identity-webhook.eks.svc:443",
-        secret_name="pod-identity-webhook",
+        kind=Kind("unknown", "the Deployment eks/pod-identity-webhook could not be read: 403", "unknown", doubt="403"),
+        place="Secret eks/pod-identity-webhook",
         configuration_name="pod-identity-webhook",
         unread={"served": "Connection refused", "secret": "403: not for you", "configuration": "403: nor this"},
     )
@@ -75,7 +80,9 @@ def test_unreadable_objects_are_shown_with_the_reason() -> None:
 
 
 def test_a_foreign_certificate_sends_nothing_to_the_terminal() -> None:
-    facts = Facts(SERVICE, "localhost:1", "", "x", entries=(Entry("\x1b[2Jentry", ()),), unread={"served": "\x07"})
+    facts = Facts(
+        SERVICE, "localhost:1", SELF_MANAGED, "", "x", entries=(Entry("\x1b[2Jentry", ()),), unread={"served": "\x07"}
+    )
 
     shown = text(facts, findings(facts, NOW), NOW)
 

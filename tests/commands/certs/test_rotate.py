@@ -12,7 +12,9 @@ from certs.state import ROTATE_CA_AFTER, ROTATE_LEAF_AFTER, State, parse_time, r
 from certs.stores import InMemoryBundleStore, InMemorySecretStore
 from tests.commands.certs.certificates import (
     ENTRY,
+    NAME,
     NAMES,
+    NAMESPACE,
     SECRET,
     Installation,
     configuration,
@@ -21,6 +23,8 @@ from tests.commands.certs.certificates import (
     stored,
 )
 from tests.commands.outcome import Outcome, run
+
+NO_DEPLOYMENT = f"there is no Deployment {NAMESPACE}/{NAME}"
 
 
 def rotated(here: Installation, *flags: str) -> Outcome:
@@ -41,8 +45,9 @@ def test_a_leaf_rotation_only_adds_an_annotation() -> None:
 
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        f"Secret eks/pod-identity-webhook: {ROTATE_LEAF_AFTER}={after}",
+        f"Secret {NAMESPACE}/pod-identity-webhook: {ROTATE_LEAF_AFTER}={after}",
         "A replica signs a new leaf with the current CA now, and all replicas serve it.",
+        f"This holds only if the webhook makes its own certificate, which its Secret suggests: {NO_DEPLOYMENT}",
         f"Watch it: pod-identity-webhook certs show --kubeconfig= --kube-api={here.cluster.url}",
     ]
     assert write.body == {"metadata": {"annotations": {ROTATE_LEAF_AFTER: after}}}
@@ -91,7 +96,7 @@ def test_a_replica_performs_the_requested_rotation() -> None:
         secrets = InMemorySecretStore()
         secrets.put(here.state.data(), annotations)
         bundles = InMemoryBundleStore(configuration({ENTRY: here.ca.certificate}))
-        service = Service("pod-identity-webhook", "eks")
+        service = Service("pod-identity-webhook", NAMESPACE)
         await Authority(secrets, bundles, service, NAMES, served.append).check()
         stored_now = await secrets.read()
         assert stored_now is not None
@@ -117,10 +122,17 @@ def test_a_missing_empty_or_foreign_secret_is_an_error_of_one_line() -> None:
     prefix = "pod-identity-webhook certs: "
     assert [outcome.code for outcome in (foreign, empty, missing)] == [1, 1, 1]
     assert foreign.err == (
-        f"{prefix}the Secret eks/pod-identity-webhook is not managed by the webhook: rotate it where it is issued\n"
+        f"{prefix}the webhook does not sign this certificate, so it cannot rotate it: its kind is existing-secret"
+        f" (Secret {NAMESPACE}/pod-identity-webhook); put a new tls.crt, tls.key and ca.crt into the Secret"
+        f" {NAMESPACE}/pod-identity-webhook; the webhook loads them within two minutes\n"
     )
-    assert empty.err == f"{prefix}the Secret eks/pod-identity-webhook is empty: the webhook will fill it\n"
-    assert missing.err == (f"{prefix}there is no Secret eks/pod-identity-webhook; set --namespace and --tls-secret\n")
+    assert empty.err == (
+        f"{prefix}the Secret {NAMESPACE}/{NAME} has no CA or leaf of the webhook: there is nothing to rotate"
+        f" ({NO_DEPLOYMENT})\n"
+    )
+    assert missing.err == (
+        f"{prefix}there is no Secret {NAMESPACE}/pod-identity-webhook; set --namespace and --tls-secret\n"
+    )
     assert writes == []
 
 

@@ -15,9 +15,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from certs.issue import Names, Pair, issue_ca, issue_leaf
 from tests.server.reviews import GOOD, JSON
 from tests.server.webhook_process import serving, wait_until
-from webhook.commands import serve
 from webhook.commands.flags.by_command import SERVE_FLAGS
 from webhook.commands.flags.parsing import parse
+from webhook.commands.flags.to_settings import is_self_managed
 from webhook.errors import SettingsError
 from webhook.server.settings import ServerSettings
 
@@ -63,7 +63,7 @@ def client_certificate(ca: Pair, folder: Path, name: str) -> Path:
 def test_the_certificate_is_self_managed_in_a_cluster_unless_another_is_set(
     flags: list[str], environ: Mapping[str, str], self_managed: bool
 ) -> None:
-    assert serve._is_self_managed(parse(SERVE_FLAGS, flags, environ), environ) == self_managed
+    assert is_self_managed(parse(SERVE_FLAGS, flags, environ), environ) == self_managed
 
 
 @pytest.mark.parametrize(

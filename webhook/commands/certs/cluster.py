@@ -1,7 +1,9 @@
 """The stores that `certs` reads from a cluster, as its flags say."""
 
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Final, TypeVar
+
+import msgspec
 
 from certs.errors import StoreError
 from webhook.admission.names import is_dns_label, is_dns_subdomain
@@ -14,6 +16,7 @@ from webhook.server.certificates.bundle_store import KubernetesBundleStore, Owne
 from webhook.server.certificates.secret_store import KubernetesSecretStore
 
 _Object = TypeVar("_Object")
+_OBJECTS: Final = ("tls_secret", "certificate_secret", "webhook_configuration")
 
 
 class Denied(WebhookError):
@@ -26,19 +29,19 @@ def access_of(parsed: Parsed) -> AccessSettings:
 
 
 def name_problems(parsed: Parsed) -> list[str]:
-    """Returns a line for each flag whose value is not a valid name; the caller checks for an empty --tls-secret."""
+    """Returns a line for each flag whose value is not a valid name; the caller checks for empty values."""
     problems = []
     for field, value in parsed.values.items():
         if field in {"namespace", "service_name"} and not is_dns_label(value):
             problems.append(f"--{field.replace('_', '-')}: {value!r} is not a valid name (DNS label)")
-        if field in {"tls_secret", "webhook_configuration"} and not is_dns_subdomain(value or "none"):
+        if field in _OBJECTS and not is_dns_subdomain(value or "none"):
             problems.append(f"--{field.replace('_', '-')}: {value!r} is not a valid name (DNS subdomain)")
     return problems
 
 
-def secret_store(client: KubernetesClient, parsed: Parsed) -> KubernetesSecretStore:
-    """Returns the store for the Secret of --tls-secret, for reading only."""
-    return KubernetesSecretStore(client, parsed.values["namespace"], parsed.values["tls_secret"], Ownership)
+def secret_store(client: KubernetesClient, namespace: str, name: str) -> KubernetesSecretStore:
+    """Returns the store for a Secret, for reading only."""
+    return KubernetesSecretStore(client, namespace, name, Ownership)
 
 
 def bundle_store(client: KubernetesClient, parsed: Parsed) -> KubernetesBundleStore:
@@ -58,3 +61,11 @@ async def found(read: Awaitable[_Object]) -> _Object | None:
         if status == 404:
             return None
         raise (Denied if status == 403 else WebhookError)(str(error)) from error
+
+
+def decoded(body: bytes, kind: type[_Object]) -> _Object:
+    """Returns an answer of the API server as this type. Raises WebhookError."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WebhookError(f"the API server's answer is not an object of the Kubernetes API: {error}") from error

@@ -2,24 +2,28 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from cryptography import x509
 
 from certs.bundle import Service, our_entries, published
 from certs.errors import InvalidPair
+from certs.external import ExternalCertificate
 from certs.issue import Pair
-from certs.pem import canonical, read_certificate, read_certificates
+from certs.pem import canonical, read_certificate, read_certificates, read_private_key
 from certs.renewal import due_at, ends_at, issued_at, takes_effect_at
 from certs.state import State, read_state
 from certs.stores import StoredSecret
+from webhook.commands.certs.kind import Kind
 
 Role = Literal["CA", "leaf", "next CA", "previous CA"]
-What = Literal["served", "secret", "configuration"]
+What = Literal["served", "secret", "shared", "configuration"]
 
-# Only the webhook writes these keys. Other Secrets, such as cert-manager's, do not have them.
-_OURS_ALONE: Final = frozenset({"ca.key", "next-ca.crt", "previous-ca.crt"})
+# In the shared Secret, only replicas that sign write this key; those with a certificate of others never do.
+_SIGNING_KEY: Final = "ca.key"
+_TAKEN_UP_WITHIN: Final = timedelta(minutes=10)
+_WARNED_BEFORE: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Secret:
-    """The content of the Secret. `is_ours` is true if the webhook writes it, and not cert-manager or a person."""
+    """A certificate with its CAs, as one Secret (or the files of a pod) has them.
+
+    `is_ours` is true if the webhook writes it, and not cert-manager or a person.
+    """
 
     held: tuple[Held, ...]
     problems: tuple[str, ...]
@@ -78,18 +85,34 @@ class Served:
 class Facts:
     """Everything that was read. None means that the object does not exist, or that `unread` has the reason.
 
-    `address` is where we asked the webhook: --address, or else the Service, which only pods can usually reach.
+    `address` is where we asked the webhook: --address, or else the Service, which only pods can usually reach. `secret`
+    is the certificate that the webhook should serve, and `place` where we read it ("" if nowhere). If others make it,
+    `shared` has the CAs that the replicas share in the Secret `shared_name`.
     """
 
     service: Service
     address: str
-    secret_name: str
+    kind: Kind
+    place: str
     configuration_name: str
+    bundle_writer: str = ""
     is_address_given: bool = False
     served: Served | None = None
     secret: Secret | None = None
+    shared_name: str = ""
+    shared: Secret | None = None
     entries: tuple[Entry, ...] | None = None
     unread: Mapping[What, str] = field(default_factory=dict)
+
+    def is_lately_issued(self, now: datetime) -> bool:
+        """Whether the leaf was issued so lately that the webhook may not have taken it up yet."""
+        held = self.secret.certificate("leaf") if self.secret is not None else None
+        return self.secret is not None and held is not None and is_fresh(held, now, is_ours=self.secret.is_ours)
+
+    def is_taking_up(self, now: datetime) -> bool:
+        """Whether the webhook serves another leaf because the right one was issued lately."""
+        held = self.secret.certificate("leaf") if self.secret is not None else None
+        return self.served is not None and self.served.leaf != held and self.is_lately_issued(now)
 
     def reason_unread(self, what: What) -> str:
         """Returns why we could not read it; "" if we could."""
@@ -112,15 +135,47 @@ def entries_of(configuration: Mapping[str, Any], service: Service) -> tuple[Entr
     )
 
 
-def secret_of(stored: StoredSecret) -> Secret:
-    """Returns the content of the Secret, whoever wrote it. Never raises."""
-    if _OURS_ALONE.isdisjoint(stored.data):
-        return _foreign(stored.data)
+def annotations_of(configuration: Mapping[str, Any] | None) -> Mapping[str, str]:
+    """Returns the annotations of an object, or none."""
+    metadata = (configuration or {}).get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return annotations if isinstance(annotations, Mapping) else {}
+
+
+def has_own_keys(data: Mapping[str, bytes]) -> bool:
+    """Whether replicas that sign have written this Secret."""
+    return _SIGNING_KEY in data
+
+
+def shared_secret(stored: StoredSecret) -> Secret:
+    """Returns the content of the Secret that the replicas share. Never raises."""
     state, problems = read_state(stored.data, stored.annotations)
     pairs: tuple[tuple[Role, Pair | None], ...] = (("CA", state.ca), ("leaf", state.leaf), ("next CA", state.next_ca))
     held = [Held(role, pair.certificate) for role, pair in pairs if pair is not None]
     held += [Held("previous CA", previous.certificate, previous.until) for previous in state.previous]
     return Secret(tuple(held), problems, tuple(_requests(state)), is_ours=True)
+
+
+def external_secret(data: Mapping[str, bytes]) -> Secret:
+    """Returns a certificate that others make, from `tls.crt`, `tls.key` and `ca.crt`. Never raises.
+
+    `problems` are the reasons for which the webhook would refuse it. Without `ca.crt`, its CA is not checked; without
+    `tls.key`, its key is not.
+    """
+    cas, unreadable = read_certificates(data.get("ca.crt", b""))
+    problems = ["ca.crt has unreadable certificates"] if unreadable else []
+    if "ca.crt" in data and not cas and not unreadable:
+        problems.append("ca.crt is empty")
+    held = [Held("CA", ca) for ca in cas]
+    try:
+        held.append(Held("leaf", canonical(data.get("tls.crt", b""))))
+    except InvalidPair as error:
+        problems.append(f"tls.crt: {error}" if data.get("tls.crt", b"").strip() else "tls.crt is empty")
+        return Secret(tuple(held), tuple(problems), (), is_ours=False)
+    problems += _key_problems(data)
+    if cas and not ExternalCertificate(Pair(data["tls.crt"], b""), cas).signers():
+        problems.append("ca.crt has no CA that verifies tls.crt, so the webhook does not load it")
+    return Secret(tuple(held), tuple(problems), (), is_ours=False)
 
 
 def names_of(certificate: bytes) -> tuple[str, ...]:
@@ -139,6 +194,26 @@ def is_due(certificate: bytes, now: datetime, ca: bytes | None = None) -> bool:
     return now >= due_at(Pair(certificate, b""), Pair(ca, b"") if ca is not None else None)
 
 
+def is_fresh(certificate: bytes, now: datetime, *, is_ours: bool) -> bool:
+    """Whether it was issued so lately that the webhook may not have taken it up yet. Raises InvalidPair.
+
+    kubelet needs up to two minutes to renew a pod's files, and a new CA is published for `--ca-settle` first.
+    """
+    began = issued_at(Pair(certificate, b"")) if is_ours else read_certificate(certificate).not_valid_before_utc
+    return now < began + _TAKEN_UP_WITHIN
+
+
+def ends_soon(certificate: bytes, now: datetime) -> bool:
+    """Whether a certificate that others renew is late: a week is left, or a tenth of its life if that is less.
+
+    When others renew it is theirs to choose; cert-manager does so after two thirds of its life by default. Raises
+    InvalidPair.
+    """
+    parsed = read_certificate(certificate)
+    end, begin = parsed.not_valid_after_utc, parsed.not_valid_before_utc
+    return now >= end - min(_WARNED_BEFORE, (end - begin) / 10)
+
+
 def is_over(certificate: bytes, now: datetime) -> bool:
     """Whether it has expired. Raises InvalidPair."""
     return now >= ends_at(certificate)
@@ -155,16 +230,13 @@ def _is_before(pair: Pair | None, after: datetime) -> bool:
     return pair is not None and issued_at(pair) < takes_effect_at(after)
 
 
-def _foreign(data: Mapping[str, bytes]) -> Secret:
-    held: list[Held] = []
-    problems = []
-    authorities, unreadable = read_certificates(data.get("ca.crt", b""))
-    if unreadable:
-        problems.append("ca.crt has certificates that cannot be read")
-    held += [Held("CA", certificate) for certificate in authorities]
-    if data.get("tls.crt", b"").strip():
-        try:
-            held.append(Held("leaf", canonical(data["tls.crt"])))
-        except InvalidPair as error:
-            problems.append(f"tls.crt: {error}")
-    return Secret(tuple(held), tuple(problems), (), is_ours=False)
+def _key_problems(data: Mapping[str, bytes]) -> Iterator[str]:
+    if "tls.key" not in data:
+        return
+    try:
+        key = read_private_key(data["tls.key"])
+    except InvalidPair as error:
+        yield f"tls.key: {error}"
+        return
+    if key.public_key() != read_certificate(data["tls.crt"]).public_key():
+        yield "tls.key does not belong to tls.crt, so the webhook does not load it"

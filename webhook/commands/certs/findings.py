@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from certs.pem import is_issued_by, read_certificate
-from webhook.commands.certs.facts import Facts, Secret, called_name, is_due, is_over, names_of
+from webhook.commands.certs.facts import Facts, Secret, called_name, ends_soon, is_due, is_over, names_of
+from webhook.commands.certs.kind import Kind
 
 
 def findings(facts: Facts, now: datetime) -> list[str]:
     """Returns what is wrong or soon will be; empty if the API server can call the webhook and stays able to."""
-    return [*_configuration(facts), *_leaves(facts, now), *_bundles(facts), *_secret(facts, now)]
+    return [*_configuration(facts), *_leaves(facts, now), *_bundles(facts, now), *_secret(facts, now)]
 
 
 def _configuration(facts: Facts) -> Iterator[str]:
@@ -28,29 +29,32 @@ def _configuration(facts: Facts) -> Iterator[str]:
 
 
 def _leaves(facts: Facts, now: datetime) -> Iterator[str]:
-    """Yields what is wrong with the served leaf, and with the Secret's if that is another one."""
+    """Yields what is wrong with the served leaf, and with the one that should be served if that is another one."""
     held = facts.secret.certificate("leaf") if facts.secret is not None else None
     if facts.is_address_given and facts.served is None:
         yield f"there is no TLS server at {facts.address}: {facts.reason_unread('served')}"
     if facts.served is not None:
         yield from _leaf("the served leaf", facts.served.leaf, facts, now)
     if held is not None and (facts.served is None or held != facts.served.leaf):
-        yield from _leaf("the Secret's leaf", held, facts, now)
-        if facts.served is not None:
+        yield from _leaf(f"the leaf of the {facts.place}", held, facts, now)
+        if facts.served is not None and not facts.is_taking_up(now):
             yield (
-                "the served leaf is not the Secret's (a rotation may be under way, or its files are not in the pod yet:"
-                " look again in two minutes)"
+                f"the served leaf is not that of the {facts.place} (if it was replaced a moment ago, look again in ten"
+                " minutes; otherwise the webhook's log says why)"
             )
 
 
 def _leaf(what: str, leaf: bytes, facts: Facts, now: datetime) -> Iterator[str]:
-    issuer = next((ca for ca in _known_authorities(facts) if is_issued_by(leaf, ca)), None)
     if is_over(leaf, now):
         yield f"{what} has expired"
     elif now < read_certificate(leaf).not_valid_before_utc:
         yield f"{what} is not valid yet (is the clock of this machine right?)"
-    elif is_due(leaf, now, issuer):
-        yield f"{what} expires soon: two thirds of its lifetime are over, and nobody has renewed it"
+    elif facts.kind.is_external and ends_soon(leaf, now):
+        yield f"{what} expires soon, and nobody has renewed it (renewed by: {facts.kind.renewer})"
+    elif not facts.kind.is_external:
+        issuer = next((ca for ca in _known_authorities(facts) if is_issued_by(leaf, ca)), None)
+        if is_due(leaf, now, issuer):
+            yield f"{what} expires soon: two thirds of its lifetime are over, and the webhook has not renewed it"
     name = called_name(facts.service)
     if name not in {one.lower() for one in names_of(leaf)}:
         yield f"{what} is not valid for {name}, the name that the API server verifies"
@@ -63,7 +67,7 @@ def _known_authorities(facts: Facts) -> Iterator[bytes]:
         yield from facts.secret.certificates("CA")
 
 
-def _bundles(facts: Facts) -> Iterator[str]:
+def _bundles(facts: Facts, now: datetime) -> Iterator[str]:
     for entry in facts.entries or ():
         if not entry.bundle:
             yield f"entry {entry.name} has no caBundle: the API server trusts the CAs of its own system instead"
@@ -75,36 +79,53 @@ def _bundles(facts: Facts) -> Iterator[str]:
         leaf = facts.secret.certificate("leaf") if facts.served is None and facts.secret.is_ours else None
         # A leaf of others may chain to the CA through an intermediate CA, which only a handshake can verify.
         if leaf is not None and not any(is_issued_by(leaf, ca) for ca in entry.bundle):
-            yield f"the Secret's leaf is not signed by a CA in the caBundle of entry {entry.name}"
+            yield f"the leaf of the {facts.place} is not signed by a CA in the caBundle of entry {entry.name}"
+        external = facts.kind.is_external
+        if external and facts.is_taking_up(now):
+            continue
+        lately = " (it is new: look again in ten minutes)" if external and facts.is_lately_issued(now) else ""
         for role in ("CA", "next CA"):
             if any(ca not in entry.bundle for ca in facts.secret.certificates(role)):
-                yield f"the caBundle of entry {entry.name} lacks the Secret's {role}"
+                yield f"the caBundle of entry {entry.name} lacks the {role} of the {facts.place}{lately}"
 
 
 def _secret(facts: Facts, now: datetime) -> Iterator[str]:
-    name = f"the Secret {facts.service.namespace}/{facts.secret_name}"
-    if not facts.secret_name or facts.reason_unread("secret"):
+    if not facts.place or facts.reason_unread("secret"):
         return
     if facts.secret is None:
-        yield f"{name} does not exist (if it has another name, set --tls-secret; if there is none, --tls-secret='')"
+        yield f"the {facts.place} does not exist: {_remedy(facts.kind)}"
+        return
+    if not facts.secret.held and not facts.secret.problems:
+        yield f"the {facts.place} holds no certificate"
         return
     for problem in facts.secret.problems:
-        yield f"{name}: {problem}"
-    if not facts.secret.held:
-        if not facts.secret.problems:
-            yield f"{name} holds no certificate"
+        yield f"the {facts.place}: {problem}"
+    if facts.secret.held:
+        yield from _authorities(facts.secret, facts.place, now)
+
+
+def _remedy(kind: Kind) -> str:
+    if kind.name == "self-managed" and not kind.doubt:
+        return "the webhook makes it again while it runs; otherwise its log says why not"
+    if kind.name == "cert-manager":
+        return f"cert-manager makes it; kubectl describe shows what it waits for ({kind.source})"
+    if kind.name == "values":
+        return "run helm upgrade with the same values"
+    if kind.name == "existing-secret":
+        return "create it with tls.crt, tls.key and ca.crt; new pods wait for it"
+    return "if it has another name, set --tls-secret; if there is none, --tls-secret=''"
+
+
+def _authorities(secret: Secret, place: str, now: datetime) -> Iterator[str]:
+    cas = secret.certificates("CA")
+    if cas and all(is_over(ca, now) for ca in cas):
+        yield f"the CA of the {place} has expired"
+    if not secret.is_ours:
         return
-    yield from _authorities(facts.secret, now)
-
-
-def _authorities(secret: Secret, now: datetime) -> Iterator[str]:
-    for ca in secret.certificates("CA"):
-        if is_over(ca, now):
-            yield "the Secret's CA has expired"
-        # If there is a next CA, the renewal is already in progress.
-        elif is_due(ca, now) and secret.certificate("next CA") is None and secret.is_ours:
-            yield "the Secret's CA expires soon: two thirds of its lifetime are over, and there is no next CA"
-    if secret.is_ours and secret.certificate("leaf") is None:
-        yield "the Secret holds no leaf"
-    if secret.is_ours and secret.certificate("CA") is None:
-        yield "the Secret holds no CA that can sign"
+    # If there is a next CA, the renewal is already in progress.
+    if any(is_due(ca, now) and not is_over(ca, now) for ca in cas) and secret.certificate("next CA") is None:
+        yield f"the CA of the {place} expires soon: two thirds of its lifetime are over, and there is no next CA"
+    if secret.certificate("leaf") is None:
+        yield f"the {place} holds no leaf"
+    if not cas:
+        yield f"the {place} holds no CA that can sign"

@@ -11,8 +11,18 @@ _CERTIFICATES: Final = "Certificates"
 _OUTPUT: Final = "Output"
 
 _OF_SERVE: Final = {flag.name: flag for flag in SERVE_FLAGS}
-_NAMESPACE: Final = Flag("namespace", "string", "eks", "namespace that the webhook runs in", _INSTALLATION, short="n")
-_SERVICE: Final = Flag("service-name", "string", "pod-identity-webhook", "name of its Service", _INSTALLATION)
+_NAMESPACE: Final = Flag(
+    "namespace",
+    "string",
+    # Where the chart's README installs the webhook. The default of `serve` is that of the Go webhook.
+    "pod-identity-webhook",
+    "namespace of the webhook; in a pod, the default is the pod's own",
+    _INSTALLATION,
+    short="n",
+)
+_SERVICE: Final = Flag(
+    "service-name", "string", "pod-identity-webhook", "name of its Service and its Deployment", _INSTALLATION
+)
 
 _ACCESS: Final = (
     Flag("kubeconfig", "string", "", "kubeconfig file; default is kubectl's", _CLUSTER, metavar="FILE"),
@@ -29,6 +39,25 @@ _ADDRESS: Final = Flag(
 )
 _FORMAT: Final = Flag("output", "string", "text", "output format", _OUTPUT, choices=("text", "json"), short="o")
 
+# The chart sets their variables in the pod, where nothing else tells who makes the certificate.
+ORIGIN_FLAGS: Final = (
+    Flag(
+        "certificate-kind",
+        "string",
+        "auto",
+        "who makes the certificate; by default, the command finds out",
+        _INSTALLATION,
+        choices=("auto", "self-managed", "cert-manager", "existing-secret", "values"),
+    ),
+    Flag(
+        "certificate-secret",
+        "string",
+        "",
+        "name of the Secret with the certificate, if the webhook does not make it; default is the one that pods mount",
+        _INSTALLATION,
+    ),
+)
+
 SHOW_FLAGS: Final = (
     _NAMESPACE,
     _SERVICE,
@@ -36,9 +65,10 @@ SHOW_FLAGS: Final = (
         "tls-secret",
         "string",
         _OF_SERVE["tls-secret"].default,
-        "name of the Secret that holds the certificate; if empty, no Secret is read",
+        "name of the Secret that the replicas share, with the certificate if they make it; if empty, it is not read",
         _INSTALLATION,
     ),
+    *ORIGIN_FLAGS,
     Flag(
         "webhook-configuration",
         "string",
@@ -54,7 +84,9 @@ SHOW_FLAGS: Final = (
 ROTATE_FLAGS: Final = (
     *of_command("certs", Flag("ca", "bool", "false", "rotates the CA too, not only the leaf", _CERTIFICATES)),
     _NAMESPACE,
+    _SERVICE,
     Flag("tls-secret", "string", _OF_SERVE["tls-secret"].default, "name of the Secret that holds both", _INSTALLATION),
+    *ORIGIN_FLAGS,
     *_ACCESS,
 )
 
@@ -73,6 +105,13 @@ ISSUE_FLAGS: Final = (
         _FORMAT,
     ),
     Flag("ca-lifetime", "duration", "87600h", "how long a new CA is valid", _CERTIFICATES),
-    _NAMESPACE,
-    _SERVICE,
+    Flag(
+        "namespace",
+        "string",
+        _OF_SERVE["namespace"].default,
+        "namespace that the webhook runs in",
+        _INSTALLATION,
+        short="n",
+    ),
+    Flag("service-name", "string", "pod-identity-webhook", "name of its Service", _INSTALLATION),
 )

@@ -9,16 +9,19 @@ from typing import Any
 
 from certs.renewal import ends_at
 from certs.state import format_time
-from webhook.commands.certs.facts import Facts, Held, names_of
+from webhook.commands.certs.facts import Facts, Held, Secret, What, names_of
 
 
 def text(facts: Facts, found: list[str], now: datetime) -> str:
     """Returns the output for people."""
-    service = f"{facts.service.namespace}/{facts.service.name}"
-    lines = [f"Certificates of the Service {service} at {format_time(now)}", ""]
+    lines = [f"Certificates of the Service {facts.service.namespace}/{facts.service.name} at {format_time(now)}"]
+    lines += [*_kind(facts), ""]
     lines += [f"Served at {facts.address}", *_served(facts, now), ""]
-    if facts.secret_name:
-        lines += [f"Secret {facts.service.namespace}/{facts.secret_name}", *_secret(facts, now), ""]
+    if facts.place:
+        lines += [facts.place[0].upper() + facts.place[1:], *_secret(facts, facts.secret, "secret", now), ""]
+    if facts.shared_name:
+        heading = f"Secret {facts.service.namespace}/{facts.shared_name}, for a change to another kind of certificate"
+        lines += [heading, *_secret(facts, facts.shared, "shared", now), ""]
     lines += [f"MutatingWebhookConfiguration {facts.configuration_name}", *_entries(facts, now), ""]
     if not found:
         compared = " (the served certificate was not checked)" if facts.served is None else ""
@@ -34,23 +37,20 @@ def as_json(facts: Facts, found: list[str], now: datetime) -> str:
 
     null means that an object does not exist or could not be read; `unread` has the reason.
     """
-    secret = facts.secret
     document: dict[str, Any] = {
         "time": format_time(now),
         "service": {"name": facts.service.name, "namespace": facts.service.namespace},
+        "kind": facts.kind.name,
+        "source": facts.kind.source,
+        "renewedBy": facts.kind.renewer,
+        "caBundleWrittenBy": facts.bundle_writer or None,
+        "doubt": facts.kind.doubt or None,
         "address": facts.address,
         "served": None if facts.served is None else _described(facts.served.leaf, now),
-        "secret": None
-        if secret is None
-        else {
-            "name": facts.secret_name,
-            "managed": secret.is_ours,
-            "certificates": [_held(held, now) for held in secret.held],
-            "requests": [
-                {"what": request.what, "after": format_time(request.after), "pending": request.is_pending}
-                for request in secret.requests
-            ],
-        },
+        "secret": None if facts.secret is None else _described_secret(facts.place, facts.secret, now),
+        "sharedSecret": None
+        if facts.shared is None
+        else _described_secret(f"Secret {facts.service.namespace}/{facts.shared_name}", facts.shared, now),
         "webhookConfiguration": None
         if facts.entries is None
         else {
@@ -91,26 +91,37 @@ def fingerprint(certificate: bytes) -> str:
 def _served(facts: Facts, now: datetime) -> Iterator[str]:
     if facts.served is not None:
         yield from _certificate("leaf", facts.served.leaf, now)
+        if facts.is_taking_up(now):
+            yield f"  the webhook will serve the leaf of the {facts.place} within ten minutes"
         return
     name, namespace = facts.service.name, facts.service.namespace
     yield f"  could not be reached from here: {facts.reason_unread('served')}"
-    yield f"  kubectl exec -n {namespace} deploy/{name} -- pod-identity-webhook certs show"
-    yield f"  or: kubectl port-forward -n {namespace} service/{name} 8443:443, and --address localhost:8443"
+    yield f"  kubectl exec --namespace {namespace} deploy/{name} -- pod-identity-webhook certs show"
+    yield f"  or: kubectl port-forward --namespace {namespace} service/{name} 8443:443, and --address localhost:8443"
 
 
-def _secret(facts: Facts, now: datetime) -> Iterator[str]:
-    if unread := facts.reason_unread("secret"):
+def _kind(facts: Facts) -> Iterator[str]:
+    yield f"  kind: {facts.kind.name} ({facts.kind.source})"
+    if facts.kind.name != "unknown":
+        yield f"  renewed by: {facts.kind.renewer}"
+    if facts.bundle_writer:
+        yield f"  caBundle written by: {facts.bundle_writer}"
+    if facts.kind.doubt and facts.kind.name != "unknown":
+        yield f"  judged by the Secrets alone: {facts.kind.doubt}"
+
+
+def _secret(facts: Facts, secret: Secret | None, what: What, now: datetime) -> Iterator[str]:
+    if unread := facts.reason_unread(what):
         yield f"  could not be read: {unread}"
-    elif facts.secret is None:
+        return
+    if secret is None:
         yield "  does not exist"
-    else:
-        if not facts.secret.is_ours and facts.secret.held:
-            yield "  not managed by the webhook"
-        for held in facts.secret.held:
-            yield from _certificate(held.role, held.certificate, now, held)
-        for request in facts.secret.requests:
-            state = "pending" if request.is_pending else "done"
-            yield f"  rotation of the {request.what} issued before {format_time(request.after)} is requested: {state}"
+        return
+    for held in secret.held:
+        yield from _certificate(held.role, held.certificate, now, held)
+    for request in secret.requests:
+        state = "pending" if request.is_pending else "done"
+        yield f"  rotation of the {request.what} issued before {format_time(request.after)} is requested: {state}"
 
 
 def _entries(facts: Facts, now: datetime) -> Iterator[str]:
@@ -129,6 +140,18 @@ def _certificate(role: str, certificate: bytes, now: datetime, held: Held | None
     yield f"  {role:<12} {ending(certificate, now)}{until} (SHA-256 {fingerprint(certificate)[:16]})"
     if role == "leaf":
         yield f"  {'':<12} for {', '.join(names_of(certificate)) or 'no name'}"
+
+
+def _described_secret(place: str, secret: Secret, now: datetime) -> dict[str, Any]:
+    return {
+        "place": place,
+        "managed": secret.is_ours,
+        "certificates": [_held(held, now) for held in secret.held],
+        "requests": [
+            {"what": request.what, "after": format_time(request.after), "pending": request.is_pending}
+            for request in secret.requests
+        ],
+    }
 
 
 def _held(held: Held, now: datetime) -> dict[str, Any]:

@@ -3,40 +3,41 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from certs.bundle import Service, our_entries
 from certs.stores import StoredSecret
-from webhook.cluster.access import AccessSettings
 from webhook.cluster.client import KubernetesClient
-from webhook.commands.certs.cluster import Denied, access_of, bundle_store, found, name_problems, secret_store
-from webhook.commands.certs.facts import Facts, What, called_name, entries_of, secret_of
+from webhook.commands.certs.cluster import Denied, access_of, bundle_store, found, name_problems
+from webhook.commands.certs.facts import (
+    Facts,
+    What,
+    annotations_of,
+    called_name,
+    entries_of,
+    external_secret,
+    has_own_keys,
+    shared_secret,
+)
 from webhook.commands.certs.findings import findings
 from webhook.commands.certs.flags import SHOW_FLAGS
 from webhook.commands.certs.handshake import NotServed, ask
+from webhook.commands.certs.installation import Installation, pod_of, read_installation, use_names_of
+from webhook.commands.certs.kind import bundle_writer
 from webhook.commands.certs.output import as_json, text
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse
 from webhook.errors import SettingsError
 
 _ABOUT: Final = (
-    "Shows the certificate that the webhook serves, the certificates in its Secret and in the caBundle of its entries, "
-    "when each expires, and whether they match. It never shows private keys. If it cannot read the Secret or reach the "
-    "webhook, it says so and shows the rest. "
+    "Shows the certificate that the webhook serves, who makes and renews it, the certificates in its Secret and in the "
+    "caBundle of its entries, when each expires, and whether they match. It never shows private keys. If it cannot "
+    "read the Secret or reach the webhook, it says so and shows the rest. "
     "Exit code: 0 if there are no findings; 1 if there is one, or access to the cluster fails; 2 for wrong usage."
 )
 _ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^\[\]:/\s]+):([0-9]{1,5})", re.ASCII)
-
-
-@dataclass(frozen=True)
-class _Read:
-    """What the cluster holds. None means that the object does not exist, or that `unread` has the reason."""
-
-    secret: StoredSecret | None
-    configuration: Mapping[str, Any] | None
-    unread: dict[What, str]
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -54,57 +55,72 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         parsed.problems.append(f"--address: {values['address']!r} is not of the form HOST:PORT")
     if parsed.problems:
         raise SettingsError(parsed.problems)
-    read = asyncio.run(_read(access_of(parsed), parsed))
+    facts = asyncio.run(_read(parsed, environ))
     now = datetime.now(UTC)
-    facts = _facts(parsed, read)
-    found = findings(facts, now)
-    print((as_json if values["output"] == "json" else text)(facts, found, now), end="")
-    return 1 if found else 0
+    problems = findings(facts, now)
+    print((as_json if values["output"] == "json" else text)(facts, problems, now), end="")
+    return 1 if problems else 0
 
 
-async def _read(access: AccessSettings, parsed: Parsed) -> _Read:
-    """Reads from the cluster. Raises WebhookError, but records objects that RBAC denies in `unread`."""
-    secret = configuration = None
-    unread: dict[What, str] = {}
+async def _read(parsed: Parsed, environ: Mapping[str, str]) -> Facts:
+    """Reads the cluster, and asks the webhook for its leaf. Raises WebhookError, but records what RBAC denies."""
+    access = access_of(parsed)
+    pod = pod_of(access, environ)
+    use_names_of(pod, parsed)
+    configuration: Mapping[str, Any] | None = None
+    denied: dict[What, str] = {}
     async with KubernetesClient(access) as client:
+        installation = await read_installation(client, parsed, pod)
         try:
             configuration = await found(bundle_store(client, parsed).read())
         except Denied as error:
-            unread["configuration"] = str(error)
-        if parsed.values["tls_secret"]:
-            try:
-                secret = await found(secret_store(client, parsed).read())
-            except Denied as error:
-                unread["secret"] = str(error)
-    return _Read(secret, configuration, unread)
-
-
-def _facts(parsed: Parsed, read: _Read) -> Facts:
-    values = parsed.values
-    service = Service(values["service_name"], values["namespace"])
-    entries = entries_of(read.configuration, service) if read.configuration is not None else None
-    facts = Facts(
-        service=service,
-        address=values["address"] or f"{service.name}.{service.namespace}.svc:{_service_port(read, service)}",
-        is_address_given=bool(values["address"]),
-        secret_name=values["tls_secret"],
-        configuration_name=values["webhook_configuration"],
-        secret=secret_of(read.secret) if read.secret is not None else None,
-        entries=entries,
-        unread=read.unread,
-    )
+            denied["configuration"] = str(error)
+    facts = _facts(parsed, installation, configuration, {**installation.unread, **denied})
     address = _split(facts.address)
     assert address is not None  # noqa: S101 - main() has checked --address, and names have no colon
+    bundles = [entry.bundle for entry in facts.entries or ()]
     try:
-        served = ask(*address, called_name(service), (entry.bundle for entry in entries or ()))
+        return replace(facts, served=ask(*address, called_name(facts.service), bundles))
     except NotServed as error:
-        return replace(facts, unread={**read.unread, "served": str(error)})
-    return replace(facts, served=served)
+        return replace(facts, unread={**facts.unread, "served": str(error)})
 
 
-def _service_port(read: _Read, service: Service) -> int:
+def _facts(
+    parsed: Parsed, read: Installation, configuration: Mapping[str, Any] | None, unread: Mapping[What, str]
+) -> Facts:
+    values, service, certificate = parsed.values, read.service, read.certificate
+    shared = shared_secret(read.shared) if read.shared is not None else None
+    shared_name, secret, place = values["tls_secret"], None, ""
+    if certificate is not None:
+        place = certificate.place
+        secret = external_secret(certificate.data) if certificate.data is not None else None
+    elif shared_name and not read.kind.is_external and not _is_of_external_replicas(read.shared):
+        place, secret, shared_name, shared = f"Secret {service.namespace}/{shared_name}", shared, "", None
+        unread = {("secret" if what == "shared" else what): reason for what, reason in unread.items()}
+    return Facts(
+        service=service,
+        address=values["address"] or f"{called_name(service)}:{_service_port(configuration or {}, service)}",
+        kind=read.kind,
+        place=place,
+        configuration_name=values["webhook_configuration"],
+        bundle_writer=bundle_writer(read.kind, read.serving, annotations_of(configuration)),
+        is_address_given=bool(values["address"]),
+        secret=secret,
+        shared_name=shared_name,
+        shared=shared,
+        entries=entries_of(configuration, service) if configuration is not None else None,
+        unread=unread,
+    )
+
+
+def _is_of_external_replicas(shared: StoredSecret | None) -> bool:
+    """Whether only replicas with a certificate of others have written this Secret."""
+    return shared is not None and bool(shared.data) and not has_own_keys(shared.data)
+
+
+def _service_port(configuration: Mapping[str, Any], service: Service) -> int:
     """Returns the port of the Service that the API server calls."""
-    for entry in our_entries(read.configuration or {}, service):
+    for entry in our_entries(configuration, service):
         port = entry["clientConfig"]["service"].get("port")
         if isinstance(port, int) and 0 < port <= 65535:
             return port

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from webhook.admission.settings import Settings, partition_of
@@ -16,6 +16,17 @@ _Made = TypeVar("_Made")
 def settings_from(parsed: Parsed, kind: type[_Made], **decided: Any) -> _Made:
     """Makes an instance of the settings class `kind` from its flags and `decided`. Raises SettingsError."""
     return kind(**{flag.field: parsed.values[flag.field] for flag in flags_of(kind)}, **decided)
+
+
+def is_self_managed(parsed: Parsed, environ: Mapping[str, str]) -> bool:
+    """Whether `serve` makes its own certificate: --in-cluster decides; by default, in a cluster unless others are set.
+
+    `parsed` are the flags of `serve`; `environ` is its environment, which tells whether it runs in a cluster.
+    """
+    if "in_cluster" in parsed.given:
+        return bool(parsed.values["in_cluster"])
+    others = {"tls_cert", "tls_key", "ephemeral_certificate", "service_accounts"}
+    return bool(environ.get("KUBERNETES_SERVICE_HOST")) and others.isdisjoint(parsed.given)
 
 
 def with_account(settings: Settings) -> Settings:
