@@ -30,8 +30,6 @@ def test_the_demonstration_shows_the_main_job(tmp_path: Path) -> None:
         timeout=120,
         check=False,
     )
-
-    counted = "pod-identity-webhook replay: 3 replayed: 2 injected, 1 unchanged\n"
     assert (done.returncode, done.stderr) == (0, "")
     shown = done.stdout
     for pattern, mask in MASKS:
