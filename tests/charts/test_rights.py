@@ -25,19 +25,25 @@ MAPPINGS: Final = {
     "resourceNames": ["pod-identity-webhook"],
     "verbs": ["list", "watch"],
 }
+MOUNTED: Final = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+BY_OTHERS: Final = {**MOUNTED, "resourceNames": ["pod-identity-webhook-tls"]}
 ONLY_SHOWN: Final = {**CONFIGURATION, "verbs": ["get"]}
 # The rules for the cluster and for the namespace, by what the webhook does there.
 LEAST: Final[dict[str, tuple[Values, list[Object], list[Object]]]] = {
     "it makes its own certificates": ({}, [ACCOUNTS, CONFIGURATION], [SECRET, NEW_SECRET]),
     "it also reads mappings": (MATRIX["role mappings"], [ACCOUNTS, CONFIGURATION], [SECRET, NEW_SECRET, MAPPINGS]),
-    "cert-manager makes them": (CERT_MANAGER, [ACCOUNTS, CONFIGURATION], [SECRET]),
-    "an admin's Secret has them": (OWN_SECRET, [ACCOUNTS, CONFIGURATION], [SECRET]),
-    "the values have them": (PEM_VALUES, [ACCOUNTS, CONFIGURATION], [SECRET]),
-    "cainjector writes the caBundle": (CA_INJECTOR, [ACCOUNTS, ONLY_SHOWN], []),
+    "cert-manager makes them": (CERT_MANAGER, [ACCOUNTS, CONFIGURATION], [SECRET, BY_OTHERS]),
+    "an admin's Secret has them": (
+        OWN_SECRET,
+        [ACCOUNTS, CONFIGURATION],
+        [SECRET, {**MOUNTED, "resourceNames": ["mine"]}],
+    ),
+    "the values have them": (PEM_VALUES, [ACCOUNTS, CONFIGURATION], [SECRET, BY_OTHERS]),
+    "cainjector writes the caBundle": (CA_INJECTOR, [ACCOUNTS, ONLY_SHOWN], [BY_OTHERS]),
     "cainjector writes it, and it reads mappings": (
         merged(CA_INJECTOR, MATRIX["role mappings"]),
         [ACCOUNTS, ONLY_SHOWN],
-        [MAPPINGS],
+        [BY_OTHERS, MAPPINGS],
     ),
 }
 
@@ -49,7 +55,7 @@ def test_the_rights_are_the_least(case: str) -> None:
 
     assert rendered.one("ClusterRole")["rules"] == for_the_cluster
     assert [rule for role in rendered.all("Role") for rule in role["rules"]] == for_the_namespace
-    assert len(rendered.all("Role")) == len(rendered.all("RoleBinding")) == bool(for_the_namespace)
+    assert len(rendered.all("Role")) == len(rendered.all("RoleBinding")) == 1
 
 
 @pytest.mark.parametrize("values", [values for name, values in MATRIX.items() if name != "nothing optional"])

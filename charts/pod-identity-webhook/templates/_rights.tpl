@@ -16,6 +16,13 @@ if it needs nothing, or if the user creates the roles.
   resources: ["secrets"]
   verbs: ["create"]
 {{- end }}
+{{- if ne (include "pod-identity-webhook.certificates" .) "self-managed" }}
+# For `certs show` in the pod. The pods have the content of this Secret as files.
+- apiGroups: [""]
+  resources: ["secrets"]
+  resourceNames: [{{ include "pod-identity-webhook.certificateSecret" . | quote }}]
+  verbs: ["get"]
+{{- end }}
 {{- if .Values.config.podIdentityWebhookMap.enabled }}
 - apiGroups: [""]
   resources: ["configmaps"]
