@@ -105,3 +105,10 @@ def _rendered(values: str, release: str, namespace: str) -> tuple[str, list[Obje
 def _objects(texts: Iterable[str]) -> Iterator[Object]:
     for text in texts:
         yield from filter(None, yaml.load_all(text, Loader=_Loader))
+
+
+def at(value: Any, *path: str) -> Any:
+    """What is below these keys."""
+    for key in path:
+        value = value[key]
+    return value

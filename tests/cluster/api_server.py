@@ -176,6 +176,11 @@ def failure(code: int, reason: str, message: str = "no") -> dict[str, Any]:
     return {"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message}
 
 
+async def answers(_request: Request, answer: Answer) -> None:
+    """Answers with an empty list."""
+    await answer.json(200, page())
+
+
 def lists(*items: Any, version: str = "10", token: str = "") -> Step:
     """Returns a step that answers with a page of a list."""
 

@@ -139,12 +139,17 @@ def test_no_private_key_is_in_a_log_or_on_disk_whatever_happens_and_no_rule_is_m
     written = [path for path in release.directory.rglob("*-tmp/**/*") if path.is_file()]
     assert written == [], "they write no file"
     for replica in release.replicas:
-        opened = []
-        for file in Path(f"/proc/{replica.process.pid}/fd").iterdir():
-            # A connection may end between listing and reading.
-            with suppress(FileNotFoundError):
-                opened.append(str(file.readlink()))
+        opened = _open_files(replica.process.pid)
         assert not [name for name in opened if "memfd" in name], "a key is in memory for as long as it is loaded"
+
+
+def _open_files(pid: int) -> list[str]:
+    opened = []
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        # A connection may end between listing and reading.
+        with suppress(FileNotFoundError):
+            opened.append(str(file.readlink()))
+    return opened
 
 
 def test_a_missing_rule_is_named_in_the_log(cluster: Cluster, tmp_path: Path) -> None:
