@@ -38,50 +38,71 @@ def taken() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-def outcomes(folder: Path, taken: int) -> dict[str, tuple[list[str], int, list[str]]]:
+Outcomes = dict[str, tuple[list[str], int, list[str]]]
+USAGE = "See 'pod-identity-webhook serve --help'."
+
+
+def outcomes(folder: Path, taken: int) -> Outcomes:
     """Returns by name the flags, the exit code, and the lines on standard error."""
-    good = [f"--service-accounts={folder}/good.yaml", f"--ephemeral-certificate={folder}/made"]
-    files = f"--service-accounts={folder}/good.yaml"
-    usage = "See 'pod-identity-webhook serve --help'."
+    accounts = f"--service-accounts={folder}/good.yaml"
+    made = f"--ephemeral-certificate={folder}/made"
+    return {
+        **unusable_addresses([accounts, made], taken),
+        **unusable_files(folder, accounts, made),
+        **wrong_flags([accounts, made], folder),
+    }
+
+
+def unusable_addresses(good: list[str], taken: int) -> Outcomes:
     in_use = f"Cannot listen on 127.0.0.1:{taken}: the port is in use"
     return {
         "HTTPS port": ([*good, f"--port={taken}"], 1, [in_use]),
         "metrics port": ([*good, f"--metrics-port={taken}"], 1, [in_use]),
         "address": ([*good, "--bind-address=nowhere"], 1, ["Cannot listen on nowhere:0: not an IP address"]),
+    }
+
+
+def unusable_files(folder: Path, accounts: str, made: str) -> Outcomes:
+    return {
         "no certificate": (
-            [files, f"--tls-cert={folder}/none.crt", f"--tls-key={folder}/one.key"],
+            [accounts, f"--tls-cert={folder}/none.crt", f"--tls-key={folder}/one.key"],
             1,
             [f"cannot read {folder}/none.crt: No such file or directory"],
         ),
         "no key": (
-            [files, f"--tls-cert={folder}/one.crt", f"--tls-key={folder}"],
+            [accounts, f"--tls-cert={folder}/one.crt", f"--tls-key={folder}"],
             1,
             [f"cannot read {folder}: Is a directory"],
         ),
         "mismatch": (
-            [files, f"--tls-cert={folder}/one.crt", f"--tls-key={folder}/two.key"],
+            [accounts, f"--tls-cert={folder}/one.crt", f"--tls-key={folder}/two.key"],
             1,
             [f"{folder}/two.key is not the private key of {folder}/one.crt"],
         ),
         "no manifests": (
-            [f"--service-accounts={folder}/none", good[1]],
+            [f"--service-accounts={folder}/none", made],
             1,
             [f"{folder}/none: No such file or directory"],
         ),
-        "bad manifests": ([f"--service-accounts={folder}/bad.yaml", good[1]], 1, [f"{folder}/bad.yaml, line "]),
+        "bad manifests": ([f"--service-accounts={folder}/bad.yaml", made], 1, [f"{folder}/bad.yaml, line "]),
+    }
+
+
+def wrong_flags(good: list[str], folder: Path) -> Outcomes:
+    return {
         "TLS settings": (
             [*good, "--tls-min-version=1.4", "--tls-cipher-suites=NOT_A_SUITE"],
             2,
             [
                 f"--tls-min-version: unknown TLS version '1.4': use one of {TLS_VERSIONS}",
                 "--tls-cipher-suites: unknown cipher suite 'NOT_A_SUITE': use names such as ",
-                usage,
+                USAGE,
             ],
         ),
         "two certificates": (
             [*good, f"--tls-cert={folder}/one.crt"],
             2,
-            ["--ephemeral-certificate: cannot be used with --tls-cert or --tls-key", usage],
+            ["--ephemeral-certificate: cannot be used with --tls-cert or --tls-key", USAGE],
         ),
         "two ports alike": (
             [*good, "--port=8443", "--metrics-port=8443", "--namespace=A"],
@@ -89,7 +110,7 @@ def outcomes(folder: Path, taken: int) -> dict[str, tuple[list[str], int, list[s
             [
                 "--metrics-port: 8443 is already the HTTPS port",
                 "--namespace: 'A' is not a namespace's name (DNS label)",
-                usage,
+                USAGE,
             ],
         ),
     }
