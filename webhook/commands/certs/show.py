@@ -97,6 +97,10 @@ def _facts(
     elif shared_name and not read.kind.is_external and not _is_of_external_replicas(read.shared):
         place, secret, shared_name, shared = f"Secret {service.namespace}/{shared_name}", shared, "", None
         unread = {("secret" if what == "shared" else what): reason for what, reason in unread.items()}
+    if read.serving is not None and not read.serving.writes_bundle:
+        # Only replicas that write the caBundle share a Secret.
+        shared_name, shared = "", None
+        unread = {what: reason for what, reason in unread.items() if what != "shared"}
     return Facts(
         service=service,
         address=values["address"] or f"{called_name(service)}:{_service_port(configuration or {}, service)}",
