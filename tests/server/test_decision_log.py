@@ -30,7 +30,10 @@ REFUSED = pod("absent", labels={"eks.amazonaws.com/require-pod-identity": "true"
 NO_ROLE = pod("plain")
 
 INJECTED = {"reason": "injected", "namespace": "ci", "pod": "build", "service_account": "builder", "role": ROLE}
-WARNING = "no credentials, as AWS_ROLE_ARN is set, and AWS_WEB_IDENTITY_TOKEN_FILE is not: container main"
+WARNING = (
+    "no credentials, as AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not, so the webhook added neither: "
+    "container main"
+)
 
 
 def logged(process: WebhookProcess, *reviews: dict[str, Any]) -> list[str]:
