@@ -1,10 +1,9 @@
 {{/*
-Checks the keys, then evaluates the templates in values, in place. Each file includes it first. Keys and texts anywhere may
+Evaluates the templates in values, in place. Each file includes it first. Keys and texts anywhere may
 be templates, as in the popular chart for the Go webhook. It does not change `global`, which belongs to the parent chart;
 extra objects, which another template evaluates as a whole; and alerting rules, whose templates are for Prometheus.
 */}}
 {{- define "pod-identity-webhook.evaluate" -}}
-{{- include "pod-identity-webhook.checkKeys" . -}}
 {{- range $key, $value := omit .Values "global" "extraObjects" -}}
 {{- if contains "{{" (toJson $value) -}}
 {{- $rules := dict -}}
