@@ -105,7 +105,7 @@ def test_a_service_account_that_is_nowhere_is_refused_as_the_api_server_refuses_
     done = desk.replay()
     why = f"ServiceAccount {desk.namespace}/nowhere not found: the API server would refuse the pod"
     assert (done.returncode, done.stdout) == (1, "[]\n")
-    assert done.stderr.endswith(f": denied: {why}\n")
+    assert done.stderr.endswith(f": denied: {why}\npod-identity-webhook replay: 1 replayed: 1 denied\n")
     with pytest.raises(ApiError, match=r"nowhere.* not found"):
         desk.cluster.admin.create(pods(desk.namespace), pod("app", "nowhere"), dryRun="All")
 

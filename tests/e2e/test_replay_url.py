@@ -66,7 +66,8 @@ def test_the_webhook_is_asked_as_shown_through_a_forward_and_through_its_cluster
         forward.close()
     done = [*through_forward, *(_run(cluster, words) for words in page.through_cluster_ip)]
 
-    assert [(each.returncode, each.stderr) for each in done] == [(0, "")] * 3
+    count = "pod-identity-webhook replay: 3 replayed: 2 injected, 1 unchanged\n"
+    assert [(each.returncode, each.stderr) for each in done] == [(0, count)] * 3
     for each in done:
         assert (each.stdout.count("\n# patched: injected\n"), each.stdout.count("\n# unchanged: no_role")) == (2, 1)
     # kubectl would forward to this port of the Service.
