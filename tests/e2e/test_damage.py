@@ -140,7 +140,7 @@ def test_an_immutable_secret_is_reported_when_it_must_change_and_created_again_w
     with PodLoad(release, clients=1) as load:
         release.admin.patch(release.secret, {"immutable": True})
         release.annotate_secret(**{ROTATE_LEAF_AFTER: format_time(issued_at(state.leaf) + timedelta(seconds=1))})
-        said = f"it is immutable, so certificates cannot be renewed: delete it (kubectl delete secret {SECRET} "
+        said = f"it is immutable, so we cannot renew certificates: delete it (kubectl delete secret {SECRET} "
         wait_until(
             lambda: all(said in replica.process.log_text() for replica in release.replicas),
             "each log to say what to do",

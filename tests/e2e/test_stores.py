@@ -241,7 +241,7 @@ async def test_a_bundle_patch_touches_only_the_ca_bundle_of_our_entries_and_is_r
 
 async def test_the_error_for_a_missing_webhook_configuration_says_what_to_do(place: Place) -> None:
     async with bundle_store(place) as store:
-        with pytest.raises(StoreError, match=f"no MutatingWebhookConfiguration {place.namespace}: .*applied"):
+        with pytest.raises(StoreError, match=f"no MutatingWebhookConfiguration {place.namespace}: .*apply it"):
             await store.read()
 
 
