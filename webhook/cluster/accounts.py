@@ -12,9 +12,10 @@ from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.admission.settings import Settings
 from webhook.cluster.account_cache import AccountCache
 from webhook.cluster.account_object import AccountObject, service_account
-from webhook.cluster.api_errors import ApiError, MalformedAnswer
+from webhook.cluster.api_errors import ApiError
 from webhook.cluster.collection import Collection
 from webhook.cluster.config_map import MappingConfigMap
+from webhook.cluster.decoding import decoding
 from webhook.cluster.lookup_grace import LookupGrace
 from webhook.cluster.lookups import Lookups
 from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
@@ -128,10 +129,9 @@ async def read_account(
     resource = Resource(_PLURAL, namespace, name, is_granted_everywhere=True)
     try:
         body = await client.get(resource, accept=METADATA, seconds=seconds, max_bytes=_MAX_ACCOUNT)
-        return service_account(msgspec.json.decode(body, type=AccountObject), settings)
     except ApiError as error:
         if error.status == 404:
             return None
         raise
-    except msgspec.MsgspecError as error:
-        raise MalformedAnswer(f"get {resource}: {error}") from error
+    with decoding(resource):
+        return service_account(msgspec.json.decode(body, type=AccountObject), settings)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final, Self
 import msgspec
 
 from webhook.admission.mapping import NO_MAPPING, RoleMapping, parse_mapping
-from webhook.cluster.api_errors import ApiError, MalformedAnswer
+from webhook.cluster.api_errors import ApiError
 from webhook.cluster.collection import Collection, ObjectMeta, PartialObject
+from webhook.cluster.decoding import decoding
 from webhook.cluster.resource import JSON, Resource
 from webhook.cluster.running import running
 from webhook.cluster.watch import Pace, Watch
@@ -51,13 +52,13 @@ async def read_mapping(
     Raises ClusterError, or MappingError if the document as a whole is invalid.
     """
     try:
-        found = msgspec.json.decode(await client.get(resource, seconds=seconds), type=ConfigMap)
+        body = await client.get(resource, seconds=seconds)
     except ApiError as error:
         if error.status == 404:
             return NO_MAPPING, [f"ConfigMap {resource.namespace}/{resource.name} does not exist: no role mappings"]
         raise
-    except msgspec.MsgspecError as error:
-        raise MalformedAnswer(f"get {resource}: {error}") from error
+    with decoding(resource):
+        found = msgspec.json.decode(body, type=ConfigMap)
     return parse_mapping(found.document)
 
 

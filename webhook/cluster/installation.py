@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-from webhook.cluster.api_errors import ApiError, MalformedAnswer
+from webhook.cluster.api_errors import ApiError
+from webhook.cluster.decoding import decoding
 from webhook.cluster.resource import Resource
 
 if TYPE_CHECKING:
@@ -102,14 +103,13 @@ class _Reader:
     async def read(self, resource: Resource) -> dict[str, Any] | None:
         try:
             body = await self._client.get(resource, seconds=self._seconds)
-            return msgspec.json.decode(body, type=dict[str, Any])
         except ApiError as error:
             if error.status not in (403, 404):
                 raise
             self.problems.append(f"{resource} does not exist" if error.status == 404 else str(error))
             return None
-        except msgspec.MsgspecError as error:
-            raise MalformedAnswer(f"get {resource}: {error}") from error
+        with decoding(resource):
+            return msgspec.json.decode(body, type=dict[str, Any])
 
 
 async def _deployment(reader: _Reader, service: ServiceName) -> Object | None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webhook.cluster.api_errors import ApiError, MalformedAnswer
+from webhook.cluster.api_errors import ApiError
+from webhook.cluster.decoding import decoding
 from webhook.cluster.resource import METADATA, Resource
 
 if TYPE_CHECKING:
@@ -35,11 +36,10 @@ async def read_namespace(client: "KubernetesClient", name: str, *, seconds: floa
     resource = Resource("namespaces", name=name, is_granted_everywhere=True)
     try:
         body = await client.get(resource, accept=METADATA, seconds=seconds)
-        metadata = msgspec.json.decode(body, type=_Object).metadata
-        return Namespace(metadata.labels or {}, metadata.deletionTimestamp is not None)
     except ApiError as error:
         if error.status == 404:
             return None
         raise
-    except msgspec.MsgspecError as error:
-        raise MalformedAnswer(f"get {resource}: {error}") from error
+    with decoding(resource):
+        metadata = msgspec.json.decode(body, type=_Object).metadata
+    return Namespace(metadata.labels or {}, metadata.deletionTimestamp is not None)

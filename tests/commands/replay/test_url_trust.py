@@ -109,6 +109,10 @@ UNUSABLE: dict[str, tuple[Object, str]] = {
         f"{WHAT} has no caBundle that all entries trust: see 'pod-identity-webhook certs show'\n",
     ),
     "no entry": ({CONFIGURATION: {}}, f"{WHAT} names no Service, so its caBundle is of no use for --url: set --ca\n"),
+    "an answer that is no object": (
+        {CONFIGURATION: ["x"]},
+        "get mutatingwebhookconfigurations pod-identity-webhook: Expected `object`, got `array`\n",
+    ),
     "a webhook outside the cluster": (
         {CONFIGURATION: {"webhooks": [{"name": "x", "clientConfig": {"url": "https://127.0.0.1:23443/mutate"}}]}},
         f"{WHAT} names no Service, so its caBundle is of no use for --url: set --ca\n",

@@ -16,6 +16,7 @@ from webhook.cluster.accounts import read_account
 from webhook.cluster.api_errors import ApiError
 from webhook.cluster.client import KubernetesClient
 from webhook.cluster.config_map import read_mapping
+from webhook.cluster.decoding import decoding
 from webhook.cluster.installation import Installation, read_installation
 from webhook.cluster.namespaces import Namespace, read_namespace
 from webhook.cluster.resource import Resource
@@ -51,7 +52,8 @@ class LiveCluster:
     def get(self, resource: Resource) -> dict[str, Any]:
         """Reads an object. Raises ClusterError."""
         body = self._runner.run(self._client.get(resource, seconds=_SECONDS))
-        return msgspec.json.decode(body, type=dict[str, Any])
+        with decoding(resource):
+            return msgspec.json.decode(body, type=dict[str, Any])
 
     def installation(self, configuration: str) -> Installation:
         """Reads how the webhook is installed. Raises ClusterError."""

@@ -1,0 +1,18 @@
+"""Decodes what the API server answered to a read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from webhook.cluster.api_errors import MalformedAnswer
+from webhook.cluster.resource import Resource
+
+
+@contextmanager
+def decoding(resource: Resource) -> Iterator[None]:
+    """Turns the errors of decoding the answer about `resource` into MalformedAnswer."""
+    try:
+        yield
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedAnswer(f"get {resource}: {error}") from error
