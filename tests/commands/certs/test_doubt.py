@@ -37,12 +37,6 @@ from webhook.commands.certs.serving import serving_of_process
 from webhook.commands.flags.parsing import parse
 
 
-@pytest.fixture(autouse=True)
-def _outside_of_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-
-
 def read_in_pod(here: Installation, directory: Path, leaf: bytes, ca: bytes) -> Read:
     """Reads in a pod with these files, whose first process is the webhook."""
     for name, pem in (("tls.crt", leaf), ("ca.crt", ca)):

@@ -35,13 +35,6 @@ from tests.commands.certs.kinds import (
 from tests.commands.certs.test_serving import CA, FILES, MOUNT, deployment
 from tests.commands.outcome import Outcome, run
 
-
-@pytest.fixture(autouse=True)
-def _outside_of_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-
-
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 

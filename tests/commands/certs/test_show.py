@@ -34,12 +34,6 @@ OUR_SECRET = f"Secret {NAMESPACE}/{NAME}"
 LACKS = f"the caBundle of entry {ENTRY} lacks the"
 
 
-@pytest.fixture(autouse=True)
-def _outside_of_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-
-
 def closed_address() -> str:
     """Returns an address with a closed port."""
     with socket.create_server(("127.0.0.1", 0)) as closed:

@@ -29,16 +29,16 @@ def review_of(case: Case) -> Review | None:
 
 def as_the_api_server(
     case: Case,
+    review: Review | None,
     installation: Installation,
     namespaces: Mapping[str, Namespace] | None,
     accounts: Mapping[tuple[str, str], ServiceAccount],
 ) -> Case:
     """Returns `case` with what the API server does with it: whether it refuses the pod, and which entries it calls.
 
-    `namespaces` has all Namespaces, by name; None if they are unknown. If the entries of `installation` are
+    `review` is that of `review_of`. `namespaces` has all Namespaces, by name; None if they are unknown. If the entries of `installation` are
     unknown, only the label that skips the webhook counts, as without a cluster.
     """
-    review = review_of(case)
     if review is None or review.pod is None:
         return case
     namespace = None

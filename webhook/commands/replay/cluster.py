@@ -89,7 +89,8 @@ def read_state(
     The cluster's ServiceAccounts win over those of the same name in the manifests, because pods would get them now.
     """
     values = parsed.values
-    reviews = [review for case in cases if (review := review_of(case)) is not None]
+    reviewed = [(case, review_of(case)) for case in cases]
+    reviews = [review for _, review in reviewed if review is not None]
     config_map = None
     if values["watch_config_map"]:
         config_map = Resource("configmaps", values["config_map_namespace"], values["config_map_name"])
@@ -106,9 +107,11 @@ def read_state(
     namespaces = state.namespaces
     if namespaces is not None:
         namespaces = {**_namespaces_in(documents), **namespaces}
-    return [
-        as_the_api_server(case, replayed.installation, namespaces if is_selective else None, accounts) for case in cases
-    ], state.mapping
+    known = [
+        as_the_api_server(case, review, replayed.installation, namespaces if is_selective else None, accounts)
+        for case, review in reviewed
+    ]
+    return known, state.mapping
 
 
 def trust_of(parsed: Parsed, notice: Notice) -> Trust:
