@@ -36,8 +36,8 @@ def as_the_api_server(
 ) -> Case:
     """Returns `case` with what the API server does with it: whether it refuses the pod, and which entries it calls.
 
-    `review` is that of `review_of`. `namespaces` has all Namespaces, by name; None if they are unknown. If the entries of `installation` are
-    unknown, only the label that skips the webhook counts, as without a cluster.
+    `review` is that of `review_of`. `namespaces` has all Namespaces, by name; None if they are unknown. If the entries
+    of `installation` are unknown, only the label that skips the webhook counts, as without a cluster.
     """
     if review is None or review.pod is None:
         return case
