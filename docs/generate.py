@@ -7,9 +7,9 @@
 import sys
 from pathlib import Path
 
-from webhook.commands.certs.flags import ISSUE_FLAGS, ROTATE_FLAGS, SHOW_FLAGS
 from webhook.commands.flags.by_command import REPLAY_FLAGS, SERVE_FLAGS, is_ignored
 from webhook.commands.flags.help import markdown_table
+from webhook.commands.table import COMMANDS
 
 FLAGS = Path(__file__).parent / "flags.md"
 
@@ -51,18 +51,16 @@ If `serve` cannot use a file, a port or a cluster that a flag names, it exits wi
 
 {markdown_table(replay)}
 
-## certs show
+{_sub_commands()}"""
 
-{markdown_table(SHOW_FLAGS)}
 
-## certs rotate
-
-{markdown_table(ROTATE_FLAGS)}
-
-## certs issue
-
-{markdown_table(ISSUE_FLAGS)}
-"""
+def _sub_commands() -> str:
+    """The flags of every command in a group."""
+    return "\n".join(
+        f"## {group.name} {command.name}\n\n{markdown_table(command.load_flags())}\n"
+        for group in COMMANDS.commands
+        for command in group.commands
+    )
 
 
 if __name__ == "__main__":

@@ -11,19 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from webhook import __version__
+from webhook.commands.group import run_group
+from webhook.commands.table import COMMANDS
 from webhook.errors import SettingsError, UnusableInput, WebhookError
 from webhook.terminal import escaping, one_line
 
-_VERBS: Final = {
-    "serve": "run the webhook",
-    "replay": "show what the webhook would do to reviews, pods and workloads",
-    "certs": "show, rotate or issue the webhook's certificates",
-}
-_MODULES: Final = {
-    "serve": "webhook.commands.serve",
-    "replay": "webhook.commands.replay.verb",
-    "certs": "webhook.commands.certs.verbs",
-}
 _HELP: Final = ("-h", "--help", "help")
 _VERSION: Final = frozenset({"-V", "--version", "--version=true"})
 
@@ -42,7 +34,7 @@ def _main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         # The Go webhook has no commands: accept a container's arguments for it as those of `serve`.
         argv = ["serve", *argv]
     verb = argv[0] if argv else ""
-    name = f"pod-identity-webhook {verb}" if verb in _VERBS else "pod-identity-webhook"
+    name = f"pod-identity-webhook {verb}" if COMMANDS.named(verb) else "pod-identity-webhook"
     try:
         code = _run(verb, argv, environ)
         # Flush here: if the reader is gone, a flush at the interpreter's exit would print a traceback.
@@ -87,12 +79,14 @@ def _run(verb: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if verb == "version" or not _VERSION.isdisjoint(argv):
         print(f"pod-identity-webhook {__version__}")  # noqa: T201
         return 0
-    if verb not in _VERBS:
+    command = COMMANDS.named(verb)
+    if command is None:
         problem = f"{verb!r} is not a command" if verb else "a command is missing"
         print(f"pod-identity-webhook: {problem}\n\n{_usage()}", file=sys.stderr)  # noqa: T201
         return 2
-    # Import only the modules of this verb, to save the server's memory.
-    code: int = importlib.import_module(_MODULES[verb]).main(argv[1:], environ)
+    if command.commands:
+        return run_group(command, argv[1:], environ)
+    code: int = importlib.import_module(command.module).main(argv[1:], environ)
     return code
 
 
@@ -102,10 +96,10 @@ def _drop_output() -> None:
 
 
 def _usage() -> str:
-    verbs = "\n".join(f"  {verb:<10} {what}" for verb, what in _VERBS.items())
+    verbs = "\n".join(f"  {command.name:<12} {command.what}" for command in COMMANDS.commands)
     return (
         "Usage: pod-identity-webhook COMMAND [flags]\n\n"
-        "Gives pods on self-managed Kubernetes clusters their AWS role, without a stored credential.\n\n"
+        f"{COMMANDS.about}\n\n"
         f"Commands:\n{verbs}\n\n"
         "'pod-identity-webhook help COMMAND' lists a command's flags; 'version' prints the version."
     )

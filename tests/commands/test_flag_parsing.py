@@ -15,6 +15,7 @@ TABLE = (
     Flag("port", "port", "443", "a port", "G"),
     Flag("colour", "string", "red", "a choice", "G", choices=("red", "blue")),
     Flag("v", "int", "0", "verbosity", "G", short="v"),
+    Flag("file", "list", "", "files", "G", repeatable=True),
 )
 
 
@@ -46,6 +47,7 @@ SPELLINGS = {
     "the same flag, spelled otherwise: the last wins": (["--a-long-name=a", "--a_long_name=b"], "a_long_name", "b"),
     "a short flag after its long spelling: the last wins": (["--v=1", "-v2"], "v", 2),
     "a choice": (["--colour=blue"], "colour", "blue"),
+    "a repeatable flag: each use is a member": (["--file=a", "--file", "b,c"], "file", ("a", "b,c")),
     "any port": (["--port=0"], "port", 0),
 }
 

@@ -26,7 +26,8 @@ class Flag:
 
     `default` is text as a user would write it; `choices` limits a string, or each member of a list; `short` is a single
     letter. `command` is set if the flag means what no flag of `serve` means: its environment variable then carries the
-    command's name, so that one variable never has two meanings.
+    command's name, so that one variable never has two meanings. A list that is `repeatable` takes each use of the flag
+    as one member, commas included; its variable separates members by commas.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Flag:
     short: str = ""
     metavar: str = ""
     command: str = ""
+    repeatable: bool = False
 
     @property
     def variable(self) -> str:

@@ -38,11 +38,12 @@ def parse(flags: Sequence[Flag], argv: Sequence[str], environ: Mapping[str, str]
     """Takes values from `argv`, else from `environ`, else from the defaults. Never raises; collects all problems."""
     parsed = Parsed()
     texts: dict[str, tuple[str, str]] = {}
+    repeated: dict[str, list[str]] = {}
     for flag in flags:
         # An empty variable counts as unset, because manifests write optional values like that.
         if environ.get(flag.variable):
             texts[flag.name] = (flag.variable, environ[flag.variable])
-    _read_argv({spelling: flag for flag in flags for spelling in _spellings(flag)}, argv, texts, parsed)
+    _read_argv({spelling: flag for flag in flags for spelling in _spellings(flag)}, argv, texts, repeated, parsed)
     for flag in flags:
         origin, text = texts.get(flag.name, (f"--{flag.name}", flag.default))
         if flag.name in texts:
@@ -53,7 +54,7 @@ def parse(flags: Sequence[Flag], argv: Sequence[str], environ: Mapping[str, str]
             parsed.problems.append(f"{origin}: {text!r} is not {_expected(flag)}")
             # Use the default for now, so that the same run can find further problems.
             value = _convert(flag, flag.default)
-        parsed.values[flag.field] = value
+        parsed.values[flag.field] = tuple(repeated[flag.name]) if flag.name in repeated else value
     return parsed
 
 
@@ -68,7 +69,11 @@ def _spellings(flag: Flag) -> list[str]:
 
 
 def _read_argv(
-    flags: Mapping[str, Flag], argv: Sequence[str], texts: dict[str, tuple[str, str]], parsed: Parsed
+    flags: Mapping[str, Flag],
+    argv: Sequence[str],
+    texts: dict[str, tuple[str, str]],
+    repeated: dict[str, list[str]],
+    parsed: Parsed,
 ) -> None:
     words = iter(argv)
     for word in words:
@@ -96,6 +101,8 @@ def _read_argv(
                     continue
                 value = following
             texts[flag.name] = (spelling, value)
+            if flag.repeatable:
+                repeated.setdefault(flag.name, []).append(value)
 
 
 def _unknown(spelling: str, flags: Iterable[str]) -> str:

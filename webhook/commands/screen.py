@@ -1,0 +1,52 @@
+"""A rich Console on standard output: it fits and colours text on a terminal; elsewhere nothing is wrapped or cut.
+
+The console writes its own escape sequences past the escaping of `webhook.terminal`. So put foreign text into it only
+with `cell`, which escapes it and reads no markup in it.
+"""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import IO, Final, cast
+
+from rich.console import Console
+from rich.text import Text
+
+from webhook.terminal import escaped, print_styled, wants_colour
+
+_UNLIMITED: Final = 100_000
+"""Columns off a terminal: more than any line has."""
+
+
+class _StyledOutput:
+    """Standard output as rich needs it: a file whose text is already escaped."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        """Writes text with rich's escape sequences."""
+        print_styled(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Leaves flushing to the command's end."""
+
+
+def screen(colour: str, environ: Mapping[str, str]) -> Console:
+    """Returns a console on standard output; `colour` is `auto`, `always` or `never`."""
+    has_colour = wants_colour(colour, environ)
+    return Console(
+        file=cast("IO[str]", _StyledOutput()),
+        force_terminal=has_colour,
+        no_color=not has_colour,
+        color_system="standard" if has_colour else None,
+        width=shutil.get_terminal_size().columns if sys.stdout.isatty() else _UNLIMITED,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+def cell(text: str, style: str = "") -> Text:
+    """Returns foreign text for the console: escaped, without markup."""
+    return Text(escaped(text), style=style)
