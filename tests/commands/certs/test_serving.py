@@ -135,6 +135,11 @@ def test_a_deployment_tells_which_objects_the_files_show(
             (False, "/a/tls.crt", ""),
             id="a variable",
         ),
+        pytest.param(
+            deployment("--tls-cert=$(FILE)", "--tls-key=k", env=[{"name": "FILE", "value": "/a/tls.crt"}]),
+            (False, "/a/tls.crt", ""),
+            id="a reference to a variable",
+        ),
         pytest.param(deployment("certs", "show"), None, id="another command"),
         pytest.param(deployment(image="envoy", command=["envoy"]), None, id="another program"),
         pytest.param({"spec": {"template": None}}, None, id="no pod"),

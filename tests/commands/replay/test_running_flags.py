@@ -56,10 +56,9 @@ def test_what_other_objects_set_is_named() -> None:
 UNREADABLE: dict[str, tuple[Object, str]] = {
     "another program": (
         template(command=["sh", "-c", "exec pod-identity-webhook serve"]),
-        "its command is sh -c, not pod-identity-webhook serve",
+        "none of its containers runs pod-identity-webhook serve",
     ),
-    "another verb": (template(args=["certs", "show"]), "its command is pod-identity-webhook certs"),
-    "nothing to run": (template(), "its command is pod-identity-webhook, not pod-identity-webhook serve"),
+    "another verb": (template(args=["certs", "show"]), "none of its containers runs pod-identity-webhook serve"),
     "a flag of another version": (
         template(args=["serve", "--from-the-future"]),
         "this version does not understand its flags: --from-the-future: no such flag",
@@ -78,9 +77,9 @@ UNREADABLE: dict[str, tuple[Object, str]] = {
     ),
     "several containers of other names": (
         {"spec": {"containers": [{"name": "a"}, {"name": "b"}]}},
-        "none of its 2 containers has the name pod-identity-webhook",
+        "none of its containers runs pod-identity-webhook serve",
     ),
-    "no containers": ({}, "none of its 0 containers has the name pod-identity-webhook"),
+    "no containers": ({}, "none of its containers runs pod-identity-webhook serve"),
 }
 
 
@@ -92,7 +91,21 @@ def test_flags_that_cannot_be_read_are_not_guessed(given: Object, why: str) -> N
     assert str(raised.value).startswith(why)
 
 
-def test_the_only_container_may_have_any_name() -> None:
-    parsed, _ = flags_of({"spec": {"containers": [{"name": "webhook", "args": ["--sts-regional-endpoint"]}]}})
+def test_an_image_alone_runs_serve_with_its_defaults() -> None:
+    parsed, unread = flags_of(template())
+
+    assert (parsed.given, unread) == (set(), [])
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        {"image": "r/pod-identity-webhook:1", "args": ["--sts-regional-endpoint"]},
+        {"args": ["serve", "--sts-regional-endpoint"]},
+    ],
+    ids=["our image", "our verb"],
+)
+def test_the_container_may_have_any_name(container: Object) -> None:
+    parsed, _ = flags_of({"spec": {"containers": [{"name": "proxy"}, {"name": "webhook", **container}]}})
 
     assert parsed.values["sts_regional_endpoint"] is True

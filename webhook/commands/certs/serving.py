@@ -10,11 +10,11 @@ from typing import Any, Final, Literal
 
 from webhook.commands.flags.by_command import SERVE_FLAGS
 from webhook.commands.flags.parsing import Parsed, parse
+from webhook.commands.flags.running import mapping, running_serve, sequence, serve_arguments
 from webhook.commands.flags.to_settings import is_self_managed
 
 _IN_CLUSTER: Final = {"KUBERNETES_SERVICE_HOST": "set in every pod"}
 _NAMES: Final = ("namespace", "service_name", "tls_secret", "webhook_configuration")
-_COMMAND: Final = "pod-identity-webhook"
 _KINDS: Final[tuple[Literal["secret", "configMap"], ...]] = ("secret", "configMap")
 
 
@@ -51,55 +51,25 @@ class Serving:
 
 def serving_of_process(command_line: bytes, environ: Mapping[str, str]) -> Serving | None:
     """Returns how the process with this /proc/PID/cmdline serves; None if it does not run `serve`."""
-    arguments = _arguments_of_serve([word.decode(errors="replace") for word in command_line.split(b"\0")[:-1]])
+    arguments = serve_arguments([word.decode(errors="replace") for word in command_line.split(b"\0")[:-1]])
     return _serving(arguments, environ) if arguments is not None else None
 
 
 def serving_of_deployment(deployment: Mapping[str, Any]) -> Serving | None:
-    """Returns how the pods of a Deployment (apps/v1) serve; None if no container of it runs `serve`."""
-    spec = _mapping(_mapping(_mapping(deployment.get("spec")).get("template")).get("spec"))
-    for container in map(_mapping, _list(spec.get("containers"))):
-        arguments = _arguments_of_serve(_command_line(container))
-        if arguments is None:
-            continue
-        # A variable with `valueFrom` has no value here.
-        variables = {
-            str(one["name"]): str(one.get("value", ""))
-            for one in map(_mapping, _list(container.get("env")))
-            if "name" in one
-        }
-        serving = _serving(arguments, {**_IN_CLUSTER, **variables})
-        return replace(
-            serving,
-            certificate=_shown(container, _list(spec.get("volumes")), serving.certificate_file),
-            ca=_shown(container, _list(spec.get("volumes")), serving.ca_file),
-        )
-    return None
+    """Returns how the pods of a Deployment (apps/v1) serve; None if no container of it runs `serve`.
 
-
-def _command_line(container: Mapping[str, Any]) -> list[str]:
-    """Returns the words that the container runs; the image's entry point is `pod-identity-webhook`, with `serve`."""
-    command, arguments = ([str(word) for word in _list(container.get(name))] for name in ("command", "args"))
-    if not command and _COMMAND in str(container.get("image", "")):
-        return [_COMMAND, *(arguments or ["serve"])]
-    return [*command, *arguments]
-
-
-def _arguments_of_serve(words: Sequence[str]) -> Sequence[str] | None:
-    """Returns the flags of `serve` in a command line; None if it is another command.
-
-    `/webhook` and `pod-identity-webhook` followed by a flag also run `serve`, as the Go webhook's manifests expect.
+    A variable with `valueFrom` counts as unset.
     """
-    for index, word in enumerate(words):
-        if word == "serve":
-            return words[index + 1 :]
-        name = PurePosixPath(word).name
-        following = words[index + 1] if index + 1 < len(words) else ""
-        if name == _COMMAND and following.startswith("-"):
-            return words[index + 1 :]
-        if index == 0 and word == "/webhook":
-            return words[1:]
-    return None
+    spec = mapping(mapping(mapping(deployment.get("spec")).get("template")).get("spec"))
+    running = running_serve(spec)
+    if running is None:
+        return None
+    serving = _serving(running.arguments, {**_IN_CLUSTER, **running.variables})
+    return replace(
+        serving,
+        certificate=_shown(running.container, sequence(spec.get("volumes")), serving.certificate_file),
+        ca=_shown(running.container, sequence(spec.get("volumes")), serving.ca_file),
+    )
 
 
 def _serving(arguments: Sequence[str], environ: Mapping[str, str]) -> Serving:
@@ -117,15 +87,15 @@ def _serving(arguments: Sequence[str], environ: Mapping[str, str]) -> Serving:
 
 def _shown(container: Mapping[str, Any], volumes: Sequence[Any], path: str) -> Mounted | None:
     """Returns the object whose content is in the file `path` of the container; None if no volume shows one."""
-    by_name = {one.get("name"): one for one in map(_mapping, volumes)}
-    for mount in map(_mapping, _list(container.get("volumeMounts"))):
+    by_name = {one.get("name"): one for one in map(mapping, volumes)}
+    for mount in map(mapping, sequence(container.get("volumeMounts"))):
         folder, is_file = str(mount.get("mountPath", "")), bool(mount.get("subPath"))
         shown_at = PurePosixPath(path) if is_file else PurePosixPath(path).parent
         if not path or shown_at != PurePosixPath(folder):
             continue
         file = str(mount["subPath"]) if is_file else PurePosixPath(path).name
-        volume = _mapping(by_name.get(mount.get("name")))
-        for source in map(_mapping, _list(_mapping(volume.get("projected")).get("sources")) or [volume]):
+        volume = mapping(by_name.get(mount.get("name")))
+        for source in map(mapping, sequence(mapping(volume.get("projected")).get("sources")) or [volume]):
             if (shown := _shown_by(source, file)) is not None:
                 return shown
     return None
@@ -133,18 +103,10 @@ def _shown(container: Mapping[str, Any], volumes: Sequence[Any], path: str) -> M
 
 def _shown_by(source: Mapping[str, Any], file: str) -> Mounted | None:
     for kind in _KINDS:
-        shown = _mapping(source.get(kind))
+        shown = mapping(source.get(kind))
         name = str(shown.get("secretName") or shown.get("name") or "")
-        items = [_mapping(item) for item in _list(shown.get("items"))]
+        items = [mapping(item) for item in sequence(shown.get("items"))]
         keys = [str(item.get("key")) for item in items if item.get("path") == file] if items else [file]
         if name and keys:
             return Mounted(kind, name, keys[0])
     return None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else []
