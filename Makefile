@@ -22,6 +22,8 @@ fresh:
 	$(PYTHON) -m venv --clear $(DEV)
 	$(DEV)/bin/python $(PIP_INSTALL) --require-hashes -r requirements-dev.lock -r requirements-build.lock
 	$(DEV)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@# Tests start many processes: none of them has to compile the modules again, even with PYTHONDONTWRITEBYTECODE.
+	$(DEV)/bin/python -m compileall -q webhook certs
 
 $(DEV)/bin/python:
 	$(MAKE) fresh

@@ -104,7 +104,13 @@ def _rendered(values: str, release: str, namespace: str) -> tuple[str, list[Obje
 
 def _objects(texts: Iterable[str]) -> Iterator[Object]:
     for text in texts:
-        yield from filter(None, yaml.load_all(text, Loader=_Loader))
+        yield from _parsed(text)
+
+
+@cache
+def _parsed(text: str) -> tuple[Object, ...]:
+    """Parses each text once: most values change only one or two files of the chart."""
+    return tuple(filter(None, yaml.load_all(text, Loader=_Loader)))
 
 
 def at(value: Any, *path: str) -> Any:

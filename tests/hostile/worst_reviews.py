@@ -195,9 +195,18 @@ WORST: Final[dict[str, Callable[[int], dict[str, Any] | bytes]]] = {
 def sized(name: str, size: int) -> bytes:
     """Returns the worst review of this name with at most `size` bytes, and nearly as many."""
     make = WORST[name]
-    # The size is proportional to the count, except for the digits of numbers.
-    unit = (len(review(make(2000))) - len(review(make(1000)))) / 1000
-    count = int(size / unit)
+    # The size is proportional to the count, except for the digits of numbers: so measure with nearly as many digits.
+    lengths = {count: len(review(make(count))) for count in (1000, 2000)}
+    unit = (lengths[2000] - lengths[1000]) / 1000
+    frame = lengths[1000] - 1000 * unit
+    more_digits = len(str(int(size / unit))) - 4
+    count = int((size - frame) / (unit + more_digits * _numbers(make)))
     while len(made := review(make(count))) > size:
-        count = int(count * 0.98 * size / len(made))
+        count = int(count * 0.998 * size / len(made))
     return made
+
+
+def _numbers(make: Callable[[int], Any]) -> float:
+    """Returns how many numbers that count up one more unit has: by how much five digits are longer than four."""
+    four, five = ((len(review(make(last))) - len(review(make(last - 500)))) / 500 for last in (9_500, 10_500))
+    return five - four
