@@ -35,6 +35,8 @@ variable is `PIW_` and its name, in every command. The variables of all other fl
 webhook; `replay --namespace`, the namespace of objects that have none, is `PIW_REPLAY_NAMESPACE`.
 
 `pod-identity-webhook help COMMAND` lists a command's flags; `version`, `--version` and `-V` print the version.
+`pod-identity-webhook completion bash` (or `zsh`, `fish`) prints a script that completes commands, flags and values;
+its `--help` says how to load it.
 
 If `serve` cannot use a file, a port or a cluster that a flag names, it exits with code 1.
 
