@@ -1,4 +1,4 @@
-"""Public keys from PEM files, as kube-apiserver takes them in `--service-account-key-file`: one or several in a file."""
+"""Public keys from PEM files, as `--service-account-key-file` of kube-apiserver takes them: several in a file."""
 
 import re
 from typing import Final
@@ -10,6 +10,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from webhook.errors import WebhookError
 from webhook.issuer.public_key import PublicKey
+
+MAX_BYTES: Final = 64 * 1024
+"""Bytes of a file: about a hundred keys. Searching for blocks takes time that grows with the square."""
 
 _BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----.*?-----END \1-----", re.DOTALL)
 _BEGIN: Final = re.compile(rb"-----BEGIN [A-Z0-9 ]{1,64}-----")
@@ -26,6 +29,8 @@ def read_public_keys(pem: bytes) -> tuple[PublicKey, ...]:
 
     Raises PemError if there is none, or something else is there too: never take half of a file.
     """
+    if len(pem) > MAX_BYTES:
+        raise PemError(f"it is larger than {MAX_BYTES // 1024} KiB")
     blocks = list(_BLOCK.finditer(pem))
     if len(blocks) != len(_BEGIN.findall(pem)):
         raise PemError("a PEM block has no end: the file is truncated or damaged")

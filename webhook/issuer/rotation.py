@@ -17,6 +17,10 @@ STS_GRACE: Final = timedelta(minutes=5)
 """How long STS accepts a token after its `exp`."""
 
 
+MAX_AGE: Final = timedelta(hours=87600)
+"""The longest lifetime of a token that makes sense: ten years."""
+
+
 class MergeError(WebhookError):
     """Two JWKS that cannot be one, in one line."""
 
@@ -67,6 +71,37 @@ def merge(old: Sequence[Jwk], new: Sequence[Jwk]) -> Merged:
 def wait_after_switch(max_token_lifetime: timedelta) -> timedelta:
     """Returns how long the old keys must stay published after the last API server has switched to the new key."""
     return max_token_lifetime + STS_GRACE
+
+
+def span_text(span: timedelta) -> str:
+    """Returns a time span as a flag would have it, to the minute: `24h5m`; less than a minute in seconds."""
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    if not minutes:
+        return f"{seconds}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h" * bool(hours) + f"{minutes}m" * bool(minutes)
+
+
+def order_of_rotation(max_token_lifetime: timedelta) -> tuple[str, ...]:
+    """Returns the steps of a rotation, in the order in which no valid token fails."""
+    wait = span_text(wait_after_switch(max_token_lifetime))
+    return (
+        "Publish the merged JWKS: upload it over the old one.",
+        (
+            "Wait until caches have it: the Cache-Control max-age of the old one. AWS does not document how long STS keeps "
+            "keys, so wait an hour."
+        ),
+        (
+            "Give every API server the new public key too (a second --service-account-key-file) and restart it, one by "
+            "one. All of them must verify with the new key before one signs with it."
+        ),
+        "Switch the signer: --service-account-signing-key-file of every API server.",
+        f"Wait {wait} after the last one: then no token of the old key is valid for STS.",
+        (
+            "Drop the old key: publish a JWKS without it. Drop it from --service-account-key-file only when no token in a "
+            "Secret is signed with it: those never expire."
+        ),
+    )
 
 
 def _difference(old: Jwk | None, new: Jwk) -> str:

@@ -13,23 +13,22 @@ from webhook.errors import UnusableInput, WebhookError
 STANDARD_INPUT: Final = "-"
 MAX_DOCUMENT: Final = 1024 * 1024
 """Bytes of a JWKS or discovery document: thousands of keys. STS takes far fewer."""
-MAX_PEM: Final = 64 * 1024
 
 
-def read_file(name: str, max_bytes: int = MAX_DOCUMENT) -> bytes:
+def read_file(name: str) -> bytes:
     """Returns the content of a file, a pipe, or with `-` of standard input. Raises UnusableInput."""
     try:
         with contextlib.ExitStack() as stack:
             stream: IO[bytes] = (
                 sys.stdin.buffer if name == STANDARD_INPUT else stack.enter_context(Path(name).open("rb"))
             )
-            content = stream.read(max_bytes + 1)
+            content = stream.read(MAX_DOCUMENT + 1)
     except (OSError, ValueError) as error:
         # ValueError: a name with a null byte.
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UnusableInput(f"{place(name)}: {reason}") from error
-    if len(content) > max_bytes:
-        raise UnusableInput(f"{place(name)}: it is larger than {max_bytes // 1024} KiB")
+    if len(content) > MAX_DOCUMENT:
+        raise UnusableInput(f"{place(name)}: it is larger than {MAX_DOCUMENT // 1024} KiB")
     return content
 
 

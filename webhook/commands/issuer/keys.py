@@ -8,7 +8,7 @@ from webhook.cluster.access import AccessSettings
 from webhook.cluster.api_errors import ApiError, ClusterError
 from webhook.cluster.client import KubernetesClient
 from webhook.cluster.resource import NonResource
-from webhook.commands.issuer.files import MAX_DOCUMENT, MAX_PEM, place, read_file
+from webhook.commands.issuer.files import MAX_DOCUMENT, place, read_file
 from webhook.errors import UnusableInput, WebhookError
 from webhook.issuer.discovery import DISCOVERY_PATH, JWKS_PATH
 from webhook.issuer.json_object import DocumentError, read_object
@@ -34,7 +34,7 @@ class Live:
 
 def keys_of_pem(name: str) -> tuple[Jwk, ...]:
     """Returns the keys of a PEM file as kube-apiserver publishes them. Raises UnusableInput."""
-    return _explained(place(name), lambda: _from_pem(read_file(name, MAX_PEM)))
+    return _explained(place(name), lambda: _from_pem(read_file(name)))
 
 
 def keys_of_jwks(name: str) -> tuple[Jwk, ...]:
@@ -45,7 +45,7 @@ def keys_of_jwks(name: str) -> tuple[Jwk, ...]:
 def keys_of_either(name: str) -> tuple[Jwk, ...]:
     """Returns the keys of a JWKS or PEM file. Raises UnusableInput."""
     content = read_file(name)
-    read = _from_pem if b"-----BEGIN " in content[:MAX_PEM] and not content.lstrip().startswith(b"{") else read_jwks
+    read = _from_pem if b"-----BEGIN " in content and not content.lstrip().startswith(b"{") else read_jwks
     return _explained(place(name), lambda: read(content))
 
 
