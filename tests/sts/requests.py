@@ -47,7 +47,7 @@ def token(*, kid: str | None = None, key: Any = None, **changes: Any) -> str:
     return signed(claims(**changes), kid=kid or kid_of(rsa_key().public_key()), key=key)
 
 
-def assume(sts: Sts, *, method: str = "POST", **changes: str | None) -> Answer:
+def assume(sts: Sts, method: str = "POST", /, **changes: str | None) -> Answer:
     """Asks for the role; None removes a parameter."""
     parameters = {
         "Action": "AssumeRoleWithWebIdentity",

@@ -23,7 +23,7 @@ def other_key() -> Any:
 def test_a_token_that_the_role_trusts_gets_a_session(sts: Sts, method: str) -> None:
     before = datetime.now(UTC)
 
-    answer = assume(sts, method=method)
+    answer = assume(sts, method)
 
     assert answer.status == 200
     texts = dict(answer.texts)
