@@ -15,12 +15,20 @@ def container_environment(api: Api, pod: Object, directory: Path) -> dict[str, s
     """Returns the variables of the pod's only container, whose token files it writes below `directory`."""
     (container,) = pod["spec"]["containers"]
     volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
-    environ = {variable["name"]: variable["value"] for variable in container.get("env", [])}
+    environ = {variable["name"]: _value(pod, variable) for variable in container.get("env", [])}
     for mount in container.get("volumeMounts", []):
         folder = Folder(directory / mount["name"])
         folder.put(_tokens(api, pod, volumes[mount["name"]]))
         environ = {name: _moved(value, mount["mountPath"], folder.path) for name, value in environ.items()}
     return environ
+
+
+def _value(pod: Object, variable: Object) -> str:
+    """Returns the variable's value, also if that is the pod's name from the downward API."""
+    if "valueFrom" not in variable:
+        return str(variable["value"])
+    assert variable["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
+    return str(pod["metadata"]["name"])
 
 
 def bound_token(api: Api, pod: Object, source: Object) -> str:
