@@ -77,5 +77,18 @@ COMMANDS: Final = Command(
                 ),
             ),
         ),
+        Command(
+            "issuer",
+            "render, merge, verify and publish the documents of the cluster's issuer",
+            about="Renders, merges, verifies and publishes the documents of the cluster's issuer.",
+            commands=(
+                Command(
+                    "verify",
+                    "checks a published issuer, and a token, as AWS STS and IAM do",
+                    "webhook.commands.issuer.verify",
+                    "webhook.commands.issuer.verify_flags:VERIFY_FLAGS",
+                ),
+            ),
+        ),
     ),
 )
