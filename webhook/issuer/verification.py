@@ -42,8 +42,7 @@ def verified(
 ) -> list[Section]:
     """Returns all checks. `discovery` and `jwks` are None if there was nothing to fetch; `token` if none was given."""
     document = document_of(discovery)
-    is_fetched = jwks is not None and jwks.problem is None and jwks.status == 200
-    body = jwks.body if jwks is not None and is_fetched else None
+    body = jwks.body if jwks is not None and document_of(jwks) is not None else None
     keys = keys_of(body) if body is not None else None
     return [
         Section("Issuer", url_checks(issuer)),
@@ -65,12 +64,12 @@ def verified(
     ]
 
 
-def document_of(discovery: Fetched | None) -> Mapping[str, Any] | None:
-    """Returns the discovery document; None if it could not be read."""
-    if discovery is None or discovery.problem is not None or discovery.status != 200:
+def document_of(fetched: Fetched | None) -> Mapping[str, Any] | None:
+    """Returns the JSON object that was fetched; None if it could not be read."""
+    if fetched is None or fetched.problem is not None or fetched.status != 200:
         return None
     try:
-        return read_object(discovery.body)
+        return read_object(fetched.body)
     except DocumentError:
         return None
 
