@@ -96,7 +96,7 @@ def distribution_steps(bucket: Bucket, *, has_bucket: bool) -> tuple[Step, ...]:
         Step(
             "create the origin access control, with which CloudFront signs its requests to the bucket",
             (
-                *("aws", "cloudfront", "create-origin-access-control"),
+                *("aws", "cloudfront", "create-origin-access-control", "--region", bucket.region),
                 *("--origin-access-control-config", _json(control)),
                 *("--query", "OriginAccessControl.Id", "--output", "text"),
             ),
@@ -105,7 +105,8 @@ def distribution_steps(bucket: Bucket, *, has_bucket: bool) -> tuple[Step, ...]:
         Step(
             "create the distribution; it prints the ARN, for --distribution, and the domain, the host of the issuer",
             (
-                *("aws", "cloudfront", "create-distribution", "--distribution-config", _json(distribution)),
+                *("aws", "cloudfront", "create-distribution", "--region", bucket.region),
+                *("--distribution-config", _json(distribution)),
                 *("--query", "Distribution.[ARN,DomainName]", "--output", "text"),
             ),
         ),
@@ -134,7 +135,7 @@ def publication_steps(publication: Publication, *, has_bucket: bool, only_docume
             (
                 *("aws", "iam", "create-open-id-connect-provider", "--url", publication.issuer),
                 *("--client-id-list", *publication.audiences),
-                *(() if bucket.partition == "aws" else ("--region", bucket.region)),
+                *("--region", bucket.region),
             ),
         ),
     )
