@@ -1,4 +1,4 @@
-"""Resources of the Kubernetes API: their URL paths, the media types of answers, and the RBAC rule for each verb."""
+"""What the API server serves: URL paths, the media types of answers, and the RBAC rule for each verb."""
 
 import re
 from dataclasses import dataclass
@@ -68,3 +68,23 @@ class Resource:
         where = f" in namespace {self.namespace}" if self.namespace else ""
         what = f"{self.plural}/{self.subresource}" if self.subresource else self.plural
         return f"{what}{' ' + self.name if self.name else ''}{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class NonResource:
+    """A document that the API server serves beside the resources, such as its JWKS.
+
+    `role` is the ClusterRole of Kubernetes that grants it, or "".
+    """
+
+    path: str
+    role: str = ""
+    name: str = "document"
+
+    def rule(self, verb: str, _object_name: str = "") -> str:
+        """Describes, for a person, the RBAC rule that grants `verb`."""
+        ours = f" (the ClusterRole {self.role} has it)" if self.role else ""
+        return f'nonResourceURLs: ["{self.path}"], verbs: ["{verb}"] in a ClusterRole{ours}'
+
+    def __str__(self) -> str:
+        return self.path

@@ -7,9 +7,8 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from webhook.issuer.check import Check, Requirement, shown
-
-MAX_LENGTH: Final = 255
-DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
+from webhook.issuer.discovery import DISCOVERY_PATH
+from webhook.issuer.rendered_issuer import MAX_LENGTH
 
 _HTTPS: Final = Requirement("https", "The URL begins with https://")
 _HOST: Final = Requirement("host", "AWS can reach the host by its name")
@@ -50,7 +49,7 @@ def address_of(url: str) -> Address | None:
 
 def discovery_url(issuer: str) -> str:
     """Returns the URL of an issuer's discovery document (OpenID Connect Discovery 1.0, section 4.1)."""
-    return issuer.rstrip("/") + DISCOVERY_PATH
+    return f"{issuer.rstrip('/')}/{DISCOVERY_PATH}"
 
 
 def url_checks(issuer: str) -> list[Check]:
