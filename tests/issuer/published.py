@@ -53,14 +53,14 @@ class Published:
     discovery_answer: Mapping[str, Any] = field(default_factory=dict)
     keys_answer: Mapping[str, Any] = field(default_factory=dict)
     token: PresentedToken | None = GOOD_TOKEN
-    audience: str = "sts.amazonaws.com"
+    audiences: tuple[str, ...] = ("sts.amazonaws.com",)
     now: Any = NOW
 
     def checks(self) -> dict[str, Check]:
         """Returns all checks by their names."""
         discovery = _fetched(discovery_url(self.issuer), self.discovery, self.discovery_answer)
         keys = _fetched(JWKS_URI, self.keys, self.keys_answer)
-        sections = verified(self.issuer, discovery, keys, self.token, self.audience, self.now)
+        sections = verified(self.issuer, discovery, keys, self.token, self.audiences, self.now)
         found = [check for section in sections for check in section.checks]
         assert len({check.name for check in found}) == len(found)
         return {check.name: check for check in found}

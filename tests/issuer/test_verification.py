@@ -294,8 +294,8 @@ TOKENS: dict[str, tuple[Published, dict[str, str]]] = {
         {"aud": "it has 'vault', 'api', and not 'sts.amazonaws.com'"},
     ),
     "for sts, where the provider has another client ID": (
-        with_token(TOKEN, audience="mine"),
-        {"aud": "it has 'sts.amazonaws.com', and not 'mine'"},
+        with_token(TOKEN, audiences=("mine", "ours")),
+        {"aud": "it has 'sts.amazonaws.com', and not 'mine', 'ours'"},
     ),
     "without an audience": (with_token(token(aud=None)), {"claims": "it lacks aud"}),
     "without any claim": (

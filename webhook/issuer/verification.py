@@ -37,7 +37,7 @@ def verified(
     discovery: Fetched | None,
     jwks: Fetched | None,
     token: PresentedToken | None,
-    audience: str,
+    audiences: Sequence[str],
     now: datetime,
 ) -> list[Section]:
     """Returns all checks. `discovery` and `jwks` are None if there was nothing to fetch; `token` if none was given."""
@@ -60,7 +60,7 @@ def verified(
                 *jwks_checks(body, announced_algorithms(document)),
             ],
         ),
-        Section("Token", _token(token, issuer, keys, audience, now)),
+        Section("Token", _token(token, issuer, keys, audiences, now)),
     ]
 
 
@@ -79,7 +79,7 @@ def _fetch(prefix: str, fetched: Fetched | None, reason: str) -> list[Check]:
 
 
 def _token(
-    presented: PresentedToken | None, issuer: str, keys: Sequence[Jwk] | None, audience: str, now: datetime
+    presented: PresentedToken | None, issuer: str, keys: Sequence[Jwk] | None, audiences: Sequence[str], now: datetime
 ) -> list[Check]:
     if presented is None:
         return no_token()
@@ -89,4 +89,4 @@ def _token(
         token = read_token(presented.text)
     except TokenError as error:
         return unreadable_token(str(error))
-    return token_checks(token, issuer, keys, audience, now)
+    return token_checks(token, issuer, keys, audiences, now)
