@@ -80,8 +80,8 @@ COMMANDS: Final = Command(
         ),
         Command(
             "issuer",
-            "make, merge, verify and publish what AWS reads of the issuer of tokens",
-            about="Makes, merges, verifies and publishes the documents with which AWS verifies service account tokens.",
+            "render, merge, verify and publish the documents of the cluster's issuer",
+            about="Renders, merges, verifies and publishes the documents of the cluster's issuer.",
             commands=(
                 Command(
                     "render",

@@ -8,7 +8,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from webhook.issuer.check import Check, Requirement, shown
 from webhook.issuer.discovery import DISCOVERY_PATH
-from webhook.issuer.rendered_issuer import MAX_LENGTH
+
+MAX_LENGTH: Final = 255
+"""Characters of the URL of an IAM OIDC provider."""
 
 _HTTPS: Final = Requirement("https", "The URL begins with https://")
 _HOST: Final = Requirement("host", "AWS can reach the host by its name")

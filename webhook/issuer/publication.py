@@ -52,13 +52,13 @@ class Publication:
     """What to publish, and where.
 
     `files` are the local paths of the JWKS and of the discovery document. `distribution` is the ARN of the CloudFront
-    distribution, or "" if the bucket itself is public. `audiences` are the client IDs of the provider.
+    distribution, or "" if the bucket itself is public. `client_ids` are those of the provider: the audiences of tokens.
     """
 
     bucket: Bucket
     issuer: str
     files: tuple[str, str]
-    audiences: Sequence[str]
+    client_ids: Sequence[str]
     distribution: str = ""
 
 
@@ -134,7 +134,7 @@ def publication_steps(publication: Publication, *, has_bucket: bool, only_docume
             "tell IAM of the issuer, in the account of the roles",
             (
                 *("aws", "iam", "create-open-id-connect-provider", "--url", publication.issuer),
-                *("--client-id-list", *publication.audiences),
+                *("--client-id-list", *publication.client_ids),
                 *("--region", bucket.region),
             ),
         ),

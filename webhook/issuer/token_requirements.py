@@ -34,7 +34,7 @@ def no_token() -> list[Check]:
 
 
 def token_checks(
-    token: Token, issuer: str, keys: Sequence[Jwk] | None, audiences: Sequence[str], now: datetime
+    token: Token, issuer: str, keys: Sequence[Jwk] | None, client_ids: Sequence[str], now: datetime
 ) -> list[Check]:
     """Checks a token that was read; `keys` is None if the JWKS could not be read."""
     return [
@@ -42,7 +42,7 @@ def token_checks(
         _claims(token),
         _iss(token, issuer),
         *_key_checks(token, issuer, keys),
-        _aud(token, audiences),
+        _aud(token, client_ids),
         _times(token, now),
     ]
 
@@ -95,13 +95,13 @@ def _key_checks(token: Token, issuer: str, keys: Sequence[Jwk] | None) -> list[C
     return [_KID.ok(key.kid), _SIGNATURE.ok(token.alg)]
 
 
-def _aud(token: Token, audiences: Sequence[str]) -> Check:
+def _aud(token: Token, client_ids: Sequence[str]) -> Check:
     if not token.aud:
         return _AUD.skipped("the token has no aud")
-    if not set(audiences) & set(token.aud):
+    if not set(client_ids) & set(token.aud):
         return _AUD.failed(
-            f"it has {listed(token.aud)}, and not {listed(audiences)}",
-            "Request the token for that audience, or add its audience to the IAM provider's client IDs and to --audience.",
+            f"it has {listed(token.aud)}, and not {listed(client_ids)}",
+            "Request the token for that audience, or add a client ID to the IAM provider, and name it by --audience here.",
         )
     return _AUD.ok(listed(token.aud))
 

@@ -22,10 +22,10 @@ from webhook.issuer.bucket import (
     region_problem,
 )
 from webhook.issuer.discovery import DISCOVERY_PATH, JWKS_PATH, jwks_uri
-from webhook.issuer.issuer_url import issuer_problems
 from webhook.issuer.json_object import DocumentError, read_object
 from webhook.issuer.jwks import read_jwks
 from webhook.issuer.publication import Publication, Step, distribution_steps, publication_steps
+from webhook.issuer.rendered_issuer import issuer_problems
 
 _ABOUT: Final = (
     "Shows the aws commands that publish the documents of issuer render in an S3 bucket, without ACLs, and tell IAM of "
@@ -99,19 +99,19 @@ def _check(parsed: Parsed) -> None:
         problems.append("--input-dir: set the folder that issuer render has written")
     if makes_distribution and values["only_documents"]:
         problems.append("--only-documents: needs --distribution with --cloudfront")
-    problems += [f"--audience: {problem}" for problem in _audience_problems(values["audience"])]
+    problems += [f"--client-id: {problem}" for problem in _client_id_problems(values["client_id"])]
     if problems:
         raise SettingsError(problems)
 
 
-def _audience_problems(audiences: Sequence[str]) -> Iterator[str]:
-    if not 1 <= len(audiences) <= 100:
-        yield f"{len(audiences)} client IDs; IAM takes 1 to 100"
-    for audience in audiences:
-        if not 1 <= len(audience) <= 255 or not audience.isprintable() or audience.startswith("-"):
-            yield f"{audience[:80]!r} is not a client ID of 1 to 255 characters"
-        elif audience.startswith(("https://", "http://", "file://", "fileb://")):
-            yield f"the aws command would read {audience[:80]!r} as an address; add this client ID in the console"
+def _client_id_problems(client_ids: Sequence[str]) -> Iterator[str]:
+    if not 1 <= len(client_ids) <= 100:
+        yield f"{len(client_ids)} client IDs; IAM takes 1 to 100"
+    for client_id in client_ids:
+        if not 1 <= len(client_id) <= 255 or not client_id.isprintable() or client_id.startswith("-"):
+            yield f"{client_id[:80]!r} is not a client ID of 1 to 255 characters"
+        elif client_id.startswith(("https://", "http://", "file://", "fileb://")):
+            yield f"the aws command would read {client_id[:80]!r} as an address; add this client ID in the console"
 
 
 def _distribution_plan(bucket: Bucket, parsed: Parsed) -> _Plan:
@@ -138,7 +138,7 @@ def _publication_plan(bucket: Bucket, parsed: Parsed) -> _Plan:
     values = parsed.values
     issuer = _issuer_of(values["input_dir"], bucket, has_distribution=bool(values["distribution"]))
     files = [str(Path(values["input_dir"], path)) for path in (JWKS_PATH, DISCOVERY_PATH)]
-    publication = Publication(bucket, issuer, (files[0], files[1]), values["audience"], values["distribution"])
+    publication = Publication(bucket, issuer, (files[0], files[1]), values["client_id"], values["distribution"])
     steps = publication_steps(
         publication, has_bucket=values["existing_bucket"], only_documents=values["only_documents"]
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -14,9 +13,10 @@ from webhook.commands.flags.parsing import Parsed, parse
 from webhook.commands.issuer.fetch import Fetcher
 from webhook.commands.issuer.files import read_file
 from webhook.commands.issuer.live_token import request_token
+from webhook.commands.issuer.trust import trust_of
 from webhook.commands.issuer.verify_flags import VERIFY_FLAGS
 from webhook.commands.issuer.verify_output import as_json, failed_checks, print_text
-from webhook.errors import SettingsError, UnusableInput, WebhookError
+from webhook.errors import SettingsError, WebhookError
 from webhook.issuer.discovery_requirements import jwks_uri_of
 from webhook.issuer.issuer_url import address_of, discovery_url
 from webhook.issuer.verification import PresentedToken, Section, document_of, verified
@@ -43,7 +43,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     (issuer,) = parsed.positionals
     address, instead = address_of(issuer), _split(values["connect_to"])
     moved = {(address.host, address.port): instead} if address is not None and instead is not None else {}
-    fetcher = Fetcher(_context(values["ca_file"]), instead=moved)
+    fetcher = Fetcher(trust_of(values["ca_file"]), instead=moved)
     given = _given_token(values["token"]) if values["token"] else None
     sections, now = asyncio.run(_verify(parsed, issuer, fetcher, given))
     if values["output"] == "json":
@@ -103,15 +103,3 @@ def _split(address: str) -> tuple[str, int] | None:
     if match is None or not 0 < int(match[2]) <= 65535:
         return None
     return match[1].strip("[]"), int(match[2])
-
-
-def _context(ca_file: str) -> ssl.SSLContext:
-    """Returns what verifies servers: the CA certificates of the file, or the system's. Raises UnusableInput."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) if not isinstance(error, ssl.SSLError) else None
-        raise UnusableInput(f"--ca-file: {ca_file}: {said or 'it has no CA certificate in PEM'}") from error
-    # Python 3.13 also refuses certificates that lack extensions of RFC 5280, which other clients do not need.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
