@@ -54,7 +54,7 @@ _NESTED = b"[" * 7000 + b"]" * 7000
 UNREADABLE: dict[str, tuple[str, str]] = {
     "empty": (" \n", "the token is empty"),
     "too short": ("a.b", "the token has 3 characters; STS accepts 4 to 20,000"),
-    "too long": ("a" * 20_001, "the token has 20001 characters; STS accepts 4 to 20,000"),
+    "too long": ("a" * 20_001, "the token has more than 20,000 characters; STS accepts 4 to 20,000"),
     "no token at all": (
         "<html>not found</html>",
         "this is no token: it has characters other than letters, digits, '-', '_' and '.'",

@@ -80,8 +80,8 @@ COMMANDS: Final = Command(
         ),
         Command(
             "issuer",
-            "make, merge and publish what AWS reads of the issuer of tokens",
-            about="Makes, merges and publishes the documents with which AWS verifies service account tokens.",
+            "render, merge, verify and publish the documents of the cluster's issuer",
+            about="Renders, merges, verifies and publishes the documents of the cluster's issuer.",
             commands=(
                 Command(
                     "render",
@@ -94,6 +94,12 @@ COMMANDS: Final = Command(
                     "merges the old and the new JWKS for a key rotation, and says when the old key may go",
                     "webhook.commands.issuer.merge",
                     f"{_ISSUER_FLAGS}:MERGE_FLAGS",
+                ),
+                Command(
+                    "verify",
+                    "checks a published issuer, and a token, as AWS STS and IAM do",
+                    "webhook.commands.issuer.verify",
+                    "webhook.commands.issuer.verify_flags:VERIFY_FLAGS",
                 ),
                 Command(
                     "publish",

@@ -7,9 +7,10 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from webhook.issuer.check import Check, Requirement, shown
+from webhook.issuer.discovery import DISCOVERY_PATH
 
 MAX_LENGTH: Final = 255
-DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
+"""Characters of the URL of an IAM OIDC provider."""
 
 _HTTPS: Final = Requirement("https", "The URL begins with https://")
 _HOST: Final = Requirement("host", "AWS can reach the host by its name")
@@ -50,12 +51,14 @@ def address_of(url: str) -> Address | None:
 
 def discovery_url(issuer: str) -> str:
     """Returns the URL of an issuer's discovery document (OpenID Connect Discovery 1.0, section 4.1)."""
-    return issuer.rstrip("/") + DISCOVERY_PATH
+    return f"{issuer.rstrip('/')}/{DISCOVERY_PATH}"
 
 
 def url_checks(issuer: str) -> list[Check]:
     """Checks the issuer's URL alone."""
-    return [check(issuer) for check in (_https, _plain, _length, _no_port, _public_host, _bucket)]
+    checks = [check(issuer) for check in (_https, _plain, _length, _no_port, _public_host)]
+    bucket = _bucket_of(issuer)
+    return [*checks, _bucket(bucket)] if bucket else checks
 
 
 def unreachable_reason(url: str) -> str:
@@ -80,7 +83,7 @@ def _https(issuer: str) -> Check:
     if not issuer.startswith("https://"):
         return _HTTPS.failed(
             f"it begins with {shown(parts.scheme + '://')}",
-            "Serve the issuer with HTTPS, and set --service-account-issuer to https://….",
+            "Serve the issuer with HTTPS, and set --service-account-issuer to an https URL.",
         )
     return _HTTPS.ok(issuer)
 
@@ -133,12 +136,14 @@ def _public_host(issuer: str) -> Check:
     return _HOST.ok((_split(issuer) or urlsplit("")).hostname or "")
 
 
-def _bucket(issuer: str) -> Check:
+def _bucket_of(issuer: str) -> str:
+    """Returns the bucket in the host of an S3 URL; "" if it has none."""
     parts = _split(issuer)
     match = _S3.fullmatch(parts.hostname or "") if parts is not None else None
-    if match is None:
-        return _BUCKET.skipped("the host is not named after an S3 bucket")
-    bucket = match["bucket"]
+    return match["bucket"] if match is not None else ""
+
+
+def _bucket(bucket: str) -> Check:
     if "." in bucket:
         return _BUCKET.failed(
             f"the bucket {bucket} has a dot in its name, so the certificate of S3 does not cover its host",

@@ -88,8 +88,8 @@ def order_of_rotation(max_token_lifetime: timedelta) -> tuple[str, ...]:
     return (
         "Publish the merged JWKS: upload it over the old one.",
         (
-            "Wait until caches have it: the Cache-Control max-age of the old one. AWS does not document how long STS keeps "
-            "keys, so wait an hour."
+            "Wait until caches have it: the Cache-Control max-age of the old one. AWS does not document how long STS "
+            "keeps keys, so wait an hour."
         ),
         (
             "Give every API server the new public key too (a second --service-account-key-file) and restart it, one by "
@@ -98,8 +98,8 @@ def order_of_rotation(max_token_lifetime: timedelta) -> tuple[str, ...]:
         "Switch the signer: --service-account-signing-key-file of every API server.",
         f"Wait {wait} after the last one: then no token of the old key is valid for STS.",
         (
-            "Drop the old key: publish a JWKS without it. Drop it from --service-account-key-file only when no token in a "
-            "Secret is signed with it: those never expire."
+            "Drop the old key: publish a JWKS without it. Drop it from --service-account-key-file only when no token "
+            "in a Secret is signed with it: those never expire."
         ),
     )
 

@@ -100,7 +100,8 @@ def read_token(text: str) -> Token:
     if not text:
         raise TokenError("the token is empty")
     if not MIN_LENGTH <= len(text) <= MAX_LENGTH:
-        raise TokenError(f"the token has {len(text)} characters; STS accepts {MIN_LENGTH} to {MAX_LENGTH:,}")
+        said = f"more than {MAX_LENGTH:,}" if len(text) > MAX_LENGTH else len(text)
+        raise TokenError(f"the token has {said} characters; STS accepts {MIN_LENGTH} to {MAX_LENGTH:,}")
     if not _ALPHABET.fullmatch(text):
         raise TokenError("this is no token: it has characters other than letters, digits, '-', '_' and '.'")
     parts = text.split(".")

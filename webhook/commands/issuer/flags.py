@@ -121,7 +121,7 @@ PUBLISH_FLAGS: Final = of_command(
         "audience",
         "list",
         "sts.amazonaws.com",
-        "client IDs of the IAM OIDC provider: the audiences of the tokens; may be given several times",
+        "client ID of the IAM OIDC provider: the audience of the tokens; may be given several times",
         _AWS,
         repeatable=True,
     ),

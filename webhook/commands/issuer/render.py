@@ -24,8 +24,8 @@ from webhook.issuer.discovery import (
     discovery_document,
     jwks_uri,
 )
-from webhook.issuer.issuer_argument import issuer_notes, issuer_problems
 from webhook.issuer.jwks import Jwk, jwks_document, kid_of
+from webhook.issuer.rendered_issuer import issuer_notes, issuer_problems
 
 _ABOUT: Final = (
     "Writes what AWS reads of an issuer, .well-known/openid-configuration and openid/v1/jwks, from public keys, from "
