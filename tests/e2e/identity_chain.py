@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.aws.programs import AwsPrograms, Outcome
 from tests.e2e.issuing_cluster import HOST, ISSUER, IssuingCluster
+from tests.e2e.own_command import run_as_admin
 from tests.sts.accounts import Account, Role
 from tests.sts.bounded_fetch import Fetcher
 from tests.sts.policies import trust_policy
@@ -46,6 +47,15 @@ class Chain:
     def cli(self) -> Outcome:
         """Asks with the AWS CLI who it is."""
         return self.aws.cli(self.container)
+
+    def verify(self, *, code: int) -> str:
+        """Runs `issuer verify` on the issuer and the container's token; it must end with `code`."""
+        ca = self.documents.parent / "ca.crt"
+        ca.write_bytes(self.host.ca)
+        address = "{}:{}".format(*self.host.address)
+        token = self.container["AWS_WEB_IDENTITY_TOKEN_FILE"]
+        words = (f"--token={token}", f"--ca-file={ca}", f"--connect-to={address}")
+        return run_as_admin(self.cluster.cluster, "issuer", "verify", ISSUER, *words, code=code)
 
 
 def whole_chain(cluster: IssuingCluster, directory: Path, purpose: str, aws: Path) -> Chain:

@@ -11,8 +11,8 @@ from tests.e2e.cluster import Cluster
 _ROOT: Final = Path(__file__).parents[2]
 
 
-def run_as_admin(cluster: Cluster, *words: str) -> str:
-    """Runs `pod-identity-webhook WORDS` and returns its output; it must end with 0."""
+def run_as_admin(cluster: Cluster, *words: str, code: int = 0) -> str:
+    """Runs `pod-identity-webhook WORDS` and returns its output; it must end with `code`."""
     done = subprocess.run(
         [sys.executable, "-m", "webhook", *words],
         cwd=_ROOT,
@@ -22,5 +22,5 @@ def run_as_admin(cluster: Cluster, *words: str) -> str:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout

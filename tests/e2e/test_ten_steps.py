@@ -83,3 +83,17 @@ def test_a_pod_that_is_older_than_the_annotation_has_no_credentials(chain: Chain
     assert (done.code, done.output) == (255, "")
     assert done.error.startswith("Unable to locate credentials.")
     assert chain.sts.calls == []
+
+
+def test_issuer_verify_accepts_what_sts_accepts(chain: Chain) -> None:
+    assert "✗" not in chain.verify(code=0)
+
+
+_FOUND_BY_VERIFY = {name: broken for name, broken in BROKEN_LINKS.items() if broken.verify_finds}
+
+
+@pytest.mark.parametrize("broken", _FOUND_BY_VERIFY.values(), ids=_FOUND_BY_VERIFY)
+def test_issuer_verify_finds_what_sts_refuses(chain: Chain, broken: Broken) -> None:
+    broken.damage(chain)
+
+    assert "✗" in chain.verify(code=1)
