@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.aws.environment import aws_environment
 from tests.aws.programs import AwsPrograms
 from tests.cluster_e2e.connection import ProxiedApi
 from tests.cluster_e2e.release import Release
@@ -79,7 +78,7 @@ def sts(host: StaticHost, issuer: str, namespace: str) -> Iterator[Sts]:
 
 
 def test_with_the_kubelets_token_the_aws_cli_has_the_annotated_role(
-    api: ProxiedApi, release: Release, namespace: str, image: str, sts: Sts, tmp_path: Path
+    api: ProxiedApi, release: Release, namespace: str, image: str, sts: Sts, tmp_path: Path, aws: Path
 ) -> None:
     assert release.pods()
     body = restricted_pod("session", image, labels=REQUIRED)
@@ -90,7 +89,7 @@ def test_with_the_kubelets_token_the_aws_cli_has_the_annotated_role(
     token.write_text(seen["token"])
 
     container = {**seen["variables"], "AWS_WEB_IDENTITY_TOKEN_FILE": str(token)}
-    identity = AwsPrograms(aws_environment(), sts.url).cli(container).identity()
+    identity = AwsPrograms(aws, sts.url).cli(container).identity()
 
     assert identity["Arn"] == "arn:aws:sts::111122223333:assumed-role/s3-reader/session"
     assumed, asked = sts.calls

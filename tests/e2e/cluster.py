@@ -62,6 +62,8 @@ class Cluster:
         self.api_server = Process(
             [str(program), *self._api_server_flags(), *api_server_flags], directory / "kube-apiserver.log"
         )
+        self.more_flags: tuple[str, ...] = ()
+        """The flags that only the current start of the API server has."""
         self._controllers = self._controller_manager() if controller_manager else None
         self.admin_token = ADMIN_TOKEN
         self.admin = Api(self.url, self.ca, ADMIN_TOKEN)
@@ -79,6 +81,7 @@ class Cluster:
         """Starts only the API server, with its data; `more_flags` apply to this start only."""
         command = self.api_server.command
         self.api_server.command = [*command, *more_flags]
+        self.more_flags = more_flags
         try:
             self.api_server.start(lambda: self.admin.is_ok("/readyz"), within=_START)
         finally:

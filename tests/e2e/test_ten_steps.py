@@ -11,16 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.aws.environment import aws_environment
 from tests.e2e.broken_links import BROKEN_LINKS, Broken, created_before_annotation
 from tests.e2e.identity_chain import Chain, end, whole_chain
 from tests.e2e.issuing_cluster import ISSUER, IssuingCluster
 from tests.e2e.objects import ROLE
-
-
-@pytest.fixture(scope="session")
-def aws() -> Path:
-    return aws_environment()
 
 
 @pytest.fixture(scope="module")
