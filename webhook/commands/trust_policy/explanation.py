@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from webhook.commands.flags.parsing import Parsed
@@ -15,7 +14,7 @@ from webhook.commands.screen import cell, screen
 from webhook.issuer.trust_policy.conditions import ConditionResult
 from webhook.issuer.trust_policy.evaluation import StatementResult, Verdict
 from webhook.issuer.trust_policy.truth import Truth
-from webhook.terminal import one_line, print_styled
+from webhook.terminal import one_line
 
 _MARKS: Final[dict[Truth, tuple[str, str]]] = {True: ("✓", "green"), False: ("✗", "red"), None: ("?", "yellow")}
 _WORDS: Final[dict[Truth, str]] = {True: "yes", False: "no", None: "unknown"}
@@ -29,7 +28,7 @@ _APPLIES: Final[dict[Truth, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The question: the policy's file, the provider, the action, the token's claims, when it expires, and the time now."""
+    """The question: the policy's file, the provider, the action, and the token's claims; when it expires, and now."""
 
     file: str
     provider: str
@@ -42,6 +41,17 @@ class Asked:
     def is_expired(self) -> bool:
         """Whether the token is expired; one without `exp` counts as valid."""
         return self.expires is not None and self.expires <= self.now
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One part of a statement: whether it holds and why, and what was compared."""
+
+    name: str
+    holds: Truth
+    reason: str
+    policy: list[str]
+    request: list[str]
 
 
 def print_explanation(verdict: Verdict, asked: Asked, parsed: Parsed, environ: Mapping[str, str]) -> None:
@@ -70,46 +80,37 @@ def _print_statement(result: StatementResult, asked: Asked, console: Console) ->
     effect = statement.effect or "no effect"
     _line(console, "")
     _line(console, cell(one_line(f"{statement.path}{sid}"), "bold"), f" {effect}: {_APPLIES[result.applies]}")
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=True, header_style="dim")
-    # Values may be long: on a narrow terminal they fold, and no part of them is left out.
-    for heading in ("  ", "part", "the policy says", "the request has", "so"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "  ")
-    for truth, *cells in _rows(result, asked):
-        mark, style = _MARKS[truth]
-        table.add_row(cell(f"  {mark}", style), *(cell(one_line(text)) for text in cells))
-    with console.capture() as capture:
-        console.print(table)
-    # The table fills every line with blanks up to its width.
-    print_styled("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+    for part in _parts(result, asked):
+        mark, style = _MARKS[part.holds]
+        _line(console, "  ", cell(mark, style), f" {part.name}: {part.reason}")
+        _values(console, "policy", part.policy)
+        _values(console, "request", part.request)
 
 
-def _rows(result: StatementResult, asked: Asked) -> Iterator[tuple[Truth, str, str, str, str]]:
-    """Yields for each part of a statement whether it holds, its name, both sides, and why."""
+def _parts(result: StatementResult, asked: Asked) -> Iterator[_Part]:
     statement = result.statement
-    named = " or ".join(each.value.text for each in statement.principals)
-    yield result.principal.holds, "Principal", named, asked.provider, result.principal.reason
-    actions = " or ".join(each.text for each in statement.actions)
-    yield (
-        result.action.holds,
-        "NotAction" if statement.is_not_action else "Action",
-        actions,
-        asked.action,
-        result.action.reason,
-    )
-    for condition in result.conditions:
-        part = f"{condition.condition.operator} {condition.condition.key}"
-        expected = " or ".join(value.text for value in condition.condition.values)
-        yield condition.holds, part, expected, _actual(condition), condition.reason
+    principals = [each.value.text for each in statement.principals]
+    yield _Part("Principal", result.principal.holds, result.principal.reason, principals, [asked.provider])
+    name = "NotAction" if statement.is_not_action else "Action"
+    actions = [each.text for each in statement.actions]
+    yield _Part(name, result.action.holds, result.action.reason, actions, [asked.action])
+    for each in result.conditions:
+        name = f"{each.condition.operator} {each.condition.key}"
+        expected = [value.text for value in each.condition.values]
+        actual = ["(not known)"] if each.actual is None else list(each.actual) or ["(no such key)"]
+        yield _Part(name, each.holds, each.reason, expected, actual)
 
 
-def _actual(result: ConditionResult) -> str:
-    if result.actual is None:
-        return "(unknown)"
-    return ", ".join(result.actual) or "(no such key)"
+def _values(console: Console, side: str, values: list[str]) -> None:
+    for index, value in enumerate(values):
+        _line(console, f"      {'' if index else side:<8} {value}")
 
 
 def _line(console: Console, *parts: Text | str) -> None:
-    console.print(Text.assemble(*(part if isinstance(part, Text) else cell(one_line(part)) for part in parts)))
+    # A long line is the terminal's to fold: then it can be copied whole.
+    console.print(
+        Text.assemble(*(part if isinstance(part, Text) else cell(one_line(part)) for part in parts)), soft_wrap=True
+    )
 
 
 def _as_json(verdict: Verdict, asked: Asked) -> dict[str, Any]:

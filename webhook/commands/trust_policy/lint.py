@@ -66,5 +66,7 @@ def _print_text(found: list[tuple[str, Finding, int | None]], parsed: Parsed, en
                 cell(f" [{finding.rule}]", "red"),
                 "\n  fix: ",
                 cell(one_line(finding.fix), "green"),
-            )
+            ),
+            # A long line is the terminal's to fold: then it can be copied whole.
+            soft_wrap=True,
         )
