@@ -28,8 +28,8 @@ from webhook.issuer.trust_policy.request import web_identity_request
 
 _ABOUT: Final = (
     "Evaluates a trust policy as IAM does, for the token of a pod or of a ServiceAccount, and shows statement by "
-    "statement which condition holds. What it cannot know (source IP, tags, an unknown key or operator) is undetermined, "
-    "and named. FILE is as for 'trust-policy lint'. It reads the token, but does not verify it: "
+    "statement which condition holds. What it cannot know (source IP, tags, an unknown key or operator) is "
+    "undetermined, and named. FILE is as for 'trust-policy lint'. It reads the token, but does not verify it: "
     "'issuer verify' does that. "
     "Exit code: 0 if allowed; 1 if denied; 3 if undetermined; 2 for wrong usage, or a FILE that is no policy."
 )

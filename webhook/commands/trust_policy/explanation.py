@@ -11,7 +11,6 @@ from rich.text import Text
 
 from webhook.commands.flags.parsing import Parsed
 from webhook.commands.screen import cell, screen
-from webhook.issuer.trust_policy.conditions import ConditionResult
 from webhook.issuer.trust_policy.evaluation import StatementResult, Verdict
 from webhook.issuer.trust_policy.truth import Truth
 from webhook.terminal import one_line

@@ -58,30 +58,25 @@ def _lint_federated(principal: Principal, role_account: str) -> Iterator[Finding
     text, path = principal.value.text, principal.value.path
     if text in _BUILT_IN or ":saml-provider/" in text:
         return
-    provider = parse_provider_arn(text)
-    if problem := _arn_problem(text):
-        yield Finding("provider-arn", path, *problem)
-    elif text.endswith("/"):
-        what = "ends with a slash, so it is another provider than the one without"
-        yield Finding("trailing-slash", path, what, f"write {text.rstrip('/')}, as IAM lists the provider")
-    elif provider is not None and role_account and provider.account != role_account:
-        what = f"is a provider in account {provider.account}, but the role is in {role_account}"
-        yield Finding("provider-account", path, what, "create the provider in the role's own account, and name that")
-
-
-def _arn_problem(text: str) -> tuple[str, str] | None:
-    """Returns what is wrong with the ARN of an OIDC provider, and the fix."""
     match = _OIDC.fullmatch(text)
     if match is None:
-        return "is no ARN of an OIDC provider", _ARN_FIX
-    if not re.fullmatch(r"[0-9]{12}", match["account"], re.ASCII):
-        return f"has the account {match['account']!r}, which is not 12 digits", _ARN_FIX
-    if "://" in match["path"]:
-        plain = match["path"].partition("://")[2]
-        return "has a scheme (https://), which is no part of a provider's ARN", f"write …:oidc-provider/{plain}"
-    if re.search(r"[\s#]", match["path"]) or parse_provider_arn(text) is None:
-        return "is no ARN of an OIDC provider", _ARN_FIX
-    return None
+        yield Finding("provider-arn", path, "is no ARN of an OIDC provider", _ARN_FIX)
+        return
+    account, url = match["account"], match["path"]
+    if not re.fullmatch(r"[0-9]{12}", account, re.ASCII):
+        yield Finding("provider-arn", path, f"has the account {account!r}, which is not 12 digits", _ARN_FIX)
+    elif role_account and account != role_account:
+        what = f"is a provider in account {account}, but the role is in {role_account}"
+        yield Finding("provider-account", path, what, "create the provider in the role's own account, and name that")
+    if "://" in url:
+        what = "has a scheme (https://), which is no part of a provider's ARN"
+        yield Finding("provider-arn", path, what, f"write …:oidc-provider/{url.partition('://')[2]}")
+    if url.endswith("/"):
+        what = "ends with a slash, so it is another provider than the one without"
+        yield Finding("trailing-slash", path, what, "remove the slash, so that it is the ARN that IAM lists")
+    plain = f"{match['head']}{'0' * 12}:oidc-provider/{url.partition('://')[2] or url}"
+    if not url.strip("/") or re.search(r"\s", url) or parse_provider_arn(plain) is None:
+        yield Finding("provider-arn", path, "is no ARN of an OIDC provider", _ARN_FIX)
 
 
 def _meant(text: str) -> ProviderArn | None:
