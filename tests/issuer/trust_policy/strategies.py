@@ -2,9 +2,13 @@
 
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.issuer.trust_policy.policies import AUD, PROVIDER, REPORTS, STS, SUB, statement
+
+# How long an example takes says more about the machine than about the code.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 KEYS = (SUB, AUD, PROVIDER.key("amr"), "aws:SourceIp", "aws:RequestTag/team", "accounts.google.com:sub", "sts:x")
 VALUES = (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.issuer.trust_policy.policies import AUD, STS, SUB, document, policy, request, statement
-from tests.issuer.trust_policy.strategies import json_values
+from tests.issuer.trust_policy.strategies import json_values, untimed
 from webhook.issuer.trust_policy.document import read_policy
 from webhook.issuer.trust_policy.evaluation import evaluate
 from webhook.issuer.trust_policy.json_text import MAX_CHARACTERS, UnreadablePolicy
@@ -70,16 +70,19 @@ def judged(text: str) -> None:
         assert finding.fix
 
 
+@untimed
 @given(st.text())
 def test_any_text_is_a_policy_or_unreadable(text: str) -> None:
     judged(text)
 
 
+@untimed
 @given(json_values)
 def test_any_json_is_a_policy_or_unreadable(value: Any) -> None:
     judged(json.dumps(value))
 
 
+@untimed
 @given(
     st.sampled_from(("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "Condition")),
     json_values,
@@ -90,12 +93,14 @@ def test_any_value_of_a_statement_s_member_is_judged(name: str, value: Any) -> N
     judged(json.dumps(document(whole)))
 
 
+@untimed
 @given(st.sampled_from(("StringEquals", "StringLike", "Null", "DateLessThan", "IpAddress", "ArnLike")), json_values)
 def test_any_value_of_a_condition_is_judged(operator: str, value: Any) -> None:
     judged(json.dumps(document(statement({operator: {SUB: value, "aws:CurrentTime": value}}))))
     judged(json.dumps(document(statement({operator: value}))))
 
 
+@untimed
 @given(json_values)
 def test_any_value_of_the_version_is_judged(value: Any) -> None:
     judged(json.dumps(document(statement(), version=None) | {"Version": value}))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.issuer.trust_policy.policies import EXACT, PROVIDER, REPORTS, SUB, policy, request, statement
-from tests.issuer.trust_policy.strategies import conditions, statements
+from tests.issuer.trust_policy.strategies import conditions, statements, untimed
 from webhook.issuer.trust_policy.conditions import evaluate_condition
 from webhook.issuer.trust_policy.document import Condition, Value
 from webhook.issuer.trust_policy.evaluation import Outcome, evaluate
@@ -27,6 +27,7 @@ def outcome(*whole: dict[str, Any], asked: Request | None = None) -> Outcome:
     return evaluate(policy(*whole), asked or request()).outcome
 
 
+@untimed
 @given(some, st.sampled_from(UNRELATED), st.integers(0, 4))
 def test_an_unrelated_statement_changes_nothing(
     whole: list[dict[str, Any]], unrelated: dict[str, Any], place: int
@@ -34,18 +35,21 @@ def test_an_unrelated_statement_changes_nothing(
     assert outcome(*whole[:place], unrelated, *whole[place:]) == outcome(*whole)
 
 
+@untimed
 @given(some, statements("Allow"))
 def test_without_an_allow_nothing_denied_becomes_allowed(whole: list[dict[str, Any]], allow: dict[str, Any]) -> None:
     if outcome(*whole, allow) == "denied":
         assert outcome(*whole) == "denied"
 
 
+@untimed
 @given(some, statements("Deny"))
 def test_a_deny_more_allows_nothing_more(whole: list[dict[str, Any]], deny: dict[str, Any]) -> None:
     if outcome(*whole, deny) == "allowed":
         assert outcome(*whole) == "allowed"
 
 
+@untimed
 @given(some, st.randoms(use_true_random=False))
 def test_the_order_of_statements_is_without_meaning(whole: list[dict[str, Any]], random: Any) -> None:
     shuffled = random.sample(whole, len(whole))
@@ -53,11 +57,13 @@ def test_the_order_of_statements_is_without_meaning(whole: list[dict[str, Any]],
     assert outcome(*shuffled) == outcome(*whole)
 
 
+@untimed
 @given(some)
 def test_a_statement_twice_is_as_good_as_once(whole: list[dict[str, Any]]) -> None:
     assert outcome(*whole, *whole) == outcome(*whole)
 
 
+@untimed
 @given(
     some,
     st.dictionaries(
@@ -75,6 +81,7 @@ def test_to_know_more_of_the_request_never_turns_the_outcome_round(
         assert outcome(*whole, asked=request(keys=known)) == before
 
 
+@untimed
 @given(conditions)
 def test_a_deny_is_the_exact_opposite_of_the_same_allow(block: dict[str, Any]) -> None:
     allow = outcome(statement(block))
@@ -83,6 +90,7 @@ def test_a_deny_is_the_exact_opposite_of_the_same_allow(block: dict[str, Any]) -
     assert deny == {"allowed": "denied", "denied": "allowed", "undetermined": "undetermined"}[allow]
 
 
+@untimed
 @given(st.sampled_from(("Equals", "Like", "EqualsIgnoreCase")), st.lists(st.text(max_size=5), min_size=1, max_size=3))
 def test_a_negated_operator_is_the_opposite_of_the_positive_one(name: str, texts: list[str]) -> None:
     def holds(operator: str) -> bool | None:
@@ -92,6 +100,7 @@ def test_a_negated_operator_is_the_opposite_of_the_positive_one(name: str, texts
     assert holds(f"StringNot{name}") is not holds(f"String{name}")
 
 
+@untimed
 @given(st.text("ab*?", max_size=8), st.text("ab", max_size=8))
 def test_a_pattern_matches_as_its_definition_says(pattern: str, value: str) -> None:
     def matches(rest: str, text: str) -> bool:

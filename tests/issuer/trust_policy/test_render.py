@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.issuer.trust_policy.policies import AUD, PROVIDER, STS, SUB, request
+from tests.issuer.trust_policy.strategies import untimed
 from webhook.issuer.trust_policy.document import read_policy
 from webhook.issuer.trust_policy.evaluation import evaluate
 from webhook.issuer.trust_policy.lint.policy import lint
@@ -25,6 +26,7 @@ def outcome(rendered: dict[str, Any], subject: Subject, audience: str = STS) -> 
     return evaluate(read_policy(json.dumps(rendered)), request(str(subject), (audience,))).outcome
 
 
+@untimed
 @given(st.lists(exact, min_size=1, max_size=5), exact)
 def test_exact_subjects_are_allowed_and_others_denied(subjects: list[Subject], other: Subject) -> None:
     rendered = render_policy(PROVIDER, subjects, STS)
@@ -35,6 +37,7 @@ def test_exact_subjects_are_allowed_and_others_denied(subjects: list[Subject], o
     assert lint(read_policy(json.dumps(rendered))) == []
 
 
+@untimed
 @given(st.lists(exact | patterns, min_size=1, max_size=5), exact)
 def test_a_pattern_allows_what_it_says_and_no_more(subjects: list[Subject], other: Subject) -> None:
     rendered = render_policy(PROVIDER, subjects, STS)
@@ -46,6 +49,7 @@ def test_a_pattern_allows_what_it_says_and_no_more(subjects: list[Subject], othe
     assert outcome(rendered, other, "vault") == "denied"
 
 
+@untimed
 @given(st.lists(patterns, min_size=1, max_size=3))
 def test_the_lint_names_only_patterns_over_namespaces(subjects: list[Subject]) -> None:
     rules = [finding.rule for finding in lint(read_policy(json.dumps(render_policy(PROVIDER, subjects, STS))))]
