@@ -48,11 +48,11 @@ def member(path: str, key: str) -> str:
 
 def read_json_object(text: str) -> JsonText:
     """Reads a JSON object (RFC 8259). Raises UnreadablePolicy, which says what the text is instead."""
+    if len(text) > MAX_CHARACTERS:
+        raise UnreadablePolicy(f"has more than {MAX_CHARACTERS} characters, too many for a trust policy")
     stripped = text.strip("\ufeff \t\r\n")
     if not stripped:
         raise UnreadablePolicy("is empty")
-    if len(text) > MAX_CHARACTERS:
-        raise UnreadablePolicy(f"has more than {MAX_CHARACTERS} characters, too many for a trust policy")
     if stripped.startswith("<"):
         raise UnreadablePolicy("is HTML or XML, not JSON")
     try:
@@ -64,7 +64,7 @@ def read_json_object(text: str) -> JsonText:
     except RecursionError as error:
         raise UnreadablePolicy(_too_deep()) from error
     except ValueError as error:
-        raise UnreadablePolicy(f"is not JSON: {error}") from error
+        raise UnreadablePolicy("has a number with too many digits") from error
     if not isinstance(value, Members):
         raise UnreadablePolicy(f"is JSON, but {type_name(value)} instead of an object")
     return JsonText(value, dict(_lines(text)))
@@ -91,7 +91,7 @@ def plain(value: Any) -> Any:
 
 
 def _refused(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise UnreadablePolicy(f"is not JSON: {constant} is no number of JSON")
 
 
 def _too_deep() -> str:
