@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from tests.e2e.identity_chain import PROVIDER, SERVICE_ACCOUNT, Chain
 from tests.e2e.issuing_cluster import ISSUER
@@ -21,6 +21,7 @@ _NO_KEY: Final = (
 )
 _NO_PROVIDER: Final = f"No OpenIDConnect provider found in your account for {ISSUER}"
 _DENIED: Final = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
+FoundBy = Literal["issuer verify", "trust-policy explain"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Broken:
     message: str
     calls: int = 1
     """How often the CLI asks STS: it tries again if the issuer could not be reached."""
-    verify_finds: bool = False
-    """Whether `issuer verify` finds it, because the issuer's documents are wrong or the token does not fit them."""
+    found_by: FoundBy | None = None
+    """Which command of ours finds it."""
 
     @property
     def printed(self) -> str:
@@ -49,11 +50,11 @@ def _refused(damage: Callable[[Chain], object], message: str, code: str = "Inval
 
 def _no_key(damage: Callable[[Chain], object]) -> Broken:
     """Returns a damage of the published documents."""
-    return Broken(damage, "InvalidIdentityToken", _NO_KEY, verify_finds=True)
+    return Broken(damage, "InvalidIdentityToken", _NO_KEY, found_by="issuer verify")
 
 
 def _denied(policy: Callable[[Chain], str]) -> Broken:
-    return Broken(lambda chain: chain.trust(policy(chain)), "AccessDenied", _DENIED)
+    return Broken(lambda chain: chain.trust(policy(chain)), "AccessDenied", _DENIED, found_by="trust-policy explain")
 
 
 def _document(path: str, body: bytes) -> Callable[[Chain], object]:
@@ -95,7 +96,7 @@ BROKEN_LINKS: Final[dict[str, Broken]] = {
         lambda chain: chain.account.providers.update({PROVIDER.path: {"other"}}), "Incorrect token audience"
     ),
     "the annotation asks for another audience": Broken(
-        _audience_annotated, "InvalidIdentityToken", "Incorrect token audience", verify_finds=True
+        _audience_annotated, "InvalidIdentityToken", "Incorrect token audience", found_by="issuer verify"
     ),
     "only the policy wants another audience": _denied(
         lambda chain: trust_policy(PROVIDER, chain.subject, audience="other")
@@ -125,7 +126,7 @@ BROKEN_LINKS: Final[dict[str, Broken]] = {
         "IDPCommunicationError",
         "The identity provider could not be reached",
         calls=5,
-        verify_finds=True,
+        found_by="issuer verify",
     ),
     "the token has expired": _refused(
         lambda chain: chain.sts.clock.advance(timedelta(hours=24, minutes=6)),

@@ -79,9 +79,7 @@ def test_in_the_order_that_merge_prints_no_valid_token_fails(rotation: Rotation)
     assert ("fresh", len(rotation.tokens) - 1, "InvalidIdentityToken") in rotation.refusals()
 
 
-def test_a_key_that_signs_before_it_is_published_fails(
-    rotation: Rotation, tmp_path: Path, aws: Path
-) -> None:
+def test_a_key_that_signs_before_it_is_published_fails(rotation: Rotation, tmp_path: Path, aws: Path) -> None:
     rotation.cluster.restart_api_server(rotation.new.verifies, rotation.new.signs)
     token = tmp_path / "token"
     token.write_text(rotation.sign())
