@@ -30,6 +30,8 @@ IN_CLUSTER = [command for command in COMMANDS if "--ca-from-cluster" in command 
 ASKING = [command for command in COMMANDS if "--url" in command and command not in IN_CLUSTER]
 LIVE = [command for command in COMMANDS if "--live" in command]
 CERTS = [command for command in COMMANDS if command.startswith("pod-identity-webhook certs ")]
+# test_trust_policy_commands.py runs these.
+TRUST_POLICY = [command for command in COMMANDS if command.startswith("pod-identity-webhook trust-policy ")]
 REPLAY = [
     command
     for command in COMMANDS
@@ -68,7 +70,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_every_documented_command_belongs_to_a_tested_kind() -> None:
-    kinds = (MAKE, PIPES, HELM_COMMANDS, SERVE, ASKING, IN_CLUSTER, LIVE, CERTS, REPLAY, MIGRATING)
+    kinds = (MAKE, PIPES, HELM_COMMANDS, SERVE, ASKING, IN_CLUSTER, LIVE, CERTS, TRUST_POLICY, REPLAY, MIGRATING)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(SHOWN)
     assert all(kinds)

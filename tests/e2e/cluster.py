@@ -34,8 +34,14 @@ class Cluster:
     """
 
     def __init__(
-        self, directory: Path, *, controller_manager: bool = False, api_server_flags: Sequence[str] = ()
+        self,
+        directory: Path,
+        *,
+        controller_manager: bool = False,
+        issuer: str = ISSUER,
+        api_server_flags: Sequence[str] = (),
     ) -> None:
+        self.issuer = issuer
         self.directory = directory
         self.network = LoopbackNetwork.claim()
         self.url = f"https://{self.network.server}:6443"
@@ -56,6 +62,8 @@ class Cluster:
         self.api_server = Process(
             [str(program), *self._api_server_flags(), *api_server_flags], directory / "kube-apiserver.log"
         )
+        self.more_flags: tuple[str, ...] = ()
+        """The flags that only the current start of the API server has."""
         self._controllers = self._controller_manager() if controller_manager else None
         self.admin_token = ADMIN_TOKEN
         self.admin = Api(self.url, self.ca, ADMIN_TOKEN)
@@ -73,6 +81,7 @@ class Cluster:
         """Starts only the API server, with its data; `more_flags` apply to this start only."""
         command = self.api_server.command
         self.api_server.command = [*command, *more_flags]
+        self.more_flags = more_flags
         try:
             self.api_server.start(lambda: self.admin.is_ok("/readyz"), within=_START)
         finally:
@@ -184,8 +193,8 @@ class Cluster:
             # As kubeadm does; without it, the API server refuses Windows' hostProcess pods.
             "--allow-privileged=true",
             f"--token-auth-file={tokens}",
-            f"--service-account-issuer={ISSUER}",
-            f"--api-audiences={ISSUER}",
+            f"--service-account-issuer={self.issuer}",
+            f"--api-audiences={self.issuer}",
             f"--service-account-signing-key-file={self._signing.private_key}",
             f"--service-account-key-file={self._signing.certificate}",
             f"--client-ca-file={self.serving.ca}",

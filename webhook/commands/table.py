@@ -41,6 +41,8 @@ class Command:
 
 
 _CERTS_FLAGS: Final = "webhook.commands.certs.flags"
+_ISSUER_FLAGS: Final = "webhook.commands.issuer.flags"
+_TRUST_POLICY_FLAGS: Final = "webhook.commands.trust_policy.flags"
 
 COMMANDS: Final = Command(
     "",
@@ -76,6 +78,68 @@ COMMANDS: Final = Command(
                     "writes a CA and a leaf to files, or renews the leaf in them",
                     "webhook.commands.certs.issue",
                     f"{_CERTS_FLAGS}:ISSUE_FLAGS",
+                ),
+            ),
+        ),
+        Command(
+            "issuer",
+            "render, merge, verify and publish the documents of the cluster's issuer",
+            about="Renders, merges, verifies and publishes the documents of the cluster's issuer.",
+            commands=(
+                Command(
+                    "render",
+                    "writes the discovery document and the JWKS",
+                    "webhook.commands.issuer.render",
+                    f"{_ISSUER_FLAGS}:RENDER_FLAGS",
+                ),
+                Command(
+                    "merge",
+                    "merges the old and the new JWKS for a key rotation, and says when the old key may go",
+                    "webhook.commands.issuer.merge",
+                    f"{_ISSUER_FLAGS}:MERGE_FLAGS",
+                ),
+                Command(
+                    "verify",
+                    "checks a published issuer, and a token, as AWS STS and IAM do",
+                    "webhook.commands.issuer.verify",
+                    "webhook.commands.issuer.verify_flags:VERIFY_FLAGS",
+                ),
+                Command(
+                    "publish",
+                    "shows the aws commands that publish the documents, and runs them if asked to",
+                    "webhook.commands.issuer.publish",
+                    f"{_ISSUER_FLAGS}:PUBLISH_FLAGS",
+                ),
+                Command(
+                    "thumbprint",
+                    "shows the thumbprint of the issuer's certificates for IAM",
+                    "webhook.commands.issuer.thumbprint",
+                    f"{_ISSUER_FLAGS}:THUMBPRINT_FLAGS",
+                ),
+            ),
+        ),
+        Command(
+            "trust-policy",
+            "write, check or explain the trust policy of a role",
+            about="Writes, checks or explains the trust policy of a role.",
+            commands=(
+                Command(
+                    "render",
+                    "prints the policy that lets ServiceAccounts assume a role",
+                    "webhook.commands.trust_policy.render",
+                    f"{_TRUST_POLICY_FLAGS}:RENDER_FLAGS",
+                ),
+                Command(
+                    "lint",
+                    "finds the mistakes in policies, with the fix of each",
+                    "webhook.commands.trust_policy.lint",
+                    f"{_TRUST_POLICY_FLAGS}:LINT_FLAGS",
+                ),
+                Command(
+                    "explain",
+                    "shows whether a token may assume the role, and which condition decides it",
+                    "webhook.commands.trust_policy.explain",
+                    f"{_TRUST_POLICY_FLAGS}:EXPLAIN_FLAGS",
                 ),
             ),
         ),
