@@ -71,7 +71,8 @@ class Fetcher:
         host, port = self._target(address)
         headers = {
             "Host": _authority(address.host, address.port, "https"),
-            "Accept": "application/json",
+            # An API server serves its JWKS only as application/jwk-set+json, and answers 406 to who wants another type.
+            "Accept": "*/*",
             # A body that is not compressed cannot become larger than what we read.
             "Accept-Encoding": "identity",
             "User-Agent": f"pod-identity-webhook/{__version__}",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.issuer.issuer_server import Answer, Served, serving
+from tests.commands.issuer.verify.issuer_server import Answer, Served, serving
 from tests.issuer.published import DISCOVERY, KEYS, token
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from certs.issue import issue_ca
-from tests.commands.issuer.conftest import DISCOVERY_PATH, JWKS_PATH, publish
-from tests.commands.issuer.issuer_server import HOST, Answer, Answering, Request, Served, serving
+from tests.commands.issuer.verify.conftest import DISCOVERY_PATH, JWKS_PATH, publish
+from tests.commands.issuer.verify.issuer_server import HOST, Answer, Answering, Request, Served, serving
 from tests.commands.outcome import Outcome, assert_golden, run, run_process
 from tests.issuer.keys import NOW
 from tests.issuer.published import DISCOVERY, ISSUER

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.issuer.conftest import JWKS_PATH
-from tests.commands.issuer.issuer_server import HOST, Answer, Answering, Request, Served
+from tests.commands.issuer.verify.conftest import JWKS_PATH
+from tests.commands.issuer.verify.issuer_server import HOST, Answer, Answering, Request, Served
 from webhook.commands.issuer.fetch import Fetcher
 from webhook.commands.issuer.trust import trust_of
 from webhook.issuer.fetched import Problem
