@@ -93,8 +93,9 @@ def test_a_token_that_rbac_denies_is_a_failed_requirement_beside_the_others(serv
 
     assert outcome.code == 1
     assert failed(outcome) == {
-        "token": "no token of ServiceAccount apps/web could be requested: create serviceaccounts/token web in namespace "
-        'apps: 403: no (grant apiGroups: [""], resources: ["serviceaccounts/token"], verbs: ["create"], '
+        "token": "no token of ServiceAccount apps/web could be requested: "
+        "create serviceaccounts/token web in namespace apps: 403: no "
+        '(grant apiGroups: [""], resources: ["serviceaccounts/token"], verbs: ["create"], '
         'resourceNames: ["web"] in a Role in namespace apps)'
     }
 
