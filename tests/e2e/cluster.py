@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -30,13 +31,20 @@ _START = 60.0
 class Cluster:
     """One control plane with its own network, CA and data; `start` before use, `remove` after it.
 
-    `directory` keeps logs, certificates and kubeconfigs; etcd's data is elsewhere, and `remove` deletes it.
+    `directory` keeps logs, certificates and kubeconfigs; etcd's data is elsewhere, and `remove` deletes it. `issuer` is
+    that of service account tokens; the API server's certificate has its host too.
     """
 
     def __init__(
-        self, directory: Path, *, controller_manager: bool = False, api_server_flags: Sequence[str] = ()
+        self,
+        directory: Path,
+        *,
+        controller_manager: bool = False,
+        api_server_flags: Sequence[str] = (),
+        issuer: str = ISSUER,
     ) -> None:
         self.directory = directory
+        self.issuer = issuer
         self.network = LoopbackNetwork.claim()
         self.url = f"https://{self.network.server}:6443"
         self._data = Path(tempfile.mkdtemp(prefix="etcd-"))
@@ -45,6 +53,7 @@ class Cluster:
         ca = issue_ca(datetime.now(UTC), common_name="CA of the tests")
         self.ca = ca.certificate.decode()
         names = ["127.0.0.1", "localhost", self.network.server, *service_names("kubernetes", "default")]
+        names = [*dict.fromkeys([*names, urlsplit(issuer).hostname or ""])]
         serving = issue_leaf(ca, Names.parse(names), datetime.now(UTC))
         signing = issue_leaf(ca, Names(dns=("service-account-tokens",)), datetime.now(UTC))
         self.serving = write_pair(directory / "serving", ca.certificate, serving)
@@ -184,8 +193,8 @@ class Cluster:
             # As kubeadm does; without it, the API server refuses Windows' hostProcess pods.
             "--allow-privileged=true",
             f"--token-auth-file={tokens}",
-            f"--service-account-issuer={ISSUER}",
-            f"--api-audiences={ISSUER}",
+            f"--service-account-issuer={self.issuer}",
+            f"--api-audiences={self.issuer}",
             f"--service-account-signing-key-file={self._signing.private_key}",
             f"--service-account-key-file={self._signing.certificate}",
             f"--client-ca-file={self.serving.ca}",

@@ -7,12 +7,13 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from webhook.issuer.check import Check, Requirement, shown
+from webhook.issuer.discovery import DISCOVERY_PATH
 
 MAX_LENGTH: Final = 255
-DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
+"""Characters of the URL of an IAM OIDC provider."""
 
 _HTTPS: Final = Requirement("https", "The URL begins with https://")
-_HOST: Final = Requirement("host", "AWS can reach the host by its name")
+_HOST: Final = Requirement("host", "The host has a public name")
 _BUCKET: Final = Requirement("bucket", "The bucket's name has no dot")
 _PORT: Final = Requirement("port", "The URL has no port")
 _PLAIN: Final = Requirement("query", "The URL has no query, fragment or user")
@@ -50,7 +51,7 @@ def address_of(url: str) -> Address | None:
 
 def discovery_url(issuer: str) -> str:
     """Returns the URL of an issuer's discovery document (OpenID Connect Discovery 1.0, section 4.1)."""
-    return issuer.rstrip("/") + DISCOVERY_PATH
+    return f"{issuer.rstrip('/')}/{DISCOVERY_PATH}"
 
 
 def url_checks(issuer: str) -> list[Check]:

@@ -26,9 +26,9 @@ def keys_of(body: bytes) -> tuple[Jwk, ...]:
 
 
 def jwks_checks(body: bytes | None, announced: Sequence[str]) -> list[Check]:
-    """Checks a JWKS, None if it could not be fetched; `announced` are the algorithms in the discovery document."""
+    """Checks a JWKS, None if it could not be read; `announced` are the algorithms in the discovery document."""
     if body is None:
-        return all_skipped(_ALL, "the JWKS could not be fetched")
+        return all_skipped(_ALL, "the JWKS could not be read")
     try:
         keys = read_jwks(body)
     except JwksError as error:

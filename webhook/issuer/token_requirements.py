@@ -18,7 +18,7 @@ _CLAIMS: Final = Requirement("claims", "The token has the required claims")
 _ISS: Final = Requirement("iss", "The token's iss equals the URL to the letter")
 _KID: Final = Requirement("kid", "The token's kid is among the keys")
 _SIGNATURE: Final = Requirement("signature", "The key signed the token")
-_AUD: Final = Requirement("aud", "The token's aud has the audience")
+_AUD: Final = Requirement("aud", "The token's aud is a client ID of the provider")
 _EXP: Final = Requirement("exp", "The token is valid now")
 _AFTER_READING: Final = (_CLAIMS, _ISS, _KID, _SIGNATURE, _AUD, _EXP)
 
@@ -33,14 +33,16 @@ def no_token() -> list[Check]:
     return [_TOKEN.skipped("none was given: use --token FILE or --live")]
 
 
-def token_checks(token: Token, issuer: str, keys: Sequence[Jwk] | None, audience: str, now: datetime) -> list[Check]:
+def token_checks(
+    token: Token, issuer: str, keys: Sequence[Jwk] | None, client_ids: Sequence[str], now: datetime
+) -> list[Check]:
     """Checks a token that was read; `keys` is None if the JWKS could not be read."""
     return [
         _TOKEN.ok(f"{token.alg}, {len(token.text):,} characters, of {shown(token.sub or '')}"),
         _claims(token),
         _iss(token, issuer),
         *_key_checks(token, issuer, keys),
-        _aud(token, audience),
+        _aud(token, client_ids),
         _times(token, now),
     ]
 
@@ -93,13 +95,13 @@ def _key_checks(token: Token, issuer: str, keys: Sequence[Jwk] | None) -> list[C
     return [_KID.ok(key.kid), _SIGNATURE.ok(token.alg)]
 
 
-def _aud(token: Token, audience: str) -> Check:
+def _aud(token: Token, client_ids: Sequence[str]) -> Check:
     if not token.aud:
         return _AUD.skipped("the token has no aud")
-    if audience not in token.aud:
+    if not set(client_ids) & set(token.aud):
         return _AUD.failed(
-            f"it has {listed(token.aud)}, and not {shown(audience)}",
-            f"Request the token for the audience {audience}, or give the IAM provider's client ID as --audience.",
+            f"it has {listed(token.aud)}, and not {listed(client_ids)}",
+            "Request the token for that audience, or add the token's to the client IDs in IAM and to --audience.",
         )
     return _AUD.ok(listed(token.aud))
 

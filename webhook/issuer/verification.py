@@ -37,13 +37,12 @@ def verified(
     discovery: Fetched | None,
     jwks: Fetched | None,
     token: PresentedToken | None,
-    audience: str,
+    audiences: Sequence[str],
     now: datetime,
 ) -> list[Section]:
     """Returns all checks. `discovery` and `jwks` are None if there was nothing to fetch; `token` if none was given."""
     document = document_of(discovery)
-    is_fetched = jwks is not None and jwks.problem is None and jwks.status == 200
-    body = jwks.body if jwks is not None and is_fetched else None
+    body = jwks.body if jwks is not None and document_of(jwks) is not None else None
     keys = keys_of(body) if body is not None else None
     return [
         Section("Issuer", url_checks(issuer)),
@@ -61,16 +60,16 @@ def verified(
                 *jwks_checks(body, announced_algorithms(document)),
             ],
         ),
-        Section("Token", _token(token, issuer, keys, audience, now)),
+        Section("Token", _token(token, issuer, keys, audiences, now)),
     ]
 
 
-def document_of(discovery: Fetched | None) -> Mapping[str, Any] | None:
-    """Returns the discovery document; None if it could not be read."""
-    if discovery is None or discovery.problem is not None or discovery.status != 200:
+def document_of(fetched: Fetched | None) -> Mapping[str, Any] | None:
+    """Returns the JSON object that was fetched; None if it could not be read."""
+    if fetched is None or fetched.problem is not None or fetched.status != 200:
         return None
     try:
-        return read_object(discovery.body)
+        return read_object(fetched.body)
     except DocumentError:
         return None
 
@@ -80,7 +79,7 @@ def _fetch(prefix: str, fetched: Fetched | None, reason: str) -> list[Check]:
 
 
 def _token(
-    presented: PresentedToken | None, issuer: str, keys: Sequence[Jwk] | None, audience: str, now: datetime
+    presented: PresentedToken | None, issuer: str, keys: Sequence[Jwk] | None, audiences: Sequence[str], now: datetime
 ) -> list[Check]:
     if presented is None:
         return no_token()
@@ -90,4 +89,4 @@ def _token(
         token = read_token(presented.text)
     except TokenError as error:
         return unreadable_token(str(error))
-    return token_checks(token, issuer, keys, audience, now)
+    return token_checks(token, issuer, keys, audiences, now)

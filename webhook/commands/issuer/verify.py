@@ -2,10 +2,8 @@
 
 import asyncio
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from webhook.admission.names import is_dns_label, is_dns_subdomain
@@ -13,14 +11,14 @@ from webhook.cluster.access import AccessSettings
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse
 from webhook.commands.issuer.fetch import Fetcher
+from webhook.commands.issuer.files import read_file
 from webhook.commands.issuer.live_token import request_token
 from webhook.commands.issuer.trust import trust_of
 from webhook.commands.issuer.verify_flags import VERIFY_FLAGS
 from webhook.commands.issuer.verify_output import as_json, failed_checks, print_text
-from webhook.errors import SettingsError, UnusableInput, WebhookError
+from webhook.errors import SettingsError, WebhookError
 from webhook.issuer.discovery_requirements import jwks_uri_of
 from webhook.issuer.issuer_url import address_of, discovery_url
-from webhook.issuer.token import MAX_LENGTH
 from webhook.issuer.verification import PresentedToken, Section, document_of, verified
 
 _ABOUT: Final = (
@@ -46,7 +44,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     address, instead = address_of(issuer), _split(values["connect_to"])
     moved = {(address.host, address.port): instead} if address is not None and instead is not None else {}
     fetcher = Fetcher(trust_of(values["ca_file"]), instead=moved)
-    given = PresentedToken(_read_token(values["token"])) if values["token"] else None
+    given = _given_token(values["token"]) if values["token"] else None
     sections, now = asyncio.run(_verify(parsed, issuer, fetcher, given))
     if values["output"] == "json":
         print(as_json(issuer, values["audience"], sections, now), end="")
@@ -59,21 +57,25 @@ async def _verify(
     parsed: Parsed, issuer: str, fetcher: Fetcher, given: PresentedToken | None
 ) -> tuple[list[Section], datetime]:
     """Fetches what is needed and checks it; also returns the time of the check."""
-    audience = parsed.values["audience"]
+    audiences = parsed.values["audience"]
     if parsed.values["live"]:
         given = await _live_token(parsed)
     discovery = await fetcher.fetch(discovery_url(issuer)) if address_of(issuer) is not None else None
     jwks_uri = jwks_uri_of(document_of(discovery))
     jwks = await fetcher.fetch(jwks_uri) if jwks_uri is not None else None
     now = datetime.now(UTC)
-    return verified(issuer, discovery, jwks, given, audience, now), now
+    return verified(issuer, discovery, jwks, given, audiences, now), now
+
+
+def _given_token(name: str) -> PresentedToken:
+    return PresentedToken(read_file(name).decode("utf-8", errors="replace"))
 
 
 async def _live_token(parsed: Parsed) -> PresentedToken:
     namespace, _, name = parsed.values["service_account"].partition("/")
     access = AccessSettings(**parsed.of(("kubeconfig", "context", "kube_api")))
     try:
-        return PresentedToken(await request_token(access, namespace, name, [parsed.values["audience"]]))
+        return PresentedToken(await request_token(access, namespace, name, parsed.values["audience"][:1]))
     except WebhookError as error:
         # The issuer itself can be checked nevertheless.
         return PresentedToken(problem=str(error))
@@ -91,7 +93,7 @@ def _problems(parsed: Parsed) -> list[str]:
     namespace, slash, name = values["service_account"].partition("/")
     if not (slash and is_dns_label(namespace) and is_dns_subdomain(name)):
         problems.append(f"--service-account: {values['service_account']!r} is not of the form NAMESPACE/NAME")
-    if not values["audience"]:
+    if not values["audience"] or "" in values["audience"]:
         problems.append("--audience: must not be empty")
     return problems
 
@@ -101,16 +103,3 @@ def _split(address: str) -> tuple[str, int] | None:
     if match is None or not 0 < int(match[2]) <= 65535:
         return None
     return match[1].strip("[]"), int(match[2])
-
-
-def _read_token(path: str) -> str:
-    """Returns the text of a file, or of standard input for `-`: as much as a token can have. Raises UnusableInput."""
-    try:
-        if path == "-":
-            body = sys.stdin.buffer.read(4 * MAX_LENGTH)
-        else:
-            with Path(path).open("rb") as file:
-                body = file.read(4 * MAX_LENGTH)
-    except (OSError, ValueError) as error:
-        raise UnusableInput(f"--token: {path}: {getattr(error, 'strerror', None) or error}") from error
-    return body.decode("utf-8", errors="replace")

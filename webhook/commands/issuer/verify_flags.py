@@ -2,13 +2,12 @@
 
 from typing import Final
 
-from webhook.commands.certs.flags import SHOW_FLAGS
 from webhook.commands.flags.flag import Flag, of_command
+from webhook.commands.issuer.flags import ACCESS, FORMAT
 
 _TOKEN: Final = "The token"
 _CONNECTION: Final = "The connection"
 _OUTPUT: Final = "Output"
-_ACCESS: Final = tuple(flag for flag in SHOW_FLAGS if flag.name in {"kubeconfig", "context", "kube-api"})
 
 VERIFY_FLAGS: Final = (
     *of_command(
@@ -24,7 +23,12 @@ VERIFY_FLAGS: Final = (
             metavar="NAMESPACE/NAME",
         ),
         Flag(
-            "audience", "string", "sts.amazonaws.com", "audience that the token must have: a client ID in IAM", _TOKEN
+            "audience",
+            "list",
+            "sts.amazonaws.com",
+            "client IDs of the IAM OIDC provider: the token must have one of them; may be given several times",
+            _TOKEN,
+            repeatable=True,
         ),
         Flag(
             "ca-file",
@@ -43,10 +47,10 @@ VERIFY_FLAGS: Final = (
             metavar="HOST:PORT",
         ),
     ),
-    *_ACCESS,
+    *ACCESS,
     *of_command(
         "issuer",
-        Flag("output", "string", "text", "output format", _OUTPUT, choices=("text", "json"), short="o"),
+        FORMAT,
         Flag(
             "color",
             "string",

@@ -37,12 +37,12 @@ def print_text(
     print_styled("\n".join(line.rstrip(" ") for line in captured.get().split("\n")))
 
 
-def as_json(issuer: str, audience: str, sections: Sequence[Section], now: datetime) -> str:
+def as_json(issuer: str, audiences: Sequence[str], sections: Sequence[Section], now: datetime) -> str:
     """Returns the checks for scripts; `failed` has the names of those that failed."""
     document = {
         "time": _written(now),
         "issuer": issuer,
-        "audience": audience,
+        "audiences": list(audiences),
         "failed": [check.name for check in failed_checks(sections)],
         "checks": [
             {
