@@ -28,8 +28,8 @@ SERVE = [command for command in COMMANDS if command.startswith("pod-identity-web
 # tests/e2e and tests/cluster_e2e run these, because they need a webhook in a cluster.
 IN_CLUSTER = [command for command in COMMANDS if "--ca-from-cluster" in command or command.startswith("kubectl ")]
 ASKING = [command for command in COMMANDS if "--url" in command and command not in IN_CLUSTER]
-# tests/docs/test_issuer_verify_commands.py runs these.
-ISSUER = [command for command in COMMANDS if command.startswith("pod-identity-webhook issuer verify ")]
+# tests/docs/test_issuer_commands.py and test_issuer_verify_commands.py run these.
+ISSUER = [command for command in COMMANDS if command.startswith("pod-identity-webhook issuer ")]
 LIVE = [command for command in COMMANDS if "--live" in command and command not in ISSUER]
 CERTS = [command for command in COMMANDS if command.startswith("pod-identity-webhook certs ")]
 REPLAY = [

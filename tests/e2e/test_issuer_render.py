@@ -18,7 +18,7 @@ from webhook.issuer.jwks import read_jwks
 PUBLISHED = "https://issuer.example.com/prod"
 DISCOVERY = ".well-known/openid-configuration"
 JWKS = "openid/v1/jwks"
-KEYS = {
+KEYS: dict[str, Any] = {
     "rsa": rsa.generate_private_key(65537, 2048),
     "large-rsa": rsa.generate_private_key(65537, 4096),
     "p-256": ec.generate_private_key(ec.SECP256R1()),

@@ -12,7 +12,8 @@ from tests.issuer.keys import ec_key, rsa_key
 from webhook.issuer.jwks import Jwk, jwk_of, read_jwks
 from webhook.issuer.rotation import MergeError, merge, order_of_rotation, span_text, wait_after_switch
 
-OLD, NEW, THIRD = (jwk_of(key.public_key()) for key in (rsa_key(), ec_key("ES256"), ec_key("ES384")))
+OLD, NEW, THIRD = (jwk_of(key.public_key()) for key in (rsa_key(), rsa_key("new"), rsa_key("third")))
+CURVE = jwk_of(ec_key("ES256").public_key())
 
 
 def changed(jwk: Jwk, **members: Any) -> Jwk:
@@ -51,6 +52,11 @@ NOTES = {
         [changed(OLD, kid="mine")],
         [OLD],
         f"the new kid {OLD.kid!r} is the same key as the old kid 'mine'",
+    ),
+    "another type of key": (
+        [OLD],
+        [CURVE],
+        "the discovery document must list ES256 too: render it again with all keys",
     ),
     "nothing new": ([OLD], [], "the new JWKS has no key"),
 }

@@ -9,6 +9,7 @@ from tests.commands.issuer.key_files import EC, RSA
 from tests.commands.outcome import run
 from webhook.issuer.jwks import jwks_document
 
+OTHER_TYPE = "the discovery document must list ES256 too: render it again with all keys"
 BOTH = jwks_document([RSA, EC]).decode()
 
 
@@ -18,7 +19,7 @@ def test_the_merged_jwks_is_printed_and_the_report_goes_elsewhere() -> None:
 
     assert (done.code, done.out) == (0, BOTH)
     lines = done.err.splitlines()
-    assert lines[:6] == [
+    assert lines[:7] == [
         f"added: {EC.kid}",
         "kept: none",
         f"may be dropped later: {RSA.kid}",
@@ -26,10 +27,11 @@ def test_the_merged_jwks_is_printed_and_the_report_goes_elsewhere() -> None:
             "  from when: 24h5m after the last API server has begun to sign with the new key (longest token 24h, and "
             "the 5m that STS still accepts it)"
         ),
+        f"note: {OTHER_TYPE}",
         "The order to keep:",
         "  1. Publish the merged JWKS: upload it over the old one.",
     ]
-    assert [line[:5] for line in lines[5:]] == [f"  {number}. " for number in range(1, 7)]
+    assert [line[:5] for line in lines[6:]] == [f"  {number}. " for number in range(1, 7)]
     assert "  5. Wait 24h5m after the last one: then no token of the old key is valid for STS." in lines
 
 
@@ -75,7 +77,7 @@ def test_json_is_for_scripts() -> None:
         "droppable": [],
         "droppableSecondsAfterSwitch": 86_700,
         "droppableFrom": None,
-        "notes": [],
+        "notes": [OTHER_TYPE],
         "jwks": json.loads(BOTH),
     }
 
