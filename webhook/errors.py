@@ -15,6 +15,7 @@ WebhookError
 ├── LookupFailed              the live read of a ServiceAccount failed
 ├── ClusterError              a request to the API server failed: webhook/cluster/api_errors.py has its tree
 ├── ListenError               a listener cannot start: webhook/server/http/listener.py
+├── TokenError                a token is not one that STS would read: webhook/issuer/token.py
 ├── TlsError                  a TLS setting or certificate is unusable: webhook/server/certificates/tls_settings.py
 └── MetadataError             the instance metadata service did not return the account: webhook/server/imds.py
 """

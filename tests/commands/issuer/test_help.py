@@ -12,7 +12,7 @@ def test_the_group_lists_its_sub_commands() -> None:
     assert_golden("help-issuer.txt", done.out)
 
 
-@pytest.mark.parametrize("name", ["render", "merge", "publish", "thumbprint"])
+@pytest.mark.parametrize("name", ["render", "merge", "publish", "thumbprint", "verify"])
 def test_help_lists_the_flags(name: str) -> None:
     done = run("issuer", name, "--help")
 
