@@ -20,7 +20,9 @@ from tests.helm_command import helm_command
 # tests/e2e/test_migration.py runs the commands of this page, in their order.
 MIGRATING = commands(ROOT / "docs/migration.md")
 SHOWN = [command for page in PAGES for command in commands(page)]
-COMMANDS = [command for command in SHOWN if command not in MIGRATING]
+# test_kubectl_page.py and tests/zipapp/test_one_file.py run the commands of this page.
+KUBECTL = commands(ROOT / "docs/kubectl.md")
+COMMANDS = [command for command in SHOWN if command not in [*MIGRATING, *KUBECTL]]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
 PIPES = [command for command in COMMANDS if " | " in command]
 HELM_COMMANDS = [command for command in COMMANDS if command.startswith("helm ") and command not in PIPES]
@@ -73,7 +75,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_every_documented_command_belongs_to_a_tested_kind() -> None:
     replay = (PIPES, ASKING, LIVE, REPLAY)
-    kinds = (*replay, MAKE, HELM_COMMANDS, SERVE, IN_CLUSTER, CERTS, ISSUER, TRUST_POLICY, MIGRATING)
+    kinds = (*replay, MAKE, HELM_COMMANDS, SERVE, IN_CLUSTER, CERTS, ISSUER, TRUST_POLICY, MIGRATING, KUBECTL)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(SHOWN)
     assert all(kinds)
