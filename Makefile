@@ -80,3 +80,4 @@ lock: $(DEV)/bin/python ## locks the dependencies for every platform, with hashe
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
 	$(subst pyproject.toml,,$(COMPILE)) --group build -o requirements-build.lock
+	$(subst pyproject.toml,,$(COMPILE)) --group aws -o tests/aws/requirements.lock

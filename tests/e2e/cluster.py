@@ -34,8 +34,14 @@ class Cluster:
     """
 
     def __init__(
-        self, directory: Path, *, controller_manager: bool = False, api_server_flags: Sequence[str] = ()
+        self,
+        directory: Path,
+        *,
+        controller_manager: bool = False,
+        issuer: str = ISSUER,
+        api_server_flags: Sequence[str] = (),
     ) -> None:
+        self.issuer = issuer
         self.directory = directory
         self.network = LoopbackNetwork.claim()
         self.url = f"https://{self.network.server}:6443"
@@ -184,8 +190,8 @@ class Cluster:
             # As kubeadm does; without it, the API server refuses Windows' hostProcess pods.
             "--allow-privileged=true",
             f"--token-auth-file={tokens}",
-            f"--service-account-issuer={ISSUER}",
-            f"--api-audiences={ISSUER}",
+            f"--service-account-issuer={self.issuer}",
+            f"--api-audiences={self.issuer}",
             f"--service-account-signing-key-file={self._signing.private_key}",
             f"--service-account-key-file={self._signing.certificate}",
             f"--client-ca-file={self.serving.ca}",

@@ -28,7 +28,7 @@ from webhook.cluster.api_errors import (
     TooLarge,
     Unreachable,
 )
-from webhook.cluster.resource import JSON, Resource
+from webhook.cluster.resource import JSON, NonResource, Resource
 from webhook.cluster.status import Status, status_error
 
 # Large enough for any object: the API server accepts requests of at most 3 MiB (etcd stores at most 1.5 MiB), and JSON
@@ -94,14 +94,14 @@ class KubernetesClient:
 
     async def get(
         self,
-        resource: Resource,
+        resource: Resource | NonResource,
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
         *,
         seconds: float = 30.0,
         max_bytes: int = MAX_BODY,
     ) -> bytes:
-        """Gets the object, or lists the collection, within `seconds`.
+        """Gets the object or document, or lists the collection, within `seconds`.
 
         Raises ClusterError; TooLarge if the answer has more than `max_bytes`.
         """
@@ -167,7 +167,7 @@ class KubernetesClient:
     async def _request(
         self,
         verb: str,
-        resource: Resource,
+        resource: Resource | NonResource,
         params: Mapping[str, str],
         accept: str,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - all of aiohttp's deadlines
@@ -191,7 +191,7 @@ class KubernetesClient:
         self,
         verb: str,
         access: Access,
-        resource: Resource,
+        resource: Resource | NonResource,
         params: Mapping[str, str],
         accept: str,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as above
@@ -261,7 +261,11 @@ class KubernetesClient:
 
 
 def _api_error(
-    response: aiohttp.ClientResponse, body: bytes, verb: str, resource: Resource, params: Mapping[str, str]
+    response: aiohttp.ClientResponse,
+    body: bytes,
+    verb: str,
+    resource: Resource | NonResource,
+    params: Mapping[str, str],
 ) -> ApiError:
     try:
         status = msgspec.json.decode(body, type=Status)

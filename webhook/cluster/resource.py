@@ -1,4 +1,4 @@
-"""Resources of the Kubernetes API: their URL paths, the media types of answers, and the RBAC rule for each verb."""
+"""What the API server serves: URL paths, the media types of answers, and the RBAC rule for each verb."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _GROUP_VERSION: Final = re.compile(r"(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*", re.ASCII
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A collection, or the object `name` in it; an empty `namespace` means all namespaces.
+    """A collection, or the object `name` in it, or its `subresource`; an empty `namespace` means all namespaces.
 
     `is_granted_everywhere`: the RBAC rule names neither the namespace nor the object. The constructor raises
     InvalidName if Kubernetes does not allow a name, so that only valid names go into a URL.
@@ -29,6 +29,7 @@ class Resource:
     name: str = ""
     group_version: str = "v1"
     is_granted_everywhere: bool = False
+    subresource: str = ""
 
     def __post_init__(self) -> None:
         if not _PLURAL.fullmatch(self.plural) or not _GROUP_VERSION.fullmatch(self.group_version):
@@ -47,17 +48,43 @@ class Resource:
         parts.append(self.plural)
         if self.name:
             parts.append(self.name)
+        if self.subresource:
+            parts.append(self.subresource)
         return "/".join(parts)
 
     def rule(self, verb: str, object_name: str = "") -> str:
         """Describes, for a person, the RBAC rule that grants `verb` on this resource, or only on `object_name`."""
         group = self.group_version.rpartition("/")[0]
         name = "" if self.is_granted_everywhere else self.name or object_name
-        names = f', resourceNames: ["{name}"]' if name and verb != "create" else ""
+        # The name of an object to create is not in the URL, so RBAC does not know it.
+        is_named = name and (verb != "create" or self.subresource)
+        names = f', resourceNames: ["{name}"]' if is_named else ""
         is_local = self.namespace and not self.is_granted_everywhere
         kind = f"Role in namespace {self.namespace}" if is_local else "ClusterRole"
-        return f'apiGroups: ["{group}"], resources: ["{self.plural}"], verbs: ["{verb}"]{names} in a {kind}'
+        what = f"{self.plural}/{self.subresource}" if self.subresource else self.plural
+        return f'apiGroups: ["{group}"], resources: ["{what}"], verbs: ["{verb}"]{names} in a {kind}'
 
     def __str__(self) -> str:
         where = f" in namespace {self.namespace}" if self.namespace else ""
-        return f"{self.plural}{' ' + self.name if self.name else ''}{where}"
+        what = f"{self.plural}/{self.subresource}" if self.subresource else self.plural
+        return f"{what}{' ' + self.name if self.name else ''}{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class NonResource:
+    """A document that the API server serves beside the resources, such as its JWKS.
+
+    `role` is the ClusterRole of Kubernetes that grants it, or "".
+    """
+
+    path: str
+    role: str = ""
+    name: str = "document"
+
+    def rule(self, verb: str, _object_name: str = "") -> str:
+        """Describes, for a person, the RBAC rule that grants `verb`."""
+        ours = f" (the ClusterRole {self.role} has it)" if self.role else ""
+        return f'nonResourceURLs: ["{self.path}"], verbs: ["{verb}"] in a ClusterRole{ours}'
+
+    def __str__(self) -> str:
+        return self.path

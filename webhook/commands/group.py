@@ -22,7 +22,8 @@ def run_group(group: Command, argv: Sequence[str], environ: Mapping[str, str]) -
 
 
 def _usage(group: Command) -> str:
-    lines = "\n".join(f"  {command.name:<8} {command.what}" for command in group.commands)
+    width = max(8, *(len(command.name) for command in group.commands))
+    lines = "\n".join(f"  {command.name:<{width}} {command.what}" for command in group.commands)
     name = f"pod-identity-webhook {group.name}"
     return (
         f"Usage: {name} SUB-COMMAND [flags]\n\n{group.about}\n\nSub-commands:\n{lines}\n\n"

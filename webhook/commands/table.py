@@ -39,6 +39,7 @@ class Command:
 
 
 _CERTS_FLAGS: Final = "webhook.commands.certs.flags"
+_ISSUER_FLAGS: Final = "webhook.commands.issuer.flags"
 
 COMMANDS: Final = Command(
     "",
@@ -74,6 +75,43 @@ COMMANDS: Final = Command(
                     "writes a CA and a leaf to files, or renews the leaf in them",
                     "webhook.commands.certs.issue",
                     f"{_CERTS_FLAGS}:ISSUE_FLAGS",
+                ),
+            ),
+        ),
+        Command(
+            "issuer",
+            "render, merge, verify and publish the documents of the cluster's issuer",
+            about="Renders, merges, verifies and publishes the documents of the cluster's issuer.",
+            commands=(
+                Command(
+                    "render",
+                    "writes the discovery document and the JWKS",
+                    "webhook.commands.issuer.render",
+                    f"{_ISSUER_FLAGS}:RENDER_FLAGS",
+                ),
+                Command(
+                    "merge",
+                    "merges the old and the new JWKS for a key rotation, and says when the old key may go",
+                    "webhook.commands.issuer.merge",
+                    f"{_ISSUER_FLAGS}:MERGE_FLAGS",
+                ),
+                Command(
+                    "verify",
+                    "checks a published issuer, and a token, as AWS STS and IAM do",
+                    "webhook.commands.issuer.verify",
+                    "webhook.commands.issuer.verify_flags:VERIFY_FLAGS",
+                ),
+                Command(
+                    "publish",
+                    "shows the aws commands that publish the documents, and runs them if asked to",
+                    "webhook.commands.issuer.publish",
+                    f"{_ISSUER_FLAGS}:PUBLISH_FLAGS",
+                ),
+                Command(
+                    "thumbprint",
+                    "shows the thumbprint of the issuer's certificates for IAM",
+                    "webhook.commands.issuer.thumbprint",
+                    f"{_ISSUER_FLAGS}:THUMBPRINT_FLAGS",
                 ),
             ),
         ),

@@ -1,0 +1,92 @@
+"""A control plane with an issuer of its own, and the webhook that Helm installed there."""
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from tests.e2e.api import ApiError, Object
+from tests.e2e.cluster import Cluster
+from tests.e2e.container_environment import container_environment
+from tests.e2e.helm_release import HelmRelease
+from tests.e2e.objects import ROLE, pod, pods, role_of, service_account, service_accounts
+from tests.e2e.waiting import wait_until
+
+HOST: Final = "oidc.example.test"
+ISSUER: Final = f"https://{HOST}/clusters/one"
+REQUIRED: Final = {"eks.amazonaws.com/require-pod-identity": "true"}
+_ROOT: Final = Path(__file__).parents[2]
+
+
+class IssuingCluster:
+    """Runs from construction to `remove`. `rendered` is a folder with what `issuer render` wrote."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._numbers = itertools.count(1)
+        self.cluster = Cluster(directory, issuer=ISSUER)
+        self.release: HelmRelease | None = None
+        try:
+            self.cluster.start()
+            self.release = HelmRelease(self.cluster, directory)
+            self.release.install({})
+            self._wait_until_called()
+            self.rendered = directory / "rendered"
+            self.run("issuer", "render", f"--issuer={ISSUER}", "--live", f"--output-dir={self.rendered}")
+        except BaseException:
+            self.remove()
+            raise
+
+    def remove(self) -> None:
+        if self.release is not None:
+            self.release.close()
+        self.cluster.remove()
+
+    def namespace(self, purpose: str, account: str, **annotations: str) -> str:
+        """Creates a namespace with a ServiceAccount that has the role; see `service_account` for `annotations`."""
+        name = self.cluster.namespace(purpose)
+        self.cluster.admin.create(service_accounts(name), service_account(account, ROLE, **annotations))
+        return name
+
+    def pod(self, namespace: str, account: str, *, labels: dict[str, str] | None = None) -> Object:
+        """Creates a pod and returns it as the API server stored it. By default, it must not start without a role."""
+        name = f"pod-{next(self._numbers)}"
+        created = pod(name, account, labels=REQUIRED if labels is None else labels)
+        return self.cluster.admin.create(pods(namespace), created)
+
+    def container(self, created: Object) -> dict[str, str]:
+        """Returns the environment of the pod's container, with a new token of the API server."""
+        return container_environment(
+            self.cluster.admin, created, self.directory / f"{created['metadata']['name']}-{next(self._numbers)}"
+        )
+
+    def run(self, *words: str) -> str:
+        """Runs our command as the cluster's admin and returns its output; it must end with 0."""
+        done = subprocess.run(
+            [sys.executable, "-m", "webhook", *words],
+            cwd=_ROOT,
+            env={**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _wait_until_called(self) -> None:
+        probed = self.namespace("probe", "probe")
+
+        def is_patched() -> bool:
+            body = pod("probe", "probe", labels=REQUIRED)
+            try:
+                return role_of(self.cluster.admin.create(pods(probed), body, dryRun="All")) == ROLE
+            except ApiError as error:
+                # Pods with the label are refused until the webhook answers.
+                if error.code != 500:
+                    raise
+                return False
+
+        wait_until(is_patched, "the API server to call the webhook", within=60)

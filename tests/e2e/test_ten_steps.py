@@ -1,0 +1,85 @@
+"""IRSA for real: from an annotated ServiceAccount to `aws sts get-caller-identity`, and each link broken in turn.
+
+Real are the API server with its issuer and tokens, the webhook as Helm installs it, the documents that `issuer render`
+makes, and the AWS CLI and boto3. Two things are not: STS, which tests/sts stands in for, and kubelet, so a token lies
+in a folder of the test. tests/cluster_e2e has a kubelet.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.aws.environment import aws_environment
+from tests.e2e.broken_links import BROKEN_LINKS, Broken, created_before_annotation
+from tests.e2e.identity_chain import Chain, end, whole_chain
+from tests.e2e.issuing_cluster import ISSUER, IssuingCluster
+from tests.e2e.objects import ROLE
+
+
+@pytest.fixture(scope="session")
+def aws() -> Path:
+    return aws_environment()
+
+
+@pytest.fixture(scope="module")
+def issuing_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IssuingCluster]:
+    own = IssuingCluster(tmp_path_factory.mktemp("issuing-cluster"))
+    yield own
+    own.remove()
+
+
+@pytest.fixture
+def chain(
+    issuing_cluster: IssuingCluster, tmp_path: Path, aws: Path, request: pytest.FixtureRequest
+) -> Iterator[Chain]:
+    own = whole_chain(issuing_cluster, tmp_path, request.node.name, aws)
+    yield own
+    end(own)
+
+
+@pytest.mark.parametrize("program", ["the AWS CLI", "boto3"])
+def test_in_a_pod_an_aws_program_has_the_annotated_role(chain: Chain, program: str) -> None:
+    done = chain.aws.boto3(chain.container) if program == "boto3" else chain.cli()
+
+    session = chain.container["AWS_ROLE_SESSION_NAME"]
+    assert session.startswith("pod-")
+    identity = done.identity()
+    assert identity.pop("UserId").endswith(f":{session}")
+    assert identity == {
+        "Account": "111122223333",
+        "Arn": f"arn:aws:sts::111122223333:assumed-role/s3-reader/{session}",
+    }
+    # The home was new, so the program had no credentials but those that STS gave it.
+    assumed, asked = chain.sts.calls
+    assert (assumed.action, assumed.signed_by, assumed.code) == ("AssumeRoleWithWebIdentity", "", "")
+    assert {name: assumed.parameters[name] for name in ("RoleArn", "RoleSessionName", "WebIdentityToken")} == {
+        "RoleArn": ROLE,
+        "RoleSessionName": session,
+        "WebIdentityToken": Path(chain.container["AWS_WEB_IDENTITY_TOKEN_FILE"]).read_text(),
+    }
+    assert (asked.action, asked.signed_by, asked.code) == ("GetCallerIdentity", assumed.given, "")
+    assert chain.sts.fetcher.fetched == [f"{ISSUER}/.well-known/openid-configuration", f"{ISSUER}/openid/v1/jwks"]
+
+
+@pytest.mark.parametrize("broken", BROKEN_LINKS.values(), ids=BROKEN_LINKS)
+def test_a_broken_link_gives_the_error_of_aws(chain: Chain, broken: Broken) -> None:
+    broken.damage(chain)
+
+    done = chain.cli()
+
+    assert (done.code, done.output, re.sub(r"\b\d{10}\b", "TIME", done.error)) == (255, "", broken.printed)
+    assert [(call.action, call.code) for call in chain.sts.calls] == [
+        ("AssumeRoleWithWebIdentity", broken.code)
+    ] * broken.calls
+
+
+def test_a_pod_that_is_older_than_the_annotation_has_no_credentials(chain: Chain) -> None:
+    created_before_annotation(chain)
+
+    done = chain.cli()
+
+    assert (done.code, done.output) == (255, "")
+    assert done.error.startswith("Unable to locate credentials.")
+    assert chain.sts.calls == []
