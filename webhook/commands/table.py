@@ -40,6 +40,7 @@ class Command:
 
 _CERTS_FLAGS: Final = "webhook.commands.certs.flags"
 _ISSUER_FLAGS: Final = "webhook.commands.issuer.flags"
+_TRUST_POLICY_FLAGS: Final = "webhook.commands.trust_policy.flags"
 
 COMMANDS: Final = Command(
     "",
@@ -112,6 +113,31 @@ COMMANDS: Final = Command(
                     "shows the thumbprint of the issuer's certificates for IAM",
                     "webhook.commands.issuer.thumbprint",
                     f"{_ISSUER_FLAGS}:THUMBPRINT_FLAGS",
+                ),
+            ),
+        ),
+        Command(
+            "trust-policy",
+            "write, check or explain the trust policy of a role",
+            about="Writes, checks or explains the trust policy of a role.",
+            commands=(
+                Command(
+                    "render",
+                    "prints the policy that lets ServiceAccounts assume a role",
+                    "webhook.commands.trust_policy.render",
+                    f"{_TRUST_POLICY_FLAGS}:RENDER_FLAGS",
+                ),
+                Command(
+                    "lint",
+                    "finds the mistakes in policies, with the fix of each",
+                    "webhook.commands.trust_policy.lint",
+                    f"{_TRUST_POLICY_FLAGS}:LINT_FLAGS",
+                ),
+                Command(
+                    "explain",
+                    "shows whether a token may assume the role, and which condition decides it",
+                    "webhook.commands.trust_policy.explain",
+                    f"{_TRUST_POLICY_FLAGS}:EXPLAIN_FLAGS",
                 ),
             ),
         ),

@@ -26,17 +26,21 @@ Effect: TypeAlias = Literal["Allow", "Deny", ""]
 _PRINCIPAL_TYPES: Final = ("AWS", "Federated", "Service", "CanonicalUser")
 _STATEMENT_MEMBERS: Final = frozenset({"Sid", "Effect", "Principal", "Action", "NotAction", "Condition"})
 _NOT_IN_TRUST_POLICIES: Final = {
-    "NotPrincipal": "name the principals that may assume the role under Principal",
-    "Resource": "remove it: the resource is the role itself",
-    "NotResource": "remove it: the resource is the role itself",
+    "NotPrincipal": ("not-principal", "name the principals that may assume the role under Principal"),
+    "Resource": ("resource", "remove it: the resource is the role itself"),
+    "NotResource": ("resource", "remove it: the resource is the role itself"),
 }
+_MAX_PARENTS: Final = 3
+"""How far from a missing member the next line that we name may be."""
+
 _WITHOUT_DOCUMENT: Final = "has a Role without AssumeRolePolicyDocument, so it is no output of aws iam get-role"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that IAM refuses or reads in doubt: the JSON path, what it is, and the fix."""
+    """Something that IAM refuses or may read otherwise: the lint's rule, the JSON path, what it is, and the fix."""
 
+    rule: str
     path: str
     what: str
     fix: str
@@ -83,9 +87,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class TrustPolicy:
-    """A trust policy. If it has `problems`, IAM would refuse it. `lines` has the line of each JSON path, if known.
+    """A trust policy. If it has `problems`, IAM refuses it, or may read it otherwise.
 
-    `size` is the number of characters as IAM counts them: without white space between the parts.
+    `size` is the number of characters as IAM counts them: without white space between the parts. `lines` has the line
+    of each JSON path, if known; `role_arn` is the role that has the policy, if known.
     """
 
     root: str
@@ -94,11 +99,20 @@ class TrustPolicy:
     problems: tuple[Problem, ...]
     size: int
     lines: dict[str, int] = field(default_factory=dict)
+    role_arn: str = ""
 
     @property
     def has_variables(self) -> bool:
         """Whether `${…}` is a policy variable in it: only in this version."""
         return self.version == CURRENT_VERSION
+
+    def line_of(self, path: str) -> int | None:
+        """Returns the line of a JSON path; of a member that is missing, the line of the object around it."""
+        for _ in range(_MAX_PARENTS):
+            if path in self.lines:
+                return self.lines[path]
+            path = path[: max(path.rfind("."), path.rfind("["))]
+        return None
 
 
 def read_policy(text: str) -> TrustPolicy:
@@ -109,23 +123,31 @@ def read_policy(text: str) -> TrustPolicy:
     role = read.value.last("Role")
     if not isinstance(role, Members):
         return _Reader("$", read.lines).policy(read.value)
+    arn = role.last("Arn")
+    role_arn = arn if isinstance(arn, str) else ""
     path = "$.Role.AssumeRolePolicyDocument"
     document = role.last("AssumeRolePolicyDocument")
     if isinstance(document, str):
         # The API answers with the document URL-encoded; older tools pass that on.
         inner = read_json_object(unquote_plus(document) if document.lstrip().startswith("%") else document)
-        return _Reader(path, {}).policy(inner.value)
+        return _Reader(path, {}, role_arn).policy(inner.value)
     if not isinstance(document, Members):
         raise UnreadablePolicy(_WITHOUT_DOCUMENT)
-    return _Reader(path, read.lines).policy(document)
+    return _Reader(path, read.lines, role_arn).policy(document)
+
+
+def size_of(document: dict[str, Any]) -> int:
+    """Returns the characters of a policy as IAM counts them: without white space between its parts."""
+    return len(json.dumps(document, separators=(",", ":"), ensure_ascii=False))
 
 
 class _Reader:
     """Reads one document; collects its problems."""
 
-    def __init__(self, root: str, lines: dict[str, int]) -> None:
+    def __init__(self, root: str, lines: dict[str, int], role_arn: str = "") -> None:
         self._root = root
         self._lines = lines
+        self._role_arn = role_arn
         self._problems: list[Problem] = []
 
     def policy(self, document: Members) -> TrustPolicy:
@@ -140,8 +162,8 @@ class _Reader:
             version = ""
         statements = self._statements(document.last("Statement"))
         self._repeated_sids(statements)
-        text = json.dumps(plain(document), separators=(",", ":"), ensure_ascii=False)
-        return TrustPolicy(root, version, statements, tuple(self._problems), len(text), self._lines)
+        size = size_of(plain(document))
+        return TrustPolicy(root, version, statements, tuple(self._problems), size, self._lines, self._role_arn)
 
     def _statements(self, statements: Any) -> tuple[Statement, ...]:
         path = f"{self._root}.Statement"
@@ -162,8 +184,9 @@ class _Reader:
     def _statement(self, path: str, statement: Members) -> Statement:
         self._once(path, statement)
         for name, _ in statement:
-            if fix := _NOT_IN_TRUST_POLICIES.get(name):
-                self._problem(f"{path}.{name}", f"{name} is not allowed in a trust policy", fix)
+            if not_here := _NOT_IN_TRUST_POLICIES.get(name):
+                rule, fix = not_here
+                self._problem(f"{path}.{name}", "is not allowed in a trust policy", fix, rule)
             elif name not in _STATEMENT_MEMBERS:
                 self._problem(member(path, name), "is no member of a statement", "remove it; names are case-sensitive")
         sid = statement.last("Sid", "")
@@ -257,6 +280,7 @@ class _Reader:
                 member(path, name),
                 "occurs twice in the same object: only one of the two counts",
                 "merge them: several values are a list",
+                "duplicate-key",
             )
         if ignore_case:
             names: dict[str, str] = {}
@@ -267,6 +291,7 @@ class _Reader:
                         member(path, name),
                         f"is the same key as {other!r}: key names ignore case",
                         "merge them: several values are a list",
+                        "duplicate-key",
                     )
 
     def _repeated_sids(self, statements: tuple[Statement, ...]) -> None:
@@ -276,8 +301,8 @@ class _Reader:
                 self._problem(f"{statement.path}.Sid", f"{statement.sid!r} occurs twice", "use each Sid once")
             seen.add(statement.sid)
 
-    def _problem(self, path: str, what: str, fix: str) -> None:
-        self._problems.append(Problem(path, what, fix))
+    def _problem(self, path: str, what: str, fix: str, rule: str = "malformed") -> None:
+        self._problems.append(Problem(rule, path, what, fix))
 
 
 def _shown(value: Any) -> str:

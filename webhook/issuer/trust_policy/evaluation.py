@@ -52,7 +52,7 @@ def evaluate(policy: TrustPolicy, request: Request) -> Verdict:
     results = tuple(_evaluate_statement(policy, statement, request) for statement in policy.statements)
     if policy.problems:
         first = policy.problems[0]
-        reason = f"IAM would refuse this policy: {first.path}: {first.what}"
+        reason = f"IAM refuses this policy, or may read it otherwise: {first.path}: {first.what}"
         return Verdict("undetermined", reason, results)
     is_allowed = any_of(result.applies for result in results if result.statement.effect == "Allow")
     is_refused = any_of(result.applies for result in results if result.statement.effect == "Deny")
@@ -81,7 +81,7 @@ def _principal(statement: Statement, request: Request) -> PartResult:
         return PartResult(True, "it is everyone" if everyone else "it is the token's provider")
     if holds is None:
         return PartResult(None, 'IAM does not document whom {"Federated": "*"} matches')
-    return PartResult(False, f"none of its principals is {request.principal}")
+    return PartResult(False, "none of its principals is the token's provider")
 
 
 def _principal_matches(principal: Principal, request: Request) -> Truth:
@@ -97,7 +97,7 @@ def _action(statement: Statement, request: Request) -> PartResult:
         return PartResult(None, "the statement has no action that can be read")
     is_named = any(glob_matches(action.text, request.action, ignore_case=True) for action in statement.actions)
     listed = "NotAction names" if statement.is_not_action else "Action names"
-    reason = f"{listed} {request.action}" if is_named else f"{listed} other actions only"
+    reason = f"{listed} the request's action" if is_named else f"{listed} other actions only"
     return PartResult(is_named != statement.is_not_action, reason)
 
 

@@ -64,7 +64,7 @@ def read_json_object(text: str) -> JsonText:
     except RecursionError as error:
         raise UnreadablePolicy(_too_deep()) from error
     except ValueError as error:
-        raise UnreadablePolicy(f"is not JSON: {error}") from error
+        raise UnreadablePolicy("has a number with too many digits") from error
     if not isinstance(value, Members):
         raise UnreadablePolicy(f"is JSON, but {type_name(value)} instead of an object")
     return JsonText(value, dict(_lines(text)))
@@ -91,7 +91,7 @@ def plain(value: Any) -> Any:
 
 
 def _refused(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise UnreadablePolicy(f"is not JSON: {constant} is no number of JSON")
 
 
 def _too_deep() -> str:

@@ -75,6 +75,17 @@ def has_wildcard(text: str) -> bool:
     return not {"*", "?"}.isdisjoint(_VARIABLE.sub("", text))
 
 
+def literal_pattern(text: str, *, has_variables: bool) -> tuple[Part, ...]:
+    """Returns the parts of a value without variables of the request; adjoining texts are one part."""
+    parts: list[Part] = []
+    for part in _literal_parts(text, has_variables=has_variables):
+        if parts and isinstance(part, str) and isinstance(parts[-1], str):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    return tuple(parts)
+
+
 def variables_in(text: str) -> list[str]:
     """Returns the `${…}` in `text`."""
     return [match[0] for match in _VARIABLE.finditer(text)]
@@ -98,6 +109,17 @@ def components(parts: tuple[Part, ...], count: int) -> list[tuple[Part, ...]] | 
         split[-1].append(first)
         split += [[other] for other in others]
     return [tuple(each) for each in split] if len(split) == count else None
+
+
+def _literal_parts(text: str, *, has_variables: bool) -> list[Part]:
+    if not has_variables:
+        return _split_wildcards(text)
+    parts: list[Part] = []
+    position = 0
+    for match in _VARIABLE.finditer(text):
+        parts += [*_split_wildcards(text[position : match.start()]), match[1]]
+        position = match.end()
+    return [*parts, *_split_wildcards(text[position:])]
 
 
 def _resolved(variable: str, request: Request) -> str | Pattern:

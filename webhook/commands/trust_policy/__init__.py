@@ -1,0 +1,1 @@
+"""The commands `trust-policy render`, `lint` and `explain`."""
