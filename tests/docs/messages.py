@@ -4,7 +4,6 @@ In quotes, `…` stands for any text. This page is the only place that states th
 """
 
 import re
-import shlex
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,6 +49,12 @@ def index() -> list[tuple[str, str]]:
     return _INDEX_LINE.findall(PAGE.read_text(encoding="utf-8").partition("\n## ")[0])
 
 
+def shown_commands() -> set[str]:
+    """Returns the commands in all blocks of the page, also outside its entries."""
+    blocks = _BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+    return {line for language, block in blocks if not language for line in block.splitlines()}
+
+
 def is_quoted(quote: str, said: str) -> bool:
     """Whether a program's message is the quoted one."""
     pattern = ".*".join(re.escape(part) for part in quote.split("…"))
@@ -75,8 +80,9 @@ def _entry(title: str, text: str) -> Entry:
 def _proofs(text: str) -> tuple[Shown, ...]:
     found: list[Shown] = []
     for language, block in _BLOCK.findall(text):
+        lines = tuple(line for line in block.splitlines() if line.strip())
         if language == "text":
-            found[-1] = Shown(found[-1].command, tuple(line for line in block.splitlines() if line.strip()))
+            found[-1] = Shown(found[-1].command, lines)
         else:
-            found += [Shown(shlex.join(shlex.split(line)) if not ">" in line else line, ()) for line in block.splitlines()]
+            found += [Shown(line, ()) for line in lines]
     return tuple(found)

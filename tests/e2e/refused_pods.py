@@ -98,13 +98,11 @@ class Site:
             self.release.deployment.wait_reachable()
 
     def serve(self, leaf: Pair) -> None:
-        """Replaces the certificate, and returns when the webhook serves it on new connections and no old one is open."""
+        """Replaces the certificate; returns when the webhook serves it, and no connection is older."""
         self.cluster.admin.call("PUT", self.installed.certificate_path, self.installed.secret(leaf))
         (running,) = self.release.deployment.pods
         wanted = canonical(leaf.certificate)
-        wait_until(
-            lambda: running.served() == wanted, "the leaf", within=90, last_seen=running.process.last_lines
-        )
+        wait_until(lambda: running.served() == wanted, "the leaf", within=90, last_seen=running.process.last_lines)
         self.release.deployment.balancer.end_idle_connections()
 
     def _pod(self) -> Object:

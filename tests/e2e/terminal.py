@@ -25,24 +25,29 @@ class Terminal:
     ) -> None:
         self.folder = folder
         self._examples = examples
-        programs = folder / "bin"
-        programs.mkdir(parents=True)
+        self._programs = folder / "bin"
+        self._programs.mkdir(parents=True)
         commands = {
             "kubectl": [str(kubectl()), f"--cache-dir={cluster.directory}/kubectl"],
             "pod-identity-webhook": [sys.executable, "-m", "webhook"],
         }
         for name, command in commands.items():
-            program = programs / name
-            program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
-            program.chmod(0o755)
+            self.add_program(name, f'exec {shlex.join(command)} "$@"')
         self._environ = {
             **without_settings(),
-            "PATH": f"{programs}:/usr/bin:/bin",
+            "PATH": f"{self._programs}:/usr/bin:/bin",
             "PYTHONPATH": str(_ROOT),
+            "PYTHONIOENCODING": "utf-8",
             "KUBECONFIG": str(cluster.kubeconfig),
             "KUBERNETES_SERVICE_HOST": "",
             **variables,
         }
+
+    def add_program(self, name: str, script: str) -> None:
+        """Adds a shell script as a program."""
+        program = self._programs / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
 
     def run(self, command: str) -> str:
         """Returns what a command prints on standard output, and then on standard error."""

@@ -1,7 +1,6 @@
 """docs/troubleshooting.md: the API server says what each entry quotes, and the proof there shows the cause."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
