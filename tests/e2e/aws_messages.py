@@ -19,6 +19,7 @@ from tests.sts.accounts import Role
 
 _INSTANCE: Final = "i-0123456789abcdef0"
 _MOUNT: Final = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+_SKIPPED: Final = {"eks.amazonaws.com/skip-pod-identity-webhook": "true"}
 _STS: Final = "{https://sts.amazonaws.com/doc/2011-06-15/}"
 
 
@@ -93,7 +94,7 @@ def _without_a_region(chain: Chain) -> Broken:
 
 
 def _without_the_volume(chain: Chain) -> Broken:
-    """The variables are in the manifest, so the webhook takes them for the pod's own."""
+    """The variables are in the manifest, and the API server does not ask the webhook about the pod."""
     variables = {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": f"{_MOUNT}/token"}
     admin = chain.cluster.cluster.admin
     namespace = chain.cluster.cluster.namespace("own-variables")
@@ -101,7 +102,7 @@ def _without_the_volume(chain: Chain) -> Broken:
     env = [{"name": name, "value": value} for name, value in variables.items()]
     container = {"name": "app", "image": "example.invalid/app", "env": env}
     spec = {"serviceAccountName": SERVICE_ACCOUNT, "automountServiceAccountToken": False, "containers": [container]}
-    created = admin.create(pods(namespace), {"metadata": {"name": "copied"}, "spec": spec})
+    created = admin.create(pods(namespace), {"metadata": {"name": "copied", "labels": _SKIPPED}, "spec": spec})
     return _in_pod(created, chain.aws.cli(chain.cluster.container(created)).error)
 
 

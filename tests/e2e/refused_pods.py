@@ -85,10 +85,14 @@ class Site:
     def refusal(self) -> str:
         """Creates a pod as a dry run; returns the API server's message, or "" if the pod was given its role."""
         try:
-            created = self.cluster.admin.create(pods(self.namespace), self._pod(), dryRun="All")
+            created = self.create()
         except ApiError as error:
             return error.message
         return "" if role_of(created) == ROLE else "no role"
+
+    def create(self, *, labels: dict[str, str] | None = None) -> Object:
+        """Creates a pod as a dry run; by default, it requires a role. Raises ApiError if it is refused."""
+        return self.cluster.admin.create(pods(self.namespace), self._pod(labels), dryRun="All")
 
     def scale(self, replicas: int) -> None:
         self.cluster.admin.patch(_DEPLOYMENT, {"spec": {"replicas": replicas}})
@@ -105,8 +109,8 @@ class Site:
         wait_until(lambda: running.served() == wanted, "the leaf", within=90, last_seen=running.process.last_lines)
         self.release.deployment.balancer.end_idle_connections()
 
-    def _pod(self) -> Object:
-        made = pod("app", self.account, labels=_REQUIRED)
+    def _pod(self, labels: dict[str, str] | None = None) -> Object:
+        made = pod("app", self.account, labels=_REQUIRED if labels is None else labels)
         made["metadata"]["namespace"] = self.namespace
         return made
 
