@@ -2,9 +2,12 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.aws.environment import aws_environment
 
 # The same examples at each run: a failure is found by the change that caused it, not by a later one's luck.
 # `pytest --hypothesis-profile=search` looks for new ones.
@@ -19,6 +22,12 @@ _LEFT_OUT = pytest.StashKey[list[str]]()
 def anyio_backend() -> str:
     """What runs the tests that are coroutine functions: asyncio alone, which the webhook uses."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def aws() -> Path:
+    """The folder of an environment with the real AWS CLI (`bin/aws`) and boto3; made once, which takes a minute."""
+    return aws_environment()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from webhook import __version__
 from webhook.commands.group import run_group
-from webhook.commands.table import COMMANDS
+from webhook.commands.table import ANSWER, COMMANDS
 from webhook.errors import SettingsError, UnusableInput, WebhookError
 from webhook.terminal import escaping, one_line
 
@@ -79,7 +79,8 @@ def _run(verb: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if verb == "version" or not _VERSION.isdisjoint(argv):
         print(f"pod-identity-webhook {__version__}")  # noqa: T201
         return 0
-    command = COMMANDS.named(verb)
+    # Completion scripts ask this; people do not.
+    command = ANSWER if verb == ANSWER.name else COMMANDS.named(verb)
     if command is None:
         problem = f"{verb!r} is not a command" if verb else "a command is missing"
         print(f"pod-identity-webhook: {problem}\n\n{_usage()}", file=sys.stderr)  # noqa: T201
@@ -96,7 +97,8 @@ def _drop_output() -> None:
 
 
 def _usage() -> str:
-    verbs = "\n".join(f"  {command.name:<12} {command.what}" for command in COMMANDS.commands)
+    width = max(len(command.name) for command in COMMANDS.commands) + 1
+    verbs = "\n".join(f"  {command.name:<{width}} {command.what}" for command in COMMANDS.commands)
     return (
         "Usage: pod-identity-webhook COMMAND [flags]\n\n"
         f"{COMMANDS.about}\n\n"

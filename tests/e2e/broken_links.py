@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from tests.e2e.api import Object
-from tests.e2e.identity_chain import ACCOUNT_NUMBER, PROVIDER, SERVICE_ACCOUNT, Chain
+from tests.e2e.identity_chain import PROVIDER, SERVICE_ACCOUNT, Chain
 from tests.e2e.issuing_cluster import ISSUER
 from tests.e2e.objects import ROLE, service_accounts
 from tests.issuer.keys import rsa_key
@@ -22,6 +22,7 @@ _NO_KEY: Final = (
 )
 _NO_PROVIDER: Final = f"No OpenIDConnect provider found in your account for {ISSUER}"
 _DENIED: Final = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
+FoundBy = Literal["issuer verify", "trust-policy explain"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Broken:
     message: str
     calls: int = 1
     """How often the CLI asks STS: it tries again if the issuer could not be reached."""
+    found_by: FoundBy | None = None
+    """Which command of ours finds it."""
 
     @property
     def printed(self) -> str:
@@ -46,8 +49,13 @@ def _refused(damage: Callable[[Chain], object], message: str, code: str = "Inval
     return Broken(damage, code, message)
 
 
+def _no_key(damage: Callable[[Chain], object]) -> Broken:
+    """Returns a damage of the published documents."""
+    return Broken(damage, "InvalidIdentityToken", _NO_KEY, found_by="issuer verify")
+
+
 def _denied(policy: Callable[[Chain], str]) -> Broken:
-    return Broken(lambda chain: chain.trust(policy(chain)), "AccessDenied", _DENIED)
+    return Broken(lambda chain: chain.trust(policy(chain)), "AccessDenied", _DENIED, found_by="trust-policy explain")
 
 
 def _document(path: str, body: bytes) -> Callable[[Chain], object]:
@@ -88,7 +96,9 @@ BROKEN_LINKS: Final[dict[str, Broken]] = {
     "the provider lacks the audience": _refused(
         lambda chain: chain.account.providers.update({PROVIDER.path: {"other"}}), "Incorrect token audience"
     ),
-    "the annotation asks for another audience": _refused(_audience_annotated, "Incorrect token audience"),
+    "the annotation asks for another audience": Broken(
+        _audience_annotated, "InvalidIdentityToken", "Incorrect token audience", found_by="issuer verify"
+    ),
     "only the policy wants another audience": _denied(
         lambda chain: trust_policy(PROVIDER, chain.subject, audience="other")
     ),
@@ -104,19 +114,20 @@ BROKEN_LINKS: Final[dict[str, Broken]] = {
     ),
     "there is no provider": _refused(lambda chain: chain.account.providers.clear(), _NO_PROVIDER),
     "the provider is in another account": _refused(_other_account, _NO_PROVIDER),
-    "the annotation names a role of another account": _refused(
-        lambda chain: chain.container.update(AWS_ROLE_ARN=ROLE.replace(ACCOUNT_NUMBER, "444455556666")), _NO_PROVIDER
+    "the JWKS has no keys": _no_key(_document(_JWKS, b'{"keys": []}')),
+    "the JWKS has 0 bytes": _no_key(_document(_JWKS, b"")),
+    "the JWKS is not there": _no_key(lambda chain: (chain.documents / _JWKS).unlink()),
+    "the bucket is private": _no_key(_private_bucket),
+    "the JWKS has the keys of another cluster": _no_key(
+        _document(_JWKS, jwks_document([jwk_of(rsa_key().public_key())]))
     ),
-    "the JWKS has no keys": _refused(_document(_JWKS, b'{"keys": []}'), _NO_KEY),
-    "the JWKS has 0 bytes": _refused(_document(_JWKS, b""), _NO_KEY),
-    "the JWKS is not there": _refused(lambda chain: (chain.documents / _JWKS).unlink(), _NO_KEY),
-    "the bucket is private": _refused(_private_bucket, _NO_KEY),
-    "the JWKS has the keys of another cluster": _refused(
-        _document(_JWKS, jwks_document([jwk_of(rsa_key().public_key())])), _NO_KEY
-    ),
-    "the discovery document has a trailing slash in its issuer": _refused(_slash_in_discovery, _NO_KEY),
+    "the discovery document has a trailing slash in its issuer": _no_key(_slash_in_discovery),
     "the issuer's host is down": Broken(
-        lambda chain: chain.host.stop(), "IDPCommunicationError", "The identity provider could not be reached", calls=5
+        lambda chain: chain.host.stop(),
+        "IDPCommunicationError",
+        "The identity provider could not be reached",
+        calls=5,
+        found_by="issuer verify",
     ),
     "the token has expired": _refused(
         lambda chain: chain.sts.clock.advance(timedelta(hours=24, minutes=6)),

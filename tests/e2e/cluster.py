@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -30,7 +31,8 @@ _START = 60.0
 class Cluster:
     """One control plane with its own network, CA and data; `start` before use, `remove` after it.
 
-    `directory` keeps logs, certificates and kubeconfigs; etcd's data is elsewhere, and `remove` deletes it.
+    `directory` keeps logs, certificates and kubeconfigs; etcd's data is elsewhere, and `remove` deletes it. `issuer` is
+    that of service account tokens; the API server's certificate has its host too.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Cluster:
         ca = issue_ca(datetime.now(UTC), common_name="CA of the tests")
         self.ca = ca.certificate.decode()
         names = ["127.0.0.1", "localhost", self.network.server, *service_names("kubernetes", "default")]
+        names = [*dict.fromkeys([*names, urlsplit(issuer).hostname or ""])]
         serving = issue_leaf(ca, Names.parse(names), datetime.now(UTC))
         signing = issue_leaf(ca, Names(dns=("service-account-tokens",)), datetime.now(UTC))
         self.serving = write_pair(directory / "serving", ca.certificate, serving)
@@ -62,6 +65,8 @@ class Cluster:
         self.api_server = Process(
             [str(program), *self._api_server_flags(), *api_server_flags], directory / "kube-apiserver.log"
         )
+        self.more_flags: tuple[str, ...] = ()
+        """The flags that only the current start of the API server has."""
         self._controllers = self._controller_manager() if controller_manager else None
         self.admin_token = ADMIN_TOKEN
         self.admin = Api(self.url, self.ca, ADMIN_TOKEN)
@@ -79,6 +84,7 @@ class Cluster:
         """Starts only the API server, with its data; `more_flags` apply to this start only."""
         command = self.api_server.command
         self.api_server.command = [*command, *more_flags]
+        self.more_flags = more_flags
         try:
             self.api_server.start(lambda: self.admin.is_ok("/readyz"), within=_START)
         finally:

@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.aws.programs import AwsPrograms, Outcome
 from tests.e2e.issuing_cluster import HOST, ISSUER, IssuingCluster
+from tests.e2e.own_command import run_as_admin
 from tests.sts.accounts import Account, Role
 from tests.sts.bounded_fetch import Fetcher
 from tests.sts.policies import trust_policy
@@ -46,6 +47,33 @@ class Chain:
     def cli(self) -> Outcome:
         """Asks with the AWS CLI who it is."""
         return self.aws.cli(self.container)
+
+    def trust_rendered(self) -> None:
+        """Gives the role the trust policy that `trust-policy render` writes for the ServiceAccount."""
+        account = f"--service-account={self.namespace}/{SERVICE_ACCOUNT}"
+        words = (f"--issuer={ISSUER}", f"--account={ACCOUNT_NUMBER}", account)
+        self.trust(run_as_admin(self.cluster.cluster, "trust-policy", "render", *words))
+
+    def verify(self, *, code: int) -> str:
+        """Runs `issuer verify` on the issuer and the container's token; it must end with `code`."""
+        ca = self._file("ca.crt", self.host.ca)
+        address = "{}:{}".format(*self.host.address)
+        words = (self._token, f"--ca-file={ca}", f"--connect-to={address}")
+        return run_as_admin(self.cluster.cluster, "issuer", "verify", ISSUER, *words, code=code)
+
+    def explain(self, *, code: int) -> str:
+        """Runs `trust-policy explain` on the role's policy and the container's token; it must end with `code`."""
+        policy = self._file("policy.json", self.account.roles["s3-reader"].trust_policy.encode())
+        return run_as_admin(self.cluster.cluster, "trust-policy", "explain", str(policy), self._token, code=code)
+
+    @property
+    def _token(self) -> str:
+        return f"--token={self.container['AWS_WEB_IDENTITY_TOKEN_FILE']}"
+
+    def _file(self, name: str, content: bytes) -> Path:
+        path = self.documents.parent / name
+        path.write_bytes(content)
+        return path
 
 
 def whole_chain(cluster: IssuingCluster, directory: Path, purpose: str, aws: Path) -> Chain:

@@ -1,9 +1,6 @@
 """A control plane with an issuer of its own, and the webhook that Helm installed there."""
 
 import itertools
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +9,12 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.container_environment import container_environment
 from tests.e2e.helm_release import HelmRelease
 from tests.e2e.objects import ROLE, pod, pods, role_of, service_account, service_accounts
+from tests.e2e.own_command import run_as_admin
 from tests.e2e.waiting import wait_until
 
 HOST: Final = "oidc.example.test"
 ISSUER: Final = f"https://{HOST}/clusters/one"
 REQUIRED: Final = {"eks.amazonaws.com/require-pod-identity": "true"}
-_ROOT: Final = Path(__file__).parents[2]
 
 
 class IssuingCluster:
@@ -34,7 +31,9 @@ class IssuingCluster:
             self.release.install({})
             self._wait_until_called()
             self.rendered = directory / "rendered"
-            self.run("issuer", "render", f"--issuer={ISSUER}", "--live", f"--output-dir={self.rendered}")
+            run_as_admin(
+                self.cluster, "issuer", "render", f"--issuer={ISSUER}", "--live", f"--output-dir={self.rendered}"
+            )
         except BaseException:
             self.remove()
             raise
@@ -61,20 +60,6 @@ class IssuingCluster:
         return container_environment(
             self.cluster.admin, created, self.directory / f"{created['metadata']['name']}-{next(self._numbers)}"
         )
-
-    def run(self, *words: str) -> str:
-        """Runs our command as the cluster's admin and returns its output; it must end with 0."""
-        done = subprocess.run(
-            [sys.executable, "-m", "webhook", *words],
-            cwd=_ROOT,
-            env={**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout
 
     def _wait_until_called(self) -> None:
         probed = self.namespace("probe", "probe")

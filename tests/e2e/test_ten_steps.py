@@ -11,16 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.aws.environment import aws_environment
 from tests.e2e.broken_links import BROKEN_LINKS, Broken, created_before_annotation
 from tests.e2e.identity_chain import Chain, end, whole_chain
 from tests.e2e.issuing_cluster import ISSUER, IssuingCluster
 from tests.e2e.objects import ROLE
 
-
-@pytest.fixture(scope="session")
-def aws() -> Path:
-    return aws_environment()
+_FOUND_BY_US = {name: broken for name, broken in BROKEN_LINKS.items() if broken.found_by is not None}
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +37,8 @@ def chain(
 
 @pytest.mark.parametrize("program", ["the AWS CLI", "boto3"])
 def test_in_a_pod_an_aws_program_has_the_annotated_role(chain: Chain, program: str) -> None:
+    chain.trust_rendered()
+
     done = chain.aws.boto3(chain.container) if program == "boto3" else chain.cli()
 
     session = chain.container["AWS_ROLE_SESSION_NAME"]
@@ -83,3 +81,15 @@ def test_a_pod_that_is_older_than_the_annotation_has_no_credentials(chain: Chain
     assert (done.code, done.output) == (255, "")
     assert done.error.startswith("Unable to locate credentials.")
     assert chain.sts.calls == []
+
+
+def test_our_commands_accept_what_sts_accepts(chain: Chain) -> None:
+    assert "✗" not in chain.verify(code=0)
+    assert "allowed" in chain.explain(code=0)
+
+
+@pytest.mark.parametrize("broken", _FOUND_BY_US.values(), ids=_FOUND_BY_US)
+def test_our_commands_find_what_sts_refuses(chain: Chain, broken: Broken) -> None:
+    broken.damage(chain)
+
+    assert "✗" in (chain.verify if broken.found_by == "issuer verify" else chain.explain)(code=1)

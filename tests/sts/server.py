@@ -48,10 +48,17 @@ class Sts:
     `fetcher` reaches the issuers, whose keys stay for `keep_keys` in the cache. `calls` has the oldest call first.
     """
 
-    def __init__(self, fetcher: Fetcher, accounts: Accounts, *, keep_keys: timedelta = timedelta(hours=1)) -> None:
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        accounts: Accounts,
+        *,
+        keep_keys: timedelta = timedelta(hours=1),
+        clock: Clock | None = None,
+    ) -> None:
         self.fetcher = fetcher
         self.accounts = accounts
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.calls: list[Call] = []
         self._keys = IssuerKeys(fetcher, self.clock.now, keep_keys)
         self._sessions = Sessions()

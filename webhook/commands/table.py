@@ -15,7 +15,8 @@ class Command:
     """One command, or a group of `commands`.
 
     `what` is its line in the list of commands. `module` has its `main(argv, environ) -> int`; `flags` is the place of
-    its flags, `MODULE:NAME`. A group has neither; `about` is the sentence in its help.
+    its flags, `MODULE:NAME`. A group has neither; `about` is the sentence in its help. A command without flags has the
+    choices of its argument in `arguments`.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Command:
     module: str = ""
     flags: str = ""
     about: str = ""
+    arguments: tuple[str, ...] = ()
     commands: tuple["Command", ...] = ()
 
     def load_flags(self) -> tuple[Flag, ...]:
@@ -141,5 +143,14 @@ COMMANDS: Final = Command(
                 ),
             ),
         ),
+        Command(
+            "completion",
+            "print a completion script for bash, zsh or fish",
+            "webhook.commands.completion.verb",
+            arguments=("bash", "zsh", "fish"),
+        ),
     ),
 )
+
+ANSWER: Final = Command("__complete", "", "webhook.commands.completion.answer")
+"""The hidden command that completion scripts run, named as in kubectl's plugins and cobra's programs."""

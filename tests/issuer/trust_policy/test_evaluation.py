@@ -4,10 +4,13 @@ import json
 
 import pytest
 
-from tests.issuer.trust_policy.evaluation_cases import CASES, UNKNOWN, Case
+from tests.issuer.trust_policy.absent_cases import MISSING, NOT_KNOWN, SET_OPERATORS, VARIABLE
+from tests.issuer.trust_policy.evaluation_cases import CONDITIONS, STATEMENTS, UNKNOWN, Case
 from tests.issuer.trust_policy.policies import AUD, EXACT, PROVIDER, REPORTS, STS, SUB, policy, request, statement
 from webhook.issuer.trust_policy.document import read_policy
 from webhook.issuer.trust_policy.evaluation import evaluate
+
+CASES = {**STATEMENTS, **CONDITIONS, **MISSING, **SET_OPERATORS, **VARIABLE, **NOT_KNOWN}
 
 
 def test_the_table_has_sixty_cases_and_most_follow_a_rule_of_iam() -> None:

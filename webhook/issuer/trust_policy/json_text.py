@@ -48,11 +48,11 @@ def member(path: str, key: str) -> str:
 
 def read_json_object(text: str) -> JsonText:
     """Reads a JSON object (RFC 8259). Raises UnreadablePolicy, which says what the text is instead."""
+    if len(text) > MAX_CHARACTERS:
+        raise UnreadablePolicy(f"has more than {MAX_CHARACTERS} characters, too many for a trust policy")
     stripped = text.strip("\ufeff \t\r\n")
     if not stripped:
         raise UnreadablePolicy("is empty")
-    if len(text) > MAX_CHARACTERS:
-        raise UnreadablePolicy(f"has more than {MAX_CHARACTERS} characters, too many for a trust policy")
     if stripped.startswith("<"):
         raise UnreadablePolicy("is HTML or XML, not JSON")
     try:

@@ -44,7 +44,7 @@ class Pattern:
 
     def matches(self, value: str) -> bool:
         """Whether the whole of `value` matches."""
-        return _matches(self.parts, value)
+        return matches_parts(self.parts, value)
 
 
 def compiled(text: str, request: Request, *, has_variables: bool, has_wildcards: bool) -> Pattern:
@@ -95,7 +95,7 @@ def glob_matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool
     """Whether `value` matches `pattern`, with `*` and `?` as wildcards and no variables."""
     if ignore_case:
         pattern, value = pattern.lower(), value.lower()
-    return _matches(tuple(_split_wildcards(pattern)), value)
+    return matches_parts(tuple(_split_wildcards(pattern)), value)
 
 
 def components(parts: tuple[Part, ...], count: int) -> list[tuple[Part, ...]] | None:
@@ -140,33 +140,49 @@ def _split_wildcards(text: str) -> list[Part]:
     return [Wildcard(part) if part in ("*", "?") else part for part in re.split(r"([*?])", text) if part]
 
 
-def _matches(parts: tuple[Part, ...], value: str) -> bool:
-    """Compares piece by piece between the `*`: the first place of each piece is as good as any later one.
+def matches_parts(parts: tuple[Part, ...], value: str) -> bool:
+    """Whether the whole of `value` matches the parts of a pattern.
 
-    One regular expression for the whole would take exponential time for some patterns.
+    Compares piece by piece between the `*`: the first place of each piece is as good as any later one. One regular
+    expression for the whole would take exponential time for some patterns.
     """
-    pieces: list[str] = [""]
+    pieces: list[list[Part]] = [[]]
     for part in parts:
         if part is Wildcard.ANY:
-            pieces.append("")
+            pieces.append([])
         else:
-            pieces[-1] += "." if part is Wildcard.ONE else re.escape(str(part))
-    compiled_pieces = [re.compile(piece, re.DOTALL) for piece in pieces]
-    if len(pieces) == 1:
-        return compiled_pieces[0].fullmatch(value) is not None
-    first = compiled_pieces[0].match(value)
-    if first is None:
+            pieces[-1].append(part)
+    first, *middle = pieces
+    if not _fits_at(first, value, 0):
         return False
-    position = first.end()
-    for piece in compiled_pieces[1:-1]:
-        found = piece.search(value, position)
-        if found is None:
+    position = _length(first)
+    if not middle:
+        return position == len(value)
+    for piece in middle[:-1]:
+        position = _find(piece, value, position)
+        if position < 0:
             return False
-        position = found.end()
-    last = re.compile(f"(?:{pieces[-1]})\\Z", re.DOTALL)
-    return last.search(value, position) is not None
+        position += _length(piece)
+    start = len(value) - _length(middle[-1])
+    return start >= position and _fits_at(middle[-1], value, start)
 
 
-def matches_parts(parts: tuple[Part, ...], value: str) -> bool:
-    """Whether the whole of `value` matches the parts of a pattern."""
-    return _matches(parts, value)
+def _length(piece: list[Part]) -> int:
+    return sum(len(part) if isinstance(part, str) else 1 for part in piece)
+
+
+def _fits_at(piece: list[Part], value: str, position: int) -> bool:
+    for part in piece:
+        if isinstance(part, str) and not value.startswith(part, position):
+            return False
+        position += len(part) if isinstance(part, str) else 1
+    return position <= len(value)
+
+
+def _find(piece: list[Part], value: str, position: int) -> int:
+    """Returns the first place of `piece` in `value`, from `position`; -1 if there is none."""
+    if all(isinstance(part, str) for part in piece):
+        return value.find("".join(map(str, piece)), position)
+    expression = "".join(re.escape(part) if isinstance(part, str) else "." for part in piece)
+    found = re.compile(expression, re.DOTALL).search(value, position)
+    return found.start() if found else -1

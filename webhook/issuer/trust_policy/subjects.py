@@ -60,7 +60,7 @@ def name_problem(name: str) -> str:
 def pattern_problem(parts: tuple[Part, ...]) -> str:
     """Returns why no ServiceAccount's subject matches a pattern with wildcards; empty if one may."""
     head = parts[0] if parts and isinstance(parts[0], str) else ""
-    if not head.startswith(PREFIX) and not (len(parts) > 1 and PREFIX.startswith(head)):
+    if not head.startswith(PREFIX) and not PREFIX.startswith(head):
         return f"a ServiceAccount's subject begins with {PREFIX}"
     split = components(parts, 4)
     literals = [part for component in (split or [parts])[2:] for part in component if isinstance(part, str)]

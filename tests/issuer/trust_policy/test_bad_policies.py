@@ -1,0 +1,146 @@
+"""Texts that are no policies, and policies of any shape: one sentence, or a result; never another error."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.issuer.trust_policy.policies import AUD, STS, SUB, document, policy, request, statement
+from tests.issuer.trust_policy.strategies import json_values, untimed
+from webhook.issuer.trust_policy.document import read_policy
+from webhook.issuer.trust_policy.evaluation import evaluate
+from webhook.issuer.trust_policy.json_text import MAX_CHARACTERS, UnreadablePolicy
+from webhook.issuer.trust_policy.lint.policy import lint
+
+TOO_DEEP = "is nested more than 32 levels deep; a trust policy has at most six"
+TOO_LONG = f"has more than {MAX_CHARACTERS} characters, too many for a trust policy"
+UNREADABLE = {
+    "0 bytes": ("", "is empty"),
+    "white space": (" \n\t", "is empty"),
+    "a byte order mark alone": ("\ufeff", "is empty"),
+    "HTML": ("<!doctype html><p>", "is HTML or XML, not JSON"),
+    "text": ("not JSON", "is not JSON: line 1, column 1: Expecting value"),
+    "half of a policy": ('\n{\n"Version": "2012', "is not JSON: line 3, column 12: Unterminated string starting at"),
+    "a list": ("[]", "is JSON, but a list instead of an object"),
+    "a string": ('"x"', "is JSON, but a string instead of an object"),
+    "null": ("null", "is JSON, but null instead of an object"),
+    "not a number": ('{"a": NaN}', "is not JSON: NaN is no number of JSON"),
+    "a number of 5,000 digits": ('{"a": ' + "9" * 5000 + "}", "has a number with too many digits"),
+    "nesting of 40": (
+        '{"a":' * 40 + "1" + "}" * 40,
+        TOO_DEEP,
+    ),
+    "nesting of 20,000": ("[" * 20_000, TOO_DEEP),
+    "too long": (
+        " " * MAX_CHARACTERS + "{}",
+        TOO_LONG,
+    ),
+    "a role without its policy": (
+        '{"Role": {"Arn": "x"}}',
+        "has a Role without AssumeRolePolicyDocument, so it is no output of aws iam get-role",
+    ),
+    "a role with half of its policy": (
+        '{"Role": {"AssumeRolePolicyDocument": "%7B%22"}}',
+        "is not JSON: line 1, column 2: Unterminated string starting at",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_text_that_is_no_policy_is_called_what_it_is(text: str, problem: str) -> None:
+    with pytest.raises(UnreadablePolicy) as raised:
+        read_policy(text)
+
+    assert str(raised.value) == problem
+
+
+def judged(text: str) -> None:
+    """Reads, evaluates and lints; each finding has a place."""
+    try:
+        read = read_policy(text)
+    except UnreadablePolicy:
+        return
+    evaluate(read, request())
+    for finding in lint(read):
+        assert finding.path.startswith("$")
+        assert finding.what
+        assert finding.fix
+
+
+@untimed
+@given(st.text())
+def test_any_text_is_a_policy_or_unreadable(text: str) -> None:
+    judged(text)
+
+
+@untimed
+@given(json_values)
+def test_any_json_is_a_policy_or_unreadable(value: Any) -> None:
+    judged(json.dumps(value))
+
+
+@untimed
+@given(
+    st.sampled_from(("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "Condition")),
+    json_values,
+)
+def test_any_value_of_a_statement_s_member_is_judged(name: str, value: Any) -> None:
+    whole = statement({"StringEquals": {SUB: "x", AUD: STS}}) | {name: value}
+
+    judged(json.dumps(document(whole)))
+
+
+@untimed
+@given(st.sampled_from(("StringEquals", "StringLike", "Null", "DateLessThan", "IpAddress", "ArnLike")), json_values)
+def test_any_value_of_a_condition_is_judged(operator: str, value: Any) -> None:
+    judged(json.dumps(document(statement({operator: {SUB: value, "aws:CurrentTime": value}}))))
+    judged(json.dumps(document(statement({operator: value}))))
+
+
+@untimed
+@given(json_values)
+def test_any_value_of_the_version_is_judged(value: Any) -> None:
+    judged(json.dumps(document(statement(), version=None) | {"Version": value}))
+
+
+EXPENSIVE = {
+    "many stars": statement({"StringLike": {SUB: "*a" * 2000 + "b"}}),
+    "many question marks": statement({"StringLike": {SUB: "*" + "?" * 4000 + "b"}}),
+    "many values": statement({"StringLike": {SUB: ["*a*b*c"] * 10_000}}),
+    "many members": statement({f"Op{index}": {SUB: "x"} for index in range(5_000)}),
+    "many variables": statement({"StringLike": {SUB: "${*}" * 20_000}}),
+    "many open variables": statement({"StringLike": {SUB: "${" * 20_000}}),
+    "many quotes in a key": statement({"StringLike": {'"\\.[' * 20_000 + ":sub": "x"}}),
+    "many dots in a key": statement({"StringLike": {"a." * 50_000 + ":sub": "x"}}),
+    "many slashes in a key": statement({"StringLike": {"a.b/" + "/:" * 50_000 + "sub": "x"}}),
+}
+
+
+@pytest.mark.parametrize("hostile", EXPENSIVE.values(), ids=EXPENSIVE)
+def test_a_hostile_policy_takes_no_long_time(hostile: dict[str, Any]) -> None:
+    text = json.dumps(document(hostile))
+    started = time.process_time()
+    read = read_policy(text)
+
+    evaluate(read, request("a" * 20_000))
+    lint(read)
+
+    assert time.process_time() - started < 10
+
+
+def test_lines_are_those_of_the_text() -> None:
+    read = policy(statement({"StringEquals": {SUB: ["x", 'a "quoted" \\ {text}: , [1]'], AUD: STS}}))
+
+    where = f'$.Statement[0].Condition.StringEquals["{SUB}"]'
+    assert [read.line_of(path) for path in ("$", "$.Version", "$.Statement[0].Effect", where, f"{where}[1]")] == [
+        1,
+        2,
+        5,
+        12,
+        14,
+    ]
+    assert read.line_of("$.Statement[0].NotThere") == 4
+    assert read.line_of("$.a.b.c.d.e.f") is None
