@@ -28,7 +28,9 @@ SERVE = [command for command in COMMANDS if command.startswith("pod-identity-web
 # tests/e2e and tests/cluster_e2e run these, because they need a webhook in a cluster.
 IN_CLUSTER = [command for command in COMMANDS if "--ca-from-cluster" in command or command.startswith("kubectl ")]
 ASKING = [command for command in COMMANDS if "--url" in command and command not in IN_CLUSTER]
-LIVE = [command for command in COMMANDS if "--live" in command]
+# tests/docs/test_issuer_commands.py and test_issuer_verify_commands.py run these.
+ISSUER = [command for command in COMMANDS if command.startswith("pod-identity-webhook issuer ")]
+LIVE = [command for command in COMMANDS if "--live" in command and command not in ISSUER]
 CERTS = [command for command in COMMANDS if command.startswith("pod-identity-webhook certs ")]
 # test_trust_policy_commands.py runs these.
 TRUST_POLICY = [command for command in COMMANDS if command.startswith("pod-identity-webhook trust-policy ")]
@@ -70,7 +72,20 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_every_documented_command_belongs_to_a_tested_kind() -> None:
-    kinds = (MAKE, PIPES, HELM_COMMANDS, SERVE, ASKING, IN_CLUSTER, LIVE, CERTS, TRUST_POLICY, REPLAY, MIGRATING)
+    kinds = (
+        MAKE,
+        PIPES,
+        HELM_COMMANDS,
+        SERVE,
+        ASKING,
+        IN_CLUSTER,
+        LIVE,
+        CERTS,
+        ISSUER,
+        TRUST_POLICY,
+        REPLAY,
+        MIGRATING,
+    )
 
     assert sorted(command for kind in kinds for command in kind) == sorted(SHOWN)
     assert all(kinds)

@@ -118,7 +118,7 @@ PUBLISH_FLAGS: Final = of_command(
         metavar="ARN",
     ),
     Flag(
-        "audience",
+        "client-id",
         "list",
         "sts.amazonaws.com",
         "client ID of the IAM OIDC provider: the audience of the tokens; may be given several times",
