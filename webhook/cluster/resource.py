@@ -20,8 +20,9 @@ _GROUP_VERSION: Final = re.compile(r"(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*", re.ASCII
 class Resource:
     """A collection, or the object `name` in it; an empty `namespace` means all namespaces.
 
-    `is_granted_everywhere`: the RBAC rule names neither the namespace nor the object. The constructor raises
-    InvalidName if Kubernetes does not allow a name, so that only valid names go into a URL.
+    `subresource` is one of the object's, such as `eviction`. `is_granted_everywhere`: the RBAC rule names neither the
+    namespace nor the object. The constructor raises InvalidName if Kubernetes does not allow a name, so that only valid
+    names go into a URL.
     """
 
     plural: str
@@ -29,9 +30,11 @@ class Resource:
     name: str = ""
     group_version: str = "v1"
     is_granted_everywhere: bool = False
+    subresource: str = ""
 
     def __post_init__(self) -> None:
-        if not _PLURAL.fullmatch(self.plural) or not _GROUP_VERSION.fullmatch(self.group_version):
+        words = [self.plural, *([self.subresource] if self.subresource else [])]
+        if not all(map(_PLURAL.fullmatch, words)) or not _GROUP_VERSION.fullmatch(self.group_version):
             raise InvalidName(f"{self.group_version[:80]!r} {self.plural[:80]!r} is not a resource of the API")
         if self.namespace and not is_dns_label(self.namespace):
             raise InvalidName(f"{self.namespace[:80]!r} is not a namespace's name (DNS-1123 label)")
@@ -47,6 +50,8 @@ class Resource:
         parts.append(self.plural)
         if self.name:
             parts.append(self.name)
+        if self.subresource:
+            parts.append(self.subresource)
         return "/".join(parts)
 
     def rule(self, verb: str, object_name: str = "") -> str:
@@ -56,8 +61,12 @@ class Resource:
         names = f', resourceNames: ["{name}"]' if name and verb != "create" else ""
         is_local = self.namespace and not self.is_granted_everywhere
         kind = f"Role in namespace {self.namespace}" if is_local else "ClusterRole"
-        return f'apiGroups: ["{group}"], resources: ["{self.plural}"], verbs: ["{verb}"]{names} in a {kind}'
+        return f'apiGroups: ["{group}"], resources: ["{self._rbac}"], verbs: ["{verb}"]{names} in a {kind}'
+
+    @property
+    def _rbac(self) -> str:
+        return f"{self.plural}/{self.subresource}" if self.subresource else self.plural
 
     def __str__(self) -> str:
         where = f" in namespace {self.namespace}" if self.namespace else ""
-        return f"{self.plural}{' ' + self.name if self.name else ''}{where}"
+        return f"{self._rbac}{' ' + self.name if self.name else ''}{where}"
