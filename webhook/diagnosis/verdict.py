@@ -111,7 +111,7 @@ def judge(pod: Mapping[str, Any], created_at: str, known: Known, own: OwnValues)
         # What it would get without the label.
         others = {key: value for key, value in labels.items() if key != known.settings.skip_label}
         stripped = {**stripped, "metadata": {**stripped["metadata"], "labels": others}}
-    answer = _answer(stripped, known, requires=calls.requires)
+    answer = answer_to(stripped, known, requires=calls.requires)
     has = carried_by(pod)
     has_any = any(map(is_whole, has.values()))
     role = (answer.review.get("response", {}).get("auditAnnotations") or {}).get("role-arn", "")
@@ -136,7 +136,7 @@ def judge(pod: Mapping[str, Any], created_at: str, known: Known, own: OwnValues)
     return Verdict(kind, reason, why, role, differences, heals=calls.reason is None, doubts=doubts)
 
 
-def _answer(pod: dict[str, Any], known: Known, *, requires: bool) -> Answer:
+def answer_to(pod: dict[str, Any], known: Known, *, requires: bool) -> Answer:
     """Returns the webhook's answer to the creation of `pod`."""
     request = {
         "uid": "audit",
