@@ -35,6 +35,7 @@ def known(
     role: str | None = ROLE,
     changed_at: str = BEFORE,
     configured_at: str = BEFORE,
+    is_recorded: bool = True,
     entries: list[Object] | None = None,
     namespace: Object | None = None,
     sources: Sources | None = None,
@@ -49,7 +50,7 @@ def known(
     return Known(
         settings or Settings(),
         sources or Sources(),
-        {("shop", "web"): DatedAccount(account, changed_at)},
+        {("shop", "web"): DatedAccount(account, changed_at, is_recorded)},
         {"shop": Namespace(namespace or {})},
         entries,
         configured_at,

@@ -41,8 +41,9 @@ _MISSING: dict[str, tuple[Object, Known, str, bool]] = {
     "older than the annotation": (pod(), known(changed_at=AFTER), "older-than-role", True),
     "older than the configuration": (pod(), known(configured_at=AFTER), "older-than-webhook", True),
     "the webhook was away": (pod(), known(), "webhook-away", True),
-    "a role from a mapping": (pod(), known(role=None, sources=_MAPPED), "webhook-away", True),
-    "container credentials": (pod(), known(role=None, sources=_AGENT), "webhook-away", True),
+    "a role from a mapping": (pod(), known(role=None, sources=_MAPPED), "not-told", True),
+    "container credentials": (pod(), known(role=None, sources=_AGENT), "not-told", True),
+    "nobody recorded when the role came": (pod(), known(is_recorded=False), "not-told", True),
     "skipped by its label": (pod(labels={SKIP: "true"}), known(), "skipped", False),
     "skipped by the Pod's annotation": (
         pod(annotations={f"{PREFIX}/skip-containers": "app"}),

@@ -22,14 +22,16 @@ _MAX_ACCOUNT: Final = 2 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class DatedAccount:
-    """A ServiceAccount, and when its role annotation last changed at the latest (RFC 3339, UTC); "" if unknown.
+    """A ServiceAccount, and when its role annotation last changed at the latest (RFC 3339, UTC).
 
     The time is that of the writer who owns the annotation: a later change of the same writer to another field of the
-    ServiceAccount sets it too.
+    ServiceAccount sets it too. The API server records no writers of objects that were created without any field, as
+    `kubectl create serviceaccount` does: then the time is that of the creation, and `is_recorded` is false.
     """
 
     account: ServiceAccount
     changed_at: str = ""
+    is_recorded: bool = True
 
 
 class _Meta(AccountMeta, gc=False):
@@ -55,10 +57,9 @@ async def list_accounts(
             account = service_account(item, settings)
             if account.annotations:
                 meta = item.metadata
-                key = f"f:{settings.own_prefix}{ROLE_ARN}"
-                found[meta.namespace, meta.name] = DatedAccount(
-                    account, max(_written_at(meta.managedFields, key), meta.creationTimestamp or "")
-                )
+                written_at = _written_at(meta.managedFields, f"f:{settings.own_prefix}{ROLE_ARN}")
+                changed_at = max(written_at, meta.creationTimestamp or "")
+                found[meta.namespace, meta.name] = DatedAccount(account, changed_at, bool(written_at))
     return found
 
 

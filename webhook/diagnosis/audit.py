@@ -75,7 +75,7 @@ async def finding_of(pod: PodObject, known: Known, workloads: Workloads) -> Find
         return None
     controller = pod.controller
     workload = await workloads.read(meta.namespace, controller) if controller is not None else None
-    verdict = judge(members, meta.creationTimestamp, known, _own_values(pod, workload))
+    verdict = judge(members, meta.creationTimestamp, known, own_values_of(pod, workload))
     if verdict is None:
         return None
     owner = Owner(meta.namespace, "Pod", meta.name)
@@ -85,7 +85,7 @@ async def finding_of(pod: PodObject, known: Known, workloads: Workloads) -> Find
     return Finding(owner, controller, meta.name, meta.uid, meta.creationTimestamp, verdict)
 
 
-def _own_values(pod: PodObject, workload: Workload | None) -> OwnValues:
+def own_values_of(pod: PodObject, workload: Workload | None) -> OwnValues:
     """Returns what the pod's author set: by its workload's template, or as kubectl applied it."""
     if workload is not None and workload.template is not None:
         return own_values(workload.template)

@@ -33,6 +33,7 @@ Reason: TypeAlias = Literal[
     "container-left-out",
     "settings-changed",
     "webhook-away",
+    "not-told",
 ]
 REASONS: Final[tuple[Reason, ...]] = Reason.__args__  # type: ignore[attr-defined]
 
@@ -210,4 +211,9 @@ def _reason(
         return "container-left-out", "a container was added after the webhook's answer, or was skipped then"
     if known.configured_at > created_at:
         return "older-than-webhook", "the pod is older than the MutatingWebhookConfiguration"
+    if dated is None or ROLE_ARN not in dated.account.annotations:
+        return "not-told", "the webhook was away when the pod was created, or the role was not there yet"
+    if not dated.is_recorded:
+        unrecorded = f"the cluster has no record of when ServiceAccount {namespace}/{account} was annotated"
+        return "not-told", f"the webhook was away when the pod was created, or the pod is older: {unrecorded}"
     return "webhook-away", "the webhook was away when the pod was created, or was not to be asked then"

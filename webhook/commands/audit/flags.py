@@ -9,6 +9,7 @@ from webhook.diagnosis.verdict import REASONS
 _PODS: Final = "Which pods"
 _CLUSTER: Final = "The cluster"
 _OUTPUT: Final = "Output"
+_EVICTION: Final = "Eviction"
 
 _ACCESS: Final = (
     Flag("kubeconfig", "string", "", "kubeconfig file; default is kubectl's", _CLUSTER, metavar="FILE"),
@@ -36,6 +37,25 @@ AUDIT_FLAGS: Final = (
             choices=REASONS,
             metavar="REASON,...",
         ),
+        Flag(
+            "evict",
+            "bool",
+            "false",
+            "evicts pods that are not injected, one of an owner at a time, so that their owners make new ones",
+            _EVICTION,
+        ),
+        Flag("dry-run", "bool", "false", "evicts by server-side dry run only: PodDisruptionBudgets count", _EVICTION),
+        Flag("limit", "int", "0", "maximum number of evictions; 0 means any number", _EVICTION),
+        Flag("evict-changed", "bool", "false", "also evicts pods with other values than they would get", _EVICTION),
+        Flag("evict-single-replicas", "bool", "false", "also evicts the only replica of a workload", _EVICTION),
+        Flag(
+            "timeout",
+            "duration",
+            "5m",
+            "how long to wait for a PodDisruptionBudget, and then for each new pod",
+            _EVICTION,
+        ),
+        Flag("yes", "bool", "false", "evicts without a question before the first", _EVICTION),
         Flag("output", "string", "text", "output format", _OUTPUT, choices=("text", "json"), short="o"),
         Flag(
             "color",

@@ -10,6 +10,7 @@ from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.admission.settings import Settings
 from webhook.cluster.client import KubernetesClient
 from webhook.cluster.workloads import Workloads
+from webhook.commands.audit.evict import evict, eviction_problems
 from webhook.commands.audit.flags import AUDIT_FLAGS
 from webhook.commands.audit.knowledge import access_of, namespace_of, read_known
 from webhook.commands.audit.output import as_json, print_findings, summary
@@ -20,13 +21,16 @@ from webhook.commands.flags.to_settings import checked, settings_from
 from webhook.commands.screen import screen
 from webhook.diagnosis.audit import audit
 from webhook.diagnosis.findings import Finding
+from webhook.diagnosis.verdict import Known
 from webhook.terminal import one_line, wants_colour
 
 _ABOUT: Final = (
     "Finds running pods that should have been injected and are not, and pods that carry another role, audience or "
     "session than they would get if they were created now. It asks the webhook's own code, with the cluster's "
-    "ServiceAccounts, role mappings and namespaces, and with the flags of the running webhook. It changes nothing. "
-    "Exit code: 0 if there are no findings; 1 if there is one, or access to the cluster fails; 2 for wrong usage."
+    "ServiceAccounts, role mappings and namespaces, and with the flags of the running webhook. It changes nothing, "
+    "unless --evict says so. "
+    "Exit code: 0 if there are no findings, or --evict has healed all; 1 if there are some, or access to the cluster "
+    "fails; 2 for wrong usage."
 )
 
 
@@ -39,15 +43,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     _check_usage(parsed)
     checked(parsed, lambda: settings_from(parsed, Settings))
     colours = wants_colour(parsed.values["color"], environ)
-    findings, seen = asyncio.run(_audit(parsed, colours=colours))
-    now = datetime.now(UTC)
-    if parsed.values["output"] == "json":
-        print(as_json(findings, now), end="")
-    else:
-        print_findings(findings, now, screen(parsed.values["color"], environ))
-    sys.stdout.flush()
-    notice(summary(findings, seen))
-    return 1 if findings else 0
+    return asyncio.run(_run(parsed, environ, colours=colours))
 
 
 def notice(text: str) -> None:
@@ -69,24 +65,42 @@ def _check_usage(parsed: Parsed) -> None:
         parsed.problems.append(f"--config-map-namespace: {values['config_map_namespace']!r} is not a namespace's name")
     if not is_dns_subdomain(values["config_map_name"]):
         parsed.problems.append(f"--config-map-name: {values['config_map_name']!r} is not a ConfigMap's name")
+    parsed.problems += eviction_problems(parsed)
 
 
-async def _audit(parsed: Parsed, *, colours: bool) -> tuple[list[Finding], int]:
-    """Returns the findings, and how many pods were read. Raises WebhookError."""
-    left_out = set(parsed.values["leave_out"])
-    seen = 0
+async def _run(parsed: Parsed, environ: Mapping[str, str], *, colours: bool) -> int:
+    """Audits, prints the findings, and evicts if the user asked for it. Raises WebhookError."""
     async with KubernetesClient(access_of(parsed)) as client:
         namespace = namespace_of(parsed, client)
         known = await read_known(client, parsed, namespace, notice)
         workloads = Workloads(client)
-        with pods_progress(colours=colours) as show:
+        findings, seen = await _findings(parsed, client, known, namespace, workloads, colours=colours)
+        now = datetime.now(UTC)
+        if parsed.values["output"] == "json":
+            print(as_json(findings, now), end="")
+        else:
+            print_findings(findings, now, screen(parsed.values["color"], environ))
+        sys.stdout.flush()
+        notice(summary(findings, seen))
+        if parsed.values["evict"] and findings:
+            return await evict(parsed, client, known, workloads, findings, notice)
+    return 1 if findings else 0
 
-            def progress(read: int, remaining: int) -> None:
-                nonlocal seen
-                seen = read
-                show(read, remaining)
 
-            findings = await audit(client, known, namespace, workloads, progress)
+async def _findings(
+    parsed: Parsed, client: KubernetesClient, known: Known, namespace: str, workloads: Workloads, *, colours: bool
+) -> tuple[list[Finding], int]:
+    """Returns the findings, and how many pods were read. Raises ClusterError."""
+    left_out = set(parsed.values["leave_out"])
+    seen = 0
+    with pods_progress(colours=colours) as show:
+
+        def progress(read: int, remaining: int) -> None:
+            nonlocal seen
+            seen = read
+            show(read, remaining)
+
+        findings = await audit(client, known, namespace, workloads, progress)
     for problem in workloads.problems.values():
         notice(problem)
     return [each for each in findings if each.verdict.reason not in left_out], seen
