@@ -22,7 +22,8 @@ _SKIPPED = replace(_MISSING, reason="skipped", why="its label keeps the webhook 
 
 def found(pod: str, verdict: Verdict = _MISSING, *, kind: str = "ReplicaSet", owner: Owner = WEB) -> Finding:
     controller = OwnerReference("apps/v1", kind, f"{owner.name}-5d8", f"uid-of-{owner.name}", True) if kind else None
-    return Finding(owner, controller, pod, f"uid-of-{pod}", f"2026-01-01T00:00:0{len(pod)}Z", verdict)
+    reference = OwnerReference("apps/v1", owner.kind, owner.name, f"uid-of-{owner.name}")
+    return Finding(owner, reference, controller, pod, f"uid-of-{pod}", f"2026-01-01T00:00:0{len(pod)}Z", verdict)
 
 
 _STAYS: dict[str, tuple[Finding, int | None, str, str]] = {
@@ -91,7 +92,11 @@ def _right(finding: Finding) -> Sibling:
 def _after(count: int, then: Callable[[Finding], Any], otherwise: Callable[[Finding], Any]) -> Callable[[Finding], Any]:
     """Returns a function that answers `otherwise` for the first `count` calls."""
     calls = iter([otherwise] * count)
-    return lambda finding: next(calls, then)(finding)
+
+    def answer(finding: Finding) -> Any:
+        return next(calls, then)(finding)
+
+    return answer
 
 
 def test_all_pods_of_all_owners_are_replaced_one_after_the_other() -> None:

@@ -29,6 +29,8 @@ SERVE = [command for command in COMMANDS if command.startswith("pod-identity-web
 IN_CLUSTER = [command for command in COMMANDS if "--ca-from-cluster" in command or command.startswith("kubectl ")]
 ASKING = [command for command in COMMANDS if "--url" in command and command not in IN_CLUSTER]
 LIVE = [command for command in COMMANDS if "--live" in command]
+# tests/e2e runs audit on a cluster.
+AUDIT = [command for command in COMMANDS if command.startswith("pod-identity-webhook audit")]
 CERTS = [command for command in COMMANDS if command.startswith("pod-identity-webhook certs ")]
 REPLAY = [
     command
@@ -68,7 +70,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_every_documented_command_belongs_to_a_tested_kind() -> None:
-    kinds = (MAKE, PIPES, HELM_COMMANDS, SERVE, ASKING, IN_CLUSTER, LIVE, CERTS, REPLAY, MIGRATING)
+    kinds = (MAKE, PIPES, HELM_COMMANDS, SERVE, ASKING, IN_CLUSTER, LIVE, AUDIT, CERTS, REPLAY, MIGRATING)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(SHOWN)
     assert all(kinds)

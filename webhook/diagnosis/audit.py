@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.admission.annotations import ENV_CONTAINER_CREDENTIALS_URI, ENV_ROLE_ARN, MIRROR_ANNOTATION
-from webhook.cluster.pods import PodObject, pod_pages
+from webhook.cluster.pods import OwnerReference, PodObject, pod_pages
 from webhook.cluster.workloads import Workload, Workloads
 from webhook.diagnosis.findings import Finding, Owner
 from webhook.diagnosis.own_values import ALL_OURS, UNKNOWN, OwnValues, own_values
@@ -78,11 +78,11 @@ async def finding_of(pod: PodObject, known: Known, workloads: Workloads) -> Find
     verdict = judge(members, meta.creationTimestamp, known, own_values_of(pod, workload))
     if verdict is None:
         return None
-    owner = Owner(meta.namespace, "Pod", meta.name)
-    if controller is not None:
-        top = workload.controller if workload is not None and workload.controller is not None else controller
-        owner = Owner(meta.namespace, top.kind, top.name)
-    return Finding(owner, controller, meta.name, meta.uid, meta.creationTimestamp, verdict)
+    top = controller or OwnerReference("v1", "Pod", meta.name, meta.uid)
+    if workload is not None and workload.controller is not None:
+        top = workload.controller
+    owner = Owner(meta.namespace, top.kind, top.name)
+    return Finding(owner, top, controller, meta.name, meta.uid, meta.creationTimestamp, verdict)
 
 
 def own_values_of(pod: PodObject, workload: Workload | None) -> OwnValues:

@@ -24,9 +24,13 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A pod, its owner, and what is wrong with it. `controller` is the pod's direct controller; None if it has none."""
+    """A pod, its owner, and what is wrong with it.
+
+    `reference` refers to the owner. `controller` is the pod's direct controller; None if it has none.
+    """
 
     owner: Owner
+    reference: OwnerReference
     controller: OwnerReference | None
     pod: str
     uid: str

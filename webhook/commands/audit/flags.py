@@ -37,6 +37,7 @@ AUDIT_FLAGS: Final = (
             choices=REASONS,
             metavar="REASON,...",
         ),
+        Flag("events", "bool", "false", "reports the findings as Events on the owners of the pods", _OUTPUT),
         Flag(
             "evict",
             "bool",

@@ -20,6 +20,7 @@ from webhook.commands.flags.parsing import Parsed, parse
 from webhook.commands.flags.to_settings import checked, settings_from
 from webhook.commands.screen import screen
 from webhook.diagnosis.audit import audit
+from webhook.diagnosis.events import report
 from webhook.diagnosis.findings import Finding
 from webhook.diagnosis.verdict import Known
 from webhook.terminal import one_line, wants_colour
@@ -28,7 +29,7 @@ _ABOUT: Final = (
     "Finds running pods that should have been injected and are not, and pods that carry another role, audience or "
     "session than they would get if they were created now. It asks the webhook's own code, with the cluster's "
     "ServiceAccounts, role mappings and namespaces, and with the flags of the running webhook. It changes nothing, "
-    "unless --evict says so. "
+    "unless --evict or --events say so. "
     "Exit code: 0 if there are no findings, or --evict has healed all; 1 if there are some, or access to the cluster "
     "fails; 2 for wrong usage."
 )
@@ -82,6 +83,9 @@ async def _run(parsed: Parsed, environ: Mapping[str, str], *, colours: bool) -> 
             print_findings(findings, now, screen(parsed.values["color"], environ))
         sys.stdout.flush()
         notice(summary(findings, seen))
+        if parsed.values["events"]:
+            for problem in await report(client, findings, now):
+                notice(problem)
         if parsed.values["evict"] and findings:
             return await evict(parsed, client, known, workloads, findings, notice)
     return 1 if findings else 0
