@@ -1,6 +1,7 @@
 """`audit` finds the pods that are not as they would be if created now, and nothing else."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import commands
 from tests.e2e.cluster import Cluster
 from tests.e2e.objects import OTHER_ROLE, ROLE
 from tests.e2e.planted_pods import NAME, PlantedCluster
@@ -97,6 +99,43 @@ def test_with_the_role_view_alone_it_says_what_it_could_not_see(planted: Planted
     assert f'grant {rule}, verbs: ["get"], resourceNames: ["{NAME}"] in a ClusterRole' in done.stderr
     names = {name for _, name, *_ in found_by(done)}
     assert names == {name for where, name, *_ in planted.expected if where == "audited-0" and "mapped" not in name}
+
+
+def test_the_documented_commands_work(planted: PlantedCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without --webhook-configuration, they look at every pod; they may evict none, because injection does not work.
+    monkeypatch.setenv("KUBECONFIG", str(planted.cluster.kubeconfig))
+    shown = [command for command in commands(_ROOT / "docs/audit-pods.md") if " audit" in command]
+    assert len(shown) == 5
+    for command in shown:
+        done = subprocess.run(
+            [sys.executable, "-m", "webhook", *shlex.split(command)[1:]],
+            cwd=_ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode in {0, 1}, done.stderr
+        assert " pods read: " in done.stderr
+
+
+def test_findings_become_events_on_the_owners(planted: PlantedCluster) -> None:
+    flags = ("-n", "audited-1", f"--webhook-configuration={NAME}", "--events")
+    # The second audit updates the Events of the first.
+    for _ in range(2):
+        done = audit(planted.cluster.kubeconfig, *flags)
+        assert "no Event" not in done.stderr
+    found = planted.cluster.admin.get("/api/v1/namespaces/audited-1/events")["items"]
+    of_web = [each for each in found if each["involvedObject"]["name"] == "web"]
+    assert sorted((each["involvedObject"]["kind"], each["reason"], each["type"]) for each in of_web) == [
+        ("Deployment", "PodIdentityChanged", "Warning"),
+        ("Deployment", "PodIdentityMissing", "Warning"),
+    ]
+    assert all(each["involvedObject"]["uid"] == "deployment" for each in of_web)
+    assert "1 of its pods lack their AWS role (planted-away-1): webhook-away" in {
+        each["message"].partition(";")[0] for each in of_web
+    }
 
 
 def test_a_clean_namespace_has_no_findings(planted: PlantedCluster) -> None:

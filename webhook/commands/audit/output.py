@@ -26,10 +26,12 @@ def print_findings(findings: Sequence[Finding], now: datetime, console: Console)
         if number:
             console.print()
         console.print(cell(str(owner), "bold"))
-        ordered = sorted(found, key=lambda each: (_said(each.verdict), each.created_at, each.pod))
+        ordered = sorted(
+            found, key=lambda each: (each.verdict.kind != "missing", _said(each.verdict), each.created_at, each.pod)
+        )
         for said, group in groupby(ordered, key=lambda each: _said(each.verdict)):
             first, *rest = said
-            _line(console, 2, cell(first, "red" if first.startswith("not injected") else "yellow"))
+            _line(console, 2, cell(first, "red" if first.startswith("not injected") else "magenta"))
             for line in rest:
                 _line(console, 2, cell(line))
             for each in group:
