@@ -106,7 +106,7 @@ def _owner(kind: str = "ReplicaSet", group: str = "apps/v1", uid: str = "u1") ->
 
 async def test_a_workload_is_read_once_with_its_template_replicas_and_owner() -> None:
     top = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u2", "controller": True}
-    template = {"spec": {"containers": []}}
+    template: dict[str, Any] = {"spec": {"containers": []}}
 
     async def answers(_request: Request, answer: Answer) -> None:
         metadata = {"uid": "u1", "ownerReferences": [top]}

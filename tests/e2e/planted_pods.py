@@ -15,7 +15,7 @@ from tests.e2e.waiting import wait_until
 from tests.e2e.webhook_process import CONFIGURATIONS, SERVICE, Webhook
 
 PREFIX: Final = "eks.amazonaws.com"
-NAME: Final = "audited"
+NAME: Final = SERVICE
 _WORKERS: Final = 16
 _OWNER: Final = "web-5d8"
 _OWN_ENV: Final = [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.charts.rendering import Rendered
 from tests.docs.pages import commands
 from tests.e2e.cluster import Cluster
 from tests.e2e.objects import OTHER_ROLE, ROLE
@@ -16,6 +17,7 @@ from tests.e2e.planted_pods import NAME, PlantedCluster
 from tests.e2e.rbac import account_with
 from tests.e2e.webhook_process import Webhook
 
+MAPPINGS = {"enabled": True, "name": "pod-identity-webhook"}
 _ROOT = Path(__file__).parents[2]
 _START = "pod-identity-webhook audit:"
 
@@ -136,6 +138,25 @@ def test_findings_become_events_on_the_owners(planted: PlantedCluster) -> None:
     assert "1 of its pods lack their AWS role (planted-away-1): webhook-away" in {
         each["message"].partition(";")[0] for each in of_web
     }
+
+
+@pytest.mark.parametrize("evicts", [False, True], ids=["reads", "evicts"])
+def test_the_rights_of_the_charts_audit_are_enough(planted: PlantedCluster, evicts: bool) -> None:
+    rendered = Rendered({"audit": {"enabled": True, "evict": evicts}, "config": {"podIdentityWebhookMap": MAPPINGS}})
+    rules = {
+        kind: next(each["rules"] for each in rendered.all(kind) if "audit" in each["metadata"]["name"])
+        for kind in ("ClusterRole", "Role")
+    }
+    home, name = planted.webhook.namespace, f"auditor-{evicts}".lower()
+    account = account_with(
+        planted.cluster, home, name, cluster_rules=rules["ClusterRole"], namespace_rules=rules["Role"]
+    )
+    kubeconfig = planted.cluster.write_kubeconfig(name, account.token)
+    flags = ["--evict", "--dry-run"] if evicts else []
+    done = audit(kubeconfig, "-A", f"--webhook-configuration={NAME}", "-o", "json", "--events", *flags)
+    assert found_by(done) == planted.expected
+    assert "grant" not in done.stderr, done.stderr
+    assert ("stopped: injection does not work now" in done.stderr) is evicts
 
 
 def test_a_clean_namespace_has_no_findings(planted: PlantedCluster) -> None:
