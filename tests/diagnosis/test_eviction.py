@@ -137,6 +137,12 @@ def test_a_budget_is_waited_out() -> None:
     assert said[0] == "shop/a: waits for its PodDisruptionBudget"
 
 
+def test_after_the_wait_for_a_budget_injection_is_proved_again() -> None:
+    proofs = _after(1, lambda _: Proof("bare", "lacks role"), lambda _: Proof("right"))
+    report, evictor, _ = _healed(found("a"), budgets=[Eviction("wait", "budget", 10.0)], proofs=proofs)
+    assert (evictor.evicted, report.stopped) == ([], "injection does not work now: lacks role")
+
+
 def test_a_budget_that_never_allows_it_leaves_the_owner_and_goes_on_with_the_next() -> None:
     other = found("zz", owner=Owner("shop", "Deployment", "zoo"))
     budgets = [Eviction("wait", "needs 2 healthy pods", 10.0)] * 4

@@ -49,14 +49,9 @@ class _Healing:
         options, report = self._options, self.report
         if options.limit and len(report.evicted) >= options.limit:
             return self._stay(finding, f"--limit {options.limit} is reached", "stop")
-        proof = await self._evictor.prove(finding)
-        if proof.result == "gone":
-            self._say(f"{_name(finding)}: is gone already")
-            return "go-on"
-        if proof.result == "bare":
-            return self._stop(finding, f"injection does not work now: {proof.message}")
-        if proof.result == "refused":
-            return self._stay(finding, f"the API server would refuse a new pod: {proof.message}", "next-owner")
+        unproved = await self._prove(finding)
+        if unproved is not None:
+            return unproved
         before = await self._evictor.siblings(finding)
         following = await self._evict(finding)
         if following is not None:
@@ -67,6 +62,18 @@ class _Healing:
             return "go-on"
         self._say(f"{_name(finding)}: evicted")
         return await self._replaced(finding, before)
+
+    async def _prove(self, finding: Finding) -> _Next | None:
+        """Proves that a new pod would be right; returns None if it would."""
+        proof = await self._evictor.prove(finding)
+        if proof.result == "gone":
+            self._say(f"{_name(finding)}: is gone already")
+            return "go-on"
+        if proof.result == "bare":
+            return self._stop(finding, f"injection does not work now: {proof.message}")
+        if proof.result == "refused":
+            return self._stay(finding, f"the API server would refuse a new pod: {proof.message}", "next-owner")
+        return None
 
     async def _evict(self, finding: Finding) -> _Next | None:
         """Evicts a pod as soon as its PodDisruptionBudget allows; returns None if that succeeded."""
@@ -88,6 +95,10 @@ class _Healing:
                 self._say(f"{_name(finding)}: waits for its PodDisruptionBudget")
                 has_said = True
             await self._evictor.pause(done.seconds)
+            # The wait may have been long enough for the webhook to go away.
+            unproved = await self._prove(finding)
+            if unproved is not None:
+                return unproved
 
     async def _replaced(self, finding: Finding, before: Sequence[Sibling]) -> _Next:
         """Waits for the new pod: it must have its credentials, and be ready if the evicted one was."""
