@@ -5,7 +5,7 @@ DEMO := .venv-demo
 # Quiet, and without a warning that pip itself is old.
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 
-.PHONY: demo test fresh check format kubernetes e2e e2e-cluster e2e-zipapp bench docs lock image wheels manifests zipapp
+.PHONY: demo test fresh check format kubernetes e2e e2e-cluster e2e-zipapp bench bench-audit docs lock image wheels manifests zipapp
 
 demo: ## shows on real input what the webhook does
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -77,6 +77,9 @@ zipapp: $(DEV)/bin/python ## packs the command and its dependencies into the fil
 
 bench: $(DEV)/bin/python ## measures reviews per second compared with a floor, the decision alone, memory, and a live cluster (KUBEBUILDER_ASSETS)
 	$(DEV)/bin/python bench/bench.py
+
+bench-audit: $(DEV)/bin/python ## measures audit on 5,000 pods of a live cluster (KUBEBUILDER_ASSETS)
+	$(DEV)/bin/python bench/audit.py
 
 docs: $(DEV)/bin/python ## writes the parts of the docs that come from the code
 	$(DEV)/bin/python docs/generate.py

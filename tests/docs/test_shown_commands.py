@@ -34,6 +34,8 @@ ASKING = [command for command in COMMANDS if "--url" in command and command not 
 # tests/docs/test_issuer_commands.py and test_issuer_verify_commands.py run these.
 ISSUER = [command for command in COMMANDS if command.startswith("pod-identity-webhook issuer ")]
 LIVE = [command for command in COMMANDS if "--live" in command and command not in ISSUER]
+# tests/e2e runs audit on a cluster.
+AUDIT = [command for command in COMMANDS if command.startswith("pod-identity-webhook audit")]
 CERTS = [command for command in COMMANDS if command.startswith("pod-identity-webhook certs ")]
 # test_trust_policy_commands.py runs these.
 TRUST_POLICY = [command for command in COMMANDS if command.startswith("pod-identity-webhook trust-policy ")]
@@ -76,7 +78,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_every_documented_command_belongs_to_a_tested_kind() -> None:
     replay = (PIPES, ASKING, LIVE, REPLAY)
-    kinds = (*replay, MAKE, HELM_COMMANDS, SERVE, IN_CLUSTER, CERTS, ISSUER, TRUST_POLICY)
+    kinds = (*replay, MAKE, HELM_COMMANDS, SERVE, IN_CLUSTER, AUDIT, CERTS, ISSUER, TRUST_POLICY)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(COMMANDS)
     assert all(kinds)
