@@ -19,8 +19,11 @@ from tests.helm_command import helm_command
 
 # tests/e2e/test_migration.py runs the commands of this page, in their order.
 MIGRATING = commands(ROOT / "docs/migration.md")
+# test_self_managed.py, test_terraform.py and tests/e2e/test_self_managed.py run the commands of this page.
+SELF_MANAGED = commands(ROOT / "docs/self-managed.md")
 SHOWN = [command for page in PAGES for command in commands(page)]
-COMMANDS = [command for command in SHOWN if command not in MIGRATING]
+OTHERS = [page for page in PAGES if page.name not in {"migration.md", "self-managed.md"}]
+COMMANDS = [command for page in OTHERS for command in commands(page)]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
 PIPES = [command for command in COMMANDS if " | " in command]
 HELM_COMMANDS = [command for command in COMMANDS if command.startswith("helm ") and command not in PIPES]
@@ -73,7 +76,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_every_documented_command_belongs_to_a_tested_kind() -> None:
     replay = (PIPES, ASKING, LIVE, REPLAY)
-    kinds = (*replay, MAKE, HELM_COMMANDS, SERVE, IN_CLUSTER, CERTS, ISSUER, TRUST_POLICY, MIGRATING)
+    kinds = (*replay, MAKE, HELM_COMMANDS, SERVE, IN_CLUSTER, CERTS, ISSUER, TRUST_POLICY, MIGRATING, SELF_MANAGED)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(SHOWN)
     assert all(kinds)
