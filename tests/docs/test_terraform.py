@@ -130,7 +130,9 @@ def test_the_example_is_formatted() -> None:
 def test_the_variables_refuse_what_no_cluster_and_no_role_has(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE / "variables.tf", tmp_path)
     refused = [(name, text, [f"var.{name}"]) for name, texts in REFUSED.items() for text in texts]
-    accepted: list[tuple[str, str, list[str]]] = [(name, text, []) for name, texts in ACCEPTED.items() for text in texts]
+    accepted: list[tuple[str, str, list[str]]] = [
+        (name, text, []) for name, texts in ACCEPTED.items() for text in texts
+    ]
     runs = [
         f'run "number_{number}" {{\n  command = plan\n  variables {{\n    {name} = {json.dumps(text)}\n  }}\n'
         f"  expect_failures = [{', '.join(failures)}]\n}}\n"
