@@ -138,7 +138,7 @@ def test_the_role_that_is_linted_is_what_aws_prints() -> None:
     assert ours(lint).out == ""
 
 
-@pytest.mark.parametrize("command", sorted(set(AWS)))
+@pytest.mark.parametrize("command", sorted(set(AWS)), ids=lambda command: " ".join(command.split()[1:3]))
 def test_the_aws_cli_accepts_the_parameters(command: str, aws: Path, tmp_path: Path) -> None:
     for path in ("trust.json", "token", "issuer/openid/v1/jwks", f"issuer/{DISCOVERY}"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
