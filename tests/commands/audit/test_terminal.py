@@ -55,7 +55,8 @@ def test_it_asks_before_the_first_eviction(tmp_path: Path, typed: str, goes_on: 
             check=False,
         )
         asked = {request.path for request in server.requests}
-    os.close(master), os.close(slave)
+    for end in (master, slave):
+        os.close(end)
     assert [each["pod"] for each in json.loads(done.stdout)] == ["web-1"]
     assert "Evict 1 pod of 1 owner? [y/N] " in done.stderr
     # If it goes on, it looks for the pod first: in this cluster, that is gone meanwhile, so that nothing is left.
