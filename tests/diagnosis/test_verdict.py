@@ -28,7 +28,8 @@ from webhook.admission.mapping import parse_mapping
 from webhook.admission.review import parse
 from webhook.admission.settings import Settings
 from webhook.cluster.dated_accounts import DatedAccount
-from webhook.diagnosis.verdict import Known, answer_to
+from webhook.diagnosis.verdict import REQUIRE_PATH, Known, answer_to
+from webhook.server import mutate_endpoint
 
 SKIP = f"{PREFIX}/skip-pod-identity-webhook"
 REQUIRE = f"{PREFIX}/require-pod-identity"
@@ -89,6 +90,7 @@ def test_a_pod_without_the_credentials_that_it_would_get_is_missing_them(name: s
     assert (found.kind, found.reason, found.heals) == ("missing", reason, heals)
 
 
+_MOUNTS_OURS = {"name": "app", "volumeMounts": [{"name": "aws-iam-token", "mountPath": "/own"}]}
 _FINE: dict[str, tuple[Object, Known, Object | None]] = {
     "no role": (pod(), known(role=None), None),
     "another ServiceAccount": (pod(serviceAccountName="other"), known(), None),
@@ -113,6 +115,11 @@ _FINE: dict[str, tuple[Object, Known, Object | None]] = {
         injected(pod(containers=[container(AWS_ROLE_ARN=OTHER)]), known()),
         known(),
         pod(containers=[container(AWS_ROLE_ARN=OTHER)]),
+    ),
+    "a mount of its own, elsewhere, of the webhook's volume": (
+        injected(pod(containers=[_MOUNTS_OURS]), known(settings=Settings(token_mount_path="/aws"))),
+        known(settings=Settings(token_mount_path="/aws")),
+        pod(containers=[_MOUNTS_OURS]),
     ),
     "a region of its own": (
         injected(pod(containers=[container(AWS_REGION="eu-west-1")]), known()),
@@ -227,3 +234,7 @@ def _is_storable(made: JSON) -> bool:
         and all(isinstance(variable.get("valueFrom"), dict | None) for variable in variables)
         and parse(json.dumps(small_review(made)).encode()).pod is not None
     )
+
+
+def test_the_path_that_requires_identity_is_the_one_that_the_webhook_serves() -> None:
+    assert REQUIRE_PATH == mutate_endpoint.REQUIRE_PATH

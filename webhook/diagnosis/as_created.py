@@ -62,9 +62,14 @@ def _volume_of_token(
 
 def _container(container: Mapping[str, Any], own: OwnValues, volumes: set[str]) -> dict[str, Any]:
     removable = own.removable(container)
+    name = str(container.get("name"))
     kept = {
         "env": [variable for variable in maps(container.get("env")) if variable.get("name") not in removable],
-        "volumeMounts": [mount for mount in maps(container.get("volumeMounts")) if mount.get("name") not in volumes],
+        "volumeMounts": [
+            mount
+            for mount in maps(container.get("volumeMounts"))
+            if mount.get("name") not in volumes or (name, str(mount.get("mountPath"))) in own.mounts
+        ],
     }
     made = {key: value for key, value in container.items() if key not in kept}
     # The webhook's patch depends on whether a list is there: an empty one was made by it, or is as good as none.

@@ -21,11 +21,13 @@ SECTIONS: Final = ("initContainers", "containers")
 class OwnValues:
     """The variables of ours that the author set, by container, and the names of the author's volumes.
 
-    For containers that are not in `variables`: if `is_complete`, the author set nothing; else we cannot tell.
+    `mounts` has the author's mounts, by container and path: one may name the volume that the webhook adds. For
+    containers that are not in `variables`: if `is_complete`, the author set nothing; else we cannot tell.
     """
 
     variables: Mapping[str, frozenset[str]] = field(default_factory=dict)
     volumes: frozenset[str] = frozenset()
+    mounts: frozenset[tuple[str, str]] = frozenset()
     is_complete: bool = False
 
     def removable(self, container: Mapping[str, Any]) -> frozenset[str]:
@@ -59,7 +61,13 @@ def own_values(template: Mapping[str, Any]) -> OwnValues:
         for section in SECTIONS
         for container in maps(spec.get(section))
     }
-    return OwnValues(variables, frozenset(str(volume.get("name")) for volume in maps(spec.get("volumes"))))
+    mounts = frozenset(
+        (str(container.get("name")), str(mount.get("mountPath")))
+        for section in SECTIONS
+        for container in maps(spec.get(section))
+        for mount in maps(container.get("volumeMounts"))
+    )
+    return OwnValues(variables, frozenset(str(volume.get("name")) for volume in maps(spec.get("volumes"))), mounts)
 
 
 def maps(value: object) -> Iterator[Mapping[str, Any]]:

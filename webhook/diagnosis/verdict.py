@@ -19,7 +19,7 @@ from webhook.diagnosis.carried import EXPIRATION, OPTIONAL, URI, Carried, carrie
 from webhook.diagnosis.own_values import OwnValues
 
 # The path of the entries that serve namespaces that require identity; webhook/server/mutate_endpoint.py serves it.
-_REQUIRE_PATH: Final = "/mutate/require"
+REQUIRE_PATH: Final = "/mutate/require"
 # The webhook varies the default expiration of container credentials in this range (seconds).
 _JITTERED: Final = frozenset(f"{seconds} s" for seconds in range(79200, DEFAULT_TOKEN_EXPIRATION + 1))
 
@@ -171,7 +171,7 @@ def _calls(known: Known, namespace: str, labels: Labels) -> _Calls:
     if asked.calls:
         conditions = sorted({condition for call in asked.calls for condition in call.conditions})
         doubts = (f"the API server may not ask: matchConditions {', '.join(conditions)} are not evaluated here",)
-        requires = any(call.path == _REQUIRE_PATH for call in asked.calls)
+        requires = any(call.path == REQUIRE_PATH for call in asked.calls)
         return _Calls(requires=requires, doubts=doubts if conditions else ())
     anywhere = Request(namespace=namespace, namespace_labels=None, labels=labels)
     exempt = bool(asking(known.entries, anywhere).calls)
