@@ -28,7 +28,7 @@ from webhook.cluster.api_errors import (
     TooLarge,
     Unreachable,
 )
-from webhook.cluster.resource import JSON, NonResource, Resource
+from webhook.cluster.resource import JSON, NonResource, PodPort, Resource
 from webhook.cluster.status import Status, status_error
 
 # Large enough for any object: the API server accepts requests of at most 3 MiB (etcd stores at most 1.5 MiB), and JSON
@@ -94,7 +94,7 @@ class KubernetesClient:
 
     async def get(
         self,
-        resource: Resource | NonResource,
+        resource: Resource | NonResource | PodPort,
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
         *,
@@ -122,6 +122,21 @@ class KubernetesClient:
         try:
             async with await self._request(verb, resource, {}, JSON, timeout, body) as response:
                 return await self._body(response, MAX_BODY, f"{verb} {resource}")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    async def create_dry_run(
+        self, resource: Resource, body: Mapping[str, Any], seconds: float = 30.0
+    ) -> tuple[bytes, tuple[str, ...]]:
+        """Asks the API server to create `body` in the collection as a dry run, so that nothing is stored.
+
+        Returns the object as it would be stored, and the texts of its warnings. Raises ClusterError.
+        """
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT)
+        try:
+            async with await self._request("create", resource, {"dryRun": "All"}, JSON, timeout, body) as response:
+                warnings = tuple(map(_warning_text, response.headers.getall("Warning", [])))
+                return await self._body(response, MAX_BODY, f"create {resource}"), warnings
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
 
@@ -167,7 +182,7 @@ class KubernetesClient:
     async def _request(
         self,
         verb: str,
-        resource: Resource | NonResource,
+        resource: Resource | NonResource | PodPort,
         params: Mapping[str, str],
         accept: str,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - all of aiohttp's deadlines
@@ -191,7 +206,7 @@ class KubernetesClient:
         self,
         verb: str,
         access: Access,
-        resource: Resource | NonResource,
+        resource: Resource | NonResource | PodPort,
         params: Mapping[str, str],
         accept: str,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as above
@@ -260,11 +275,17 @@ class KubernetesClient:
         return Unreachable(f"the API server at {self.host} cannot be reached: {error or type(error).__name__}")
 
 
+def _warning_text(header: str) -> str:
+    """Returns the text of a Warning header (RFC 7234): its third part, in quotes."""
+    text = header.partition('"')[2].rpartition('"')[0]
+    return text.replace('\\"', '"').replace("\\\\", "\\")
+
+
 def _api_error(
     response: aiohttp.ClientResponse,
     body: bytes,
     verb: str,
-    resource: Resource | NonResource,
+    resource: Resource | NonResource | PodPort,
     params: Mapping[str, str],
 ) -> ApiError:
     try:

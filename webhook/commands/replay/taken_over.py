@@ -6,7 +6,7 @@ from webhook.cluster.installation import Installation
 from webhook.commands.flags.by_command import ADMISSION_FLAGS
 from webhook.commands.flags.flag import Flag
 from webhook.commands.flags.parsing import Parsed
-from webhook.commands.replay.running_flags import UnreadableFlags, flags_of
+from webhook.commands.flags.running_flags import UnreadableFlags, flags_of
 
 _CREDENTIALS: Final = "watch_container_credentials_config"
 

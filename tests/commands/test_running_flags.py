@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from webhook.commands.replay.running_flags import UnreadableFlags, flags_of
+from webhook.commands.flags.running_flags import UnreadableFlags, flags_of
 
 Object = dict[str, Any]
 
