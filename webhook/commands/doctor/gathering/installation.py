@@ -15,7 +15,7 @@ from webhook.commands.doctor.gathering.rights import read_rights
 from webhook.commands.flags.parsing import Parsed
 from webhook.commands.flags.running_flags import UnreadableFlags, flags_of
 from webhook.commands.flags.to_settings import settings_from
-from webhook.diagnosis.doctor.facts import Certificate, Endpoints, Installation, Object, Replica
+from webhook.diagnosis.doctor.facts import Certificate, Endpoints, Installation, Object, Replica, Right
 from webhook.diagnosis.doctor.read import Read
 
 _SECONDS: Final = 10.0
@@ -53,7 +53,8 @@ async def read(reader: Reader, name: str, *, with_replicas: bool) -> Found:
     )
     pods = await _pods(reader, service, service_object)
     replicas: Read[Sequence[Replica]] = Read(None, pods.problem)
-    holder, rights = "", Read[Any](None, "the webhook's Deployment could not be read")
+    holder = ""
+    rights: Read[Sequence[Right]] = Read(None, "the webhook's Deployment could not be read")
     if with_replicas:
         replicas = Read(await asyncio.gather(*(replica_of(reader, pod) for pod in pods.value or ())), pods.problem)
         if pods.value is None:
