@@ -7,7 +7,7 @@ for fields that we do not read.
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -156,6 +156,29 @@ class KubernetesClient:
                 finally:
                     # Close the connection: it cannot be reused while part of the answer is unread.
                     response.close()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    @asynccontextmanager
+    async def websocket(
+        self, resource: Resource, params: Sequence[tuple[str, str]], protocol: str, *, seconds: float
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Opens a subresource as a websocket, for at most `seconds`. Raises ClusterError."""
+        access = await self._current_access()
+        headers = {"User-Agent": f"pod-identity-webhook/{__version__}"}
+        if authorization := await access.authorization():
+            headers["Authorization"] = authorization
+        url = f"{access.host}{resource.path}?{urlencode(params)}"
+        session: aiohttp.ClientSession = self._rest.pool_manager
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                session.ws_connect(url, headers=headers, protocols=(protocol,)) as socket,
+            ):
+                yield socket
+        except aiohttp.WSServerHandshakeError as error:
+            advice = f" (grant {resource.rule('get')}, from Kubernetes 1.35 also create)" if error.status == 403 else ""
+            raise ApiError(error.status, "", f"get {resource}: {error.status}{advice}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
 

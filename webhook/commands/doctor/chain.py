@@ -92,7 +92,7 @@ async def _chain(asked: Asked, reader: Reader, subject: Subject) -> tuple[list[S
     namespace = await namespace_of(reader, subject.namespace)
     steps.append(called_step(found.facts, namespace, subject.namespace, subject.labels))
     steps.append(await _dry_run(reader, found, subject, account, identity))
-    audience = _audience(account, identity, found)
+    audience = identity.audience if identity is not None else found.facts.settings.token_audience
     published = await _published(asked, reader, account, audience)
     steps += _issuer(published, account, asked)
     steps += await _aws(asked, account, identity, published)
@@ -123,10 +123,6 @@ async def _dry_run(reader: Reader, found: Found, subject: Subject, account: Acco
     pod = subject.template or plain_pod(subject.account, subject.labels)
     what = "a pod of its template" if subject.template else "a plain pod"
     return dry_run_step(await dry_run(reader, found, subject.namespace, what, pod), identity, found.facts)
-
-
-def _audience(account: Account, identity: Identity | None, found: Found) -> str:
-    return identity.audience if identity is not None else found.facts.settings.token_audience
 
 
 async def _published(asked: Asked, reader: Reader, account: Account, audience: str) -> Published:

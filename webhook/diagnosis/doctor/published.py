@@ -8,6 +8,8 @@ from webhook.diagnosis.doctor.facts import Published
 from webhook.diagnosis.doctor.questions import DISCOVERY, ISSUER, KEYS, TOKEN
 from webhook.diagnosis.doctor.step import Question, Step
 from webhook.issuer.check import Check
+from webhook.issuer.fetched import fetch_requirements
+from webhook.issuer.issuer_url import url_checks
 from webhook.issuer.verification import PresentedToken, verified
 
 _OF_ISSUER: Final = frozenset({"issuer", "slash", "iss"})
@@ -33,7 +35,7 @@ def issuer_step(facts: Published, now: datetime) -> Step:
     if not facts.issuer:
         return ISSUER.unknown(_NO_ISSUER)
     checks = _checks(facts, now)
-    urls = [check for check in checks[: _end_of_urls(checks)] if check.outcome == "failed"]
+    urls = [check for check in url_checks(facts.issuer) if check.outcome == "failed"]
     failed = [*urls, *(check for check in checks if check.name in _OF_ISSUER and check.outcome == "failed")]
     if failed:
         # What STS says then depends on which of the two differs.
@@ -49,7 +51,7 @@ def issuer_flags_step(facts: Published) -> Step:
     """Shows the API server's flags for tokens, as far as a token or the API server's own document has them."""
     if not facts.issuer:
         return ISSUER.unknown(facts.token.problem or _NO_ISSUER)
-    failed = [check for check in _checks(facts, None)[:6] if check.outcome == "failed"]
+    failed = [check for check in url_checks(facts.issuer) if check.outcome == "failed"]
     said = f"--service-account-issuer={facts.issuer} ({facts.origin})"
     if failed:
         return ISSUER.failed(f"{said}: {failed[0].found}", failed[0].fix)
@@ -69,8 +71,9 @@ def keys_step(facts: Published, now: datetime) -> Step:
     """Checks that anyone can read the keys, and that they verify the cluster's token."""
     if not facts.issuer:
         return KEYS.unknown(_NO_ISSUER)
-    names = ("jwks", "key-count", "private-keys", "keys", "algorithms", *_OF_KEYS)
-    checks = [c for c in _checks(facts, now) if c.name.startswith("jwks-") and c.name != "jwks-uri" or c.name in names]
+    names = {"jwks", "key-count", "private-keys", "keys", "algorithms", *_OF_KEYS}
+    fetching = {requirement.name for requirement in fetch_requirements("jwks")}
+    checks = [check for check in _checks(facts, now) if check.name in names | fetching]
     step = _fetched(KEYS, checks, facts.jwks.url if facts.jwks is not None else "")
     if step.status != "ok":
         return step
@@ -95,16 +98,10 @@ def _failed(question: Question, failed: Sequence[Check], anchor: str = "") -> St
     return question.failed(f"{first.found}{more}", first.fix, anchor)
 
 
-def _checks(facts: Published, now: datetime | None) -> list[Check]:
-    """Returns the checks of `issuer verify`; without the time, those of the URL alone."""
+def _checks(facts: Published, now: datetime) -> list[Check]:
+    """Returns the checks of `issuer verify`."""
     token = facts.token.value
-    if now is None:
-        return [*verified(facts.issuer, None, None, None, (), datetime.max)[0].checks]
     presented = PresentedToken(token.text) if token is not None else None
     audiences = token.aud if token is not None else ()
     sections = verified(facts.issuer, facts.discovery, facts.jwks, presented, audiences, now)
     return [check for section in sections for check in section.checks]
-
-
-def _end_of_urls(checks: Sequence[Check]) -> int:
-    return next(index for index, check in enumerate(checks) if check.name.startswith("discovery-"))

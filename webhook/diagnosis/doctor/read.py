@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-_Value = TypeVar("_Value")
+_Value_co = TypeVar("_Value_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Read(Generic[_Value]):
+class Read(Generic[_Value_co]):
     """A value, or None: then `problem` says why it could not be read; it is empty if the object does not exist."""
 
-    value: _Value | None = None
+    value: _Value_co | None = None
     problem: str = ""
 
     @property

@@ -83,7 +83,8 @@ def rights_step(facts: Installation) -> Step:
 
 def cache_step(facts: Installation) -> Step:
     """Checks that each replica has heard from the API server lately."""
-    ages, waiting = {}, []
+    ages: dict[str, float] = {}
+    waiting: list[str] = []
     for replica in facts.replicas.value or ():
         for name, value in (replica.metrics.value or {}).items():
             if name.startswith(_AGE):

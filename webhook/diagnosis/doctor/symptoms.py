@@ -7,6 +7,7 @@ from typing import Final
 from webhook.diagnosis.doctor.questions import (
     AUDIENCE,
     CERTIFICATE,
+    DISCOVERY,
     DRY_RUN,
     ENDPOINTS,
     KEYS,
@@ -37,35 +38,74 @@ def _row(words: str, question: Question, cause: str, anchor: str = "") -> tuple[
 
 
 _ROWS: Final = (
-    _row("No OpenIDConnect provider found", PROVIDER, "the provider does not exist, or its URL differs from the issuer"),
+    _row("No OpenIDConnect provider found", PROVIDER, "there is no provider, or its URL differs from the issuer"),
     _row(
         "retrieve verification key", KEYS, "the keys cannot be read by everyone, are empty, or lack the one that signs"
     ),
     _row("Incorrect token audience", AUDIENCE, "the provider lacks the audience, or the annotation asks for another"),
-    _row("IDPCommunicationError|identity provider could not be reached", KEYS,
-         "AWS cannot reach the issuer's host within 5 s", "idpcommunicationerror"),
-    _row("ExpiredToken|Token expired|token is expired", POD_TOKEN, "the SDK is too old to read the file again, or a clock is wrong"),
-    _row("AccessDenied.*AssumeRoleWithWebIdentity|not authorized to perform:? sts:AssumeRoleWithWebIdentity", TRUST,
-         "the trust policy does not allow this subject, audience or provider"),
-    _row("specify a region|MissingRegion|region.{0,20}(missing|not set)", REGION, "no region variable: boto3 and the AWS CLI 1 read AWS_DEFAULT_REGION"),
-    _row("No such file or directory.*token|token.*(no such file|not found|ENOENT)|WebIdentityTokenFile|open .*/token", VOLUME,
-         "the token's volume is missing: variables were copied by hand, or Kubernetes is too old"),
-    _row("MountVolume.SetUp failed", TOKEN, "kubelet got no token from the API server", "mountvolumesetup-failed-for-volume-aws-iam-token"),
-    _row("Unable to locate credentials|NoCredentials|NoCredentialProviders|could not load credentials", VARIABLES,
-         "the pod was not injected: older than the annotation, webhook away, namespace or container left out",
-         "unable-to-locate-credentials"),
-    _row(r"assumed-role/[^\s/\"]+/i-[0-9a-f]+|node'?s role|instance role", VARIABLES,
-         "the pod was not injected, and the node's metadata service answered; or the SDK is too old",
-         "the-nodes-role-instead-of-the-pods"),
-    _row("x509: certificate has expired", CERTIFICATE, "the webhook's certificate was not renewed", "x509-certificate-has-expired-or-is-not-yet-valid"),
-    _row("x509: certificate is valid for", CERTIFICATE, "the certificate was issued for another name", "x509-certificate-is-valid-for--not-"),
+    _row(
+        "IDPCommunicationError|identity provider could not be reached",
+        DISCOVERY,
+        "AWS cannot reach the issuer's host within 5 s",
+        "idpcommunicationerror",
+    ),
+    _row(
+        "ExpiredToken|Token expired|token is expired",
+        POD_TOKEN,
+        "the SDK is too old to read the file again, or a clock is wrong",
+    ),
+    _row(
+        "AccessDenied.*AssumeRoleWithWebIdentity|not authorized to perform:? sts:AssumeRoleWithWebIdentity",
+        TRUST,
+        "the trust policy does not allow this subject, audience or provider",
+    ),
+    _row(
+        "specify a region|MissingRegion",
+        REGION,
+        "no region variable: boto3 and the AWS CLI 1 read AWS_DEFAULT_REGION",
+    ),
+    _row(
+        "(No such file or directory|ENOENT|no such file).*token|token.*(no such file|ENOENT)|WebIdentityTokenFile",
+        VOLUME,
+        "the token's volume is missing: variables were copied by hand, or Kubernetes is too old",
+    ),
+    _row("MountVolume.SetUp failed", TOKEN, "kubelet got no token from the API server"),
+    _row(
+        "Unable to locate credentials|NoCredentials|NoCredentialProviders|could not load credentials",
+        VARIABLES,
+        "the pod was not injected: it is older than the annotation, the webhook was away, or something is left out",
+        "unable-to-locate-credentials",
+    ),
+    _row(
+        r"assumed-role/[^\s/\"]+/i-[0-9a-f]+|node'?s role|instance role",
+        VARIABLES,
+        "the pod was not injected, and the node's metadata service answered; or the SDK is too old",
+        "the-nodes-role-instead-of-the-pods",
+    ),
+    _row(
+        "x509: certificate has expired",
+        CERTIFICATE,
+        "the webhook's certificate was not renewed",
+        "x509-certificate-has-expired-or-is-not-yet-valid",
+    ),
+    _row(
+        "x509: certificate is valid for",
+        CERTIFICATE,
+        "the certificate was issued for another name",
+        "x509-certificate-is-valid-for--not-",
+    ),
     _row("x509:|unknown authority", CERTIFICATE, "the caBundle lacks the CA of the webhook's certificate"),
     _row("no endpoints available|connection refused", ENDPOINTS, "no replica is ready"),
     _row("service .* not found", ENDPOINTS, "the Service is gone", "service-pod-identity-webhook-not-found"),
     _row("context deadline exceeded", ENDPOINTS, "the webhook did not answer in time", "context-deadline-exceeded"),
     _row("denied the request", DRY_RUN, "the pod requires a role, and would have none", "denied-the-request"),
-    _row("failed calling webhook|failed to call webhook", ENDPOINTS, "the API server got no answer from the webhook", "failed-calling-webhook"),
-)  # fmt: skip
+    _row(
+        "failed calling webhook|failed to call webhook",
+        ENDPOINTS,
+        "the API server got no answer from the webhook",
+        "failed-calling-webhook",
+    ),
+)
 
 
 def symptom_of(text: str) -> Symptom | None:

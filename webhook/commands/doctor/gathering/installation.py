@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from webhook.admission.settings import Settings
 from webhook.cluster.installation import Installation as Installed

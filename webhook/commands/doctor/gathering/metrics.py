@@ -15,7 +15,7 @@ _DOCUMENT: Final = "/metrics"
 _DIRECTLY: Final = httpx.Timeout(3.0, connect=1.0)
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _SAMPLE: Final = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^\n]*\})?) ([-+.0-9eE]+)", re.ASCII)
-_BUILD: Final = re.compile(r'pod_identity_webhook_build_info\{.*version="([^"]+)"', re.ASCII)
+_BUILD: Final = re.compile(r'pod_identity_webhook_build_info\{(?:[^}]*,)?version="([^"]+)"', re.ASCII)
 _REQUESTS: Final = "http_request_count{"
 
 

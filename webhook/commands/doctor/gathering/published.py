@@ -1,7 +1,6 @@
 """Requests a token of the ServiceAccount, and fetches what its issuer publishes, as STS does."""
 
 import ssl
-from collections.abc import Mapping
 
 import msgspec
 
@@ -46,9 +45,7 @@ async def read_published(
     if not issuer:
         return Published(token=token, audience=audience)
     address = address_of(issuer)
-    moved: Mapping[tuple[str, int], tuple[str, int]] = (
-        {(address.host, address.port): instead} if address is not None and instead is not None else {}
-    )
+    moved = {(address.host, address.port): instead} if address is not None and instead is not None else {}
     fetcher = Fetcher(context, instead=moved)
     discovery = await fetcher.fetch(discovery_url(issuer)) if address is not None else None
     jwks_uri = jwks_uri_of(document_of(discovery))

@@ -33,9 +33,7 @@ class Reader:
     async def items(self, resource: Resource, **params: str) -> Read[list[Object]]:
         """Reads all objects of a collection that fits into one answer."""
         read = await attempt(self._json(resource, params))
-        return (
-            Read([item for item in (read.value or {}).get("items") or []]) if read.value else Read(None, read.problem)
-        )
+        return Read(read.value.get("items") or []) if read.value is not None else Read(None, read.problem)
 
     async def metadata(self, resource: Resource) -> Read[list[Object]]:
         """Reads the metadata of all objects of a collection, in pages."""
