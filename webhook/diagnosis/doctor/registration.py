@@ -17,6 +17,7 @@ _UPGRADE: Final = "run helm upgrade with the same values: it restores the config
 _UNREAD: Final = "the MutatingWebhookConfiguration could not be read"
 _MISSING: Final = "there is no MutatingWebhookConfiguration"
 _NAMED: Final = 5
+_NAME_LABEL: Final = "kubernetes.io/metadata.name"
 
 
 def configuration_step(facts: Installation) -> Step:
@@ -55,8 +56,9 @@ def entries_step(facts: Installation) -> Step:
     if entries is None:
         return ENTRIES.skipped(_unread(facts))
     label = facts.settings.own_prefix + REQUIRE_LABEL
-    plain = _calls(entries, {})
-    required = _calls(entries, {label: "true"})
+    namespace = _usual_namespace(entries, label)
+    plain = _calls(entries, {}, namespace)
+    required = _calls(entries, {label: "true"}, namespace)
     namespaces = [entry for entry in entries if _path(entry) == _PATHS[1]]
     lacking = []
     if not plain:
@@ -155,10 +157,25 @@ def _asked(entries: Sequence[Object], namespace: Read[Namespace], name: str, lab
     return asking(entries, Request(namespace=name, namespace_labels=known, labels=labels))
 
 
-def _calls(entries: Sequence[Object], labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Returns the names of the entries for such pods, in a namespace whose labels suit every entry."""
-    asked = asking(entries, Request(namespace="", namespace_labels=None, labels=labels))
+def _calls(
+    entries: Sequence[Object], labels: Mapping[str, str], namespace: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """Returns the names of the entries for such pods; without a namespace's labels, in any namespace."""
+    asked = asking(entries, Request(namespace="", namespace_labels=namespace, labels=labels))
     return tuple(call.entry for call in asked.calls)
+
+
+def _usual_namespace(entries: Sequence[Object], label: str) -> dict[str, str]:
+    """Returns the labels of a namespace that requires nothing, and that has whatever other labels entries want."""
+    labels = {_NAME_LABEL: "usual"}
+    for entry in entries:
+        selector = entry.get("namespaceSelector") or {}
+        wanted = dict(selector.get("matchLabels") or {})
+        for each in selector.get("matchExpressions") or []:
+            if each.get("operator") in ("In", "Exists"):
+                wanted[str(each.get("key"))] = str((each.get("values") or [""])[0])
+        labels = {**{key: value for key, value in wanted.items() if key != label}, **labels}
+    return labels
 
 
 def _fails_closed(entries: Sequence[Object], names: Sequence[str]) -> bool:
