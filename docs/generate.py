@@ -33,7 +33,8 @@ Each flag is also an environment variable. If a flag means the same as a flag of
 variable is `PIW_` and its name, in every command. The variables of all other flags carry their command's name:
 `PIW_REPLAY_OUTPUT`, `PIW_CERTS_OUTPUT`; if a flag differs between sub-commands, the sub-command's name too:
 `PIW_TRUST_POLICY_RENDER_OUTPUT`. So a variable never means two things. `PIW_NAMESPACE` is the namespace of the
-webhook; `replay --namespace`, the namespace of objects that have none, is `PIW_REPLAY_NAMESPACE`.
+webhook; `replay --namespace`, the namespace of objects that have none, is `PIW_REPLAY_NAMESPACE`. Flags that consent to
+a change, such as `--yes`, have no variable.
 
 `pod-identity-webhook help COMMAND` lists a command's flags; `version`, `--version` and `-V` print the version.
 `pod-identity-webhook completion bash` (or `zsh`, `fish`) prints a script that completes commands, flags and values;

@@ -97,7 +97,8 @@ def _drop_output() -> None:
 
 
 def _usage() -> str:
-    verbs = "\n".join(f"  {command.name:<12} {command.what}" for command in COMMANDS.commands)
+    width = max(len(command.name) for command in COMMANDS.commands) + 1
+    verbs = "\n".join(f"  {command.name:<{width}} {command.what}" for command in COMMANDS.commands)
     return (
         "Usage: pod-identity-webhook COMMAND [flags]\n\n"
         f"{COMMANDS.about}\n\n"

@@ -8,9 +8,14 @@ WebhookError
 ├── UnusableInput             a command cannot use its input: exit code 2
 ├── ManifestError             a manifest cannot be read
 │   └── NoManifest            a file is something else than a manifest
+├── DocumentError             a published document is not a JSON object: webhook/issuer/json_object.py
+│   └── JwksError             a document is not a JWKS: webhook/issuer/jwks.py
+├── PemError                  a PEM file has no usable public keys: webhook/issuer/pem.py
+├── MergeError                two JWKS cannot be one: webhook/issuer/rotation.py
 ├── LookupFailed              the live read of a ServiceAccount failed
 ├── ClusterError              a request to the API server failed: webhook/cluster/api_errors.py has its tree
 ├── ListenError               a listener cannot start: webhook/server/http/listener.py
+├── TokenError                a token is not one that STS would read: webhook/issuer/token.py
 ├── TlsError                  a TLS setting or certificate is unusable: webhook/server/certificates/tls_settings.py
 └── MetadataError             the instance metadata service did not return the account: webhook/server/imds.py
 """

@@ -15,7 +15,7 @@ from webhook.cluster.api_errors import (
     TooLarge,
     Unreachable,
 )
-from webhook.cluster.resource import Resource
+from webhook.cluster.resource import NonResource, Resource
 
 ACCOUNTS = Resource("serviceaccounts")
 
@@ -130,3 +130,13 @@ def test_paths_and_rules_of_named_groups() -> None:
         'apiGroups: ["admissionregistration.k8s.io"], resources: ["mutatingwebhookconfigurations"], verbs: ["patch"], '
         'resourceNames: ["w"] in a ClusterRole'
     )
+
+
+def test_a_document_beside_the_resources_names_its_rule_and_the_role_that_has_it() -> None:
+    document = NonResource("/openid/v1/jwks", "system:service-account-issuer-discovery")
+
+    assert document.rule("get") == (
+        'nonResourceURLs: ["/openid/v1/jwks"], verbs: ["get"] in a ClusterRole '
+        "(the ClusterRole system:service-account-issuer-discovery has it)"
+    )
+    assert NonResource("/version").rule("get") == 'nonResourceURLs: ["/version"], verbs: ["get"] in a ClusterRole'

@@ -15,6 +15,7 @@ TABLE = (
     Flag("port", "port", "443", "a port", "G"),
     Flag("colour", "string", "red", "a choice", "G", choices=("red", "blue")),
     Flag("v", "int", "0", "verbosity", "G", short="v"),
+    Flag("yes", "bool", "false", "consents", "G", consent=True),
     Flag("file", "list", "", "files", "G", repeatable=True),
 )
 
@@ -137,3 +138,11 @@ def test_variables_with_our_prefix_that_set_no_flag_are_reported() -> None:
     environ = {"PIW_TEXT": "a", "PIW_TXET": "a", "PIW_": "a", "POD_IDENTITY_WEBHOOK_PORT": "tcp://10.0.0.1:443"}
 
     assert unknown_variables(TABLE, environ) == ["PIW_", "PIW_TXET"]
+
+
+def test_only_the_command_line_consents() -> None:
+    environ = {"PIW_YES": "true", "": "true"}
+
+    assert parse(TABLE, [], environ).values["yes"] is False
+    assert unknown_variables(TABLE, environ) == ["PIW_YES"]
+    assert parse(TABLE, ["--yes"], {}).values["yes"] is True

@@ -27,7 +27,7 @@ def test_no_variable_has_two_kinds_or_two_sets_of_choices() -> None:
     kinds = defaultdict(set)
     for flags in tables().values():
         for flag in flags:
-            kinds[flag.variable].add((flag.name, flag.kind, flag.choices))
+            kinds[flag.variable or flag.name].add((flag.name, flag.kind, flag.choices))
 
     assert {variable: sorted(found) for variable, found in kinds.items() if len(found) > 1} == {}
 

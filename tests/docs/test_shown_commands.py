@@ -19,8 +19,12 @@ from tests.helm_command import helm_command
 
 # tests/e2e/test_migration.py runs the commands of this page, in their order.
 MIGRATING = commands(ROOT / "docs/migration.md")
+# tests/e2e runs the proofs of this page; test_troubleshooting.py checks that it has no other commands.
+SOLVING = commands(ROOT / "docs/troubleshooting.md")
 SHOWN = [command for page in PAGES for command in commands(page)]
-COMMANDS = [command for command in SHOWN if command not in MIGRATING]
+COMMANDS = [
+    command for page in PAGES if page.name not in {"migration.md", "troubleshooting.md"} for command in commands(page)
+]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
 PIPES = [command for command in COMMANDS if " | " in command]
 HELM_COMMANDS = [command for command in COMMANDS if command.startswith("helm ") and command not in PIPES]
@@ -28,7 +32,9 @@ SERVE = [command for command in COMMANDS if command.startswith("pod-identity-web
 # tests/e2e and tests/cluster_e2e run these, because they need a webhook in a cluster.
 IN_CLUSTER = [command for command in COMMANDS if "--ca-from-cluster" in command or command.startswith("kubectl ")]
 ASKING = [command for command in COMMANDS if "--url" in command and command not in IN_CLUSTER]
-LIVE = [command for command in COMMANDS if "--live" in command]
+# tests/docs/test_issuer_commands.py and test_issuer_verify_commands.py run these.
+ISSUER = [command for command in COMMANDS if command.startswith("pod-identity-webhook issuer ")]
+LIVE = [command for command in COMMANDS if "--live" in command and command not in ISSUER]
 CERTS = [command for command in COMMANDS if command.startswith("pod-identity-webhook certs ")]
 # test_trust_policy_commands.py runs these.
 TRUST_POLICY = [command for command in COMMANDS if command.startswith("pod-identity-webhook trust-policy ")]
@@ -70,7 +76,8 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_every_documented_command_belongs_to_a_tested_kind() -> None:
-    kinds = (MAKE, PIPES, HELM_COMMANDS, SERVE, ASKING, IN_CLUSTER, LIVE, CERTS, TRUST_POLICY, REPLAY, MIGRATING)
+    replay = (PIPES, ASKING, LIVE, REPLAY)
+    kinds = (*replay, MAKE, HELM_COMMANDS, SERVE, IN_CLUSTER, CERTS, ISSUER, TRUST_POLICY, MIGRATING, SOLVING)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(SHOWN)
     assert all(kinds)

@@ -26,19 +26,22 @@ class Backend:
 class Balancer:
     """Listens on port 443 of an address until closed; calls `backends` repeatedly for the current replicas.
 
-    If no replica is ready, it closes a new connection at once, because kube-proxy would refuse it.
+    While no replica is ready, it refuses new connections, as kube-proxy does.
     """
 
     def __init__(self, address: str, backends: Callable[[], Sequence[Backend]]) -> None:
         self._backends = backends
         self._ready: list[Backend] = []
         self._open: set[asyncio.StreamWriter] = set()
+        self.closes_connections = False
+        """Whether it closes new connections after their first bytes, as a proxy without a backend does."""
         self.connections = 0
         """How many connections were taken so far."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="balancer", daemon=True)
         self._thread.start()
-        self._server = self._on_loop(self._listen(address))
+        self._address = address
+        self._server: asyncio.Server | None = None
         self._asking = asyncio.run_coroutine_threadsafe(self._ask(), self._loop)
 
     def close(self) -> None:
@@ -64,11 +67,17 @@ class Balancer:
     def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(15)
 
-    async def _listen(self, address: str) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, address, 443, limit=_CHUNK)
+    async def _listen(self) -> None:
+        """Opens or closes the port, so that clients can connect while a replica is ready."""
+        if self._ready and self._server is None:
+            self._server = await asyncio.start_server(self._serve, self._address, 443, limit=_CHUNK)
+        elif not self._ready and self._server is not None:
+            self._server.close()
+            self._server = None
 
     async def _stop(self) -> None:
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         for writer in self._open:
             writer.transport.abort()
         others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -80,13 +89,16 @@ class Balancer:
             backends = self._backends()
             answers = await asyncio.gather(*(_is_ready(backend) for backend in backends))
             self._ready = [backend for backend, is_ready in zip(backends, answers, strict=True) if is_ready]
+            await self._listen()
             await asyncio.sleep(_ASKED_EVERY)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._open.add(writer)
         try:
-            if self._ready:
+            if self.closes_connections:
+                await reader.read(_CHUNK)
+            elif self._ready:
                 backend = self._ready[self.connections % len(self._ready)]
                 await _pass_on(reader, writer, *await asyncio.open_connection(backend.address, backend.port))
         except OSError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal
 
+from tests.e2e.api import Object
 from tests.e2e.identity_chain import PROVIDER, SERVICE_ACCOUNT, Chain
 from tests.e2e.issuing_cluster import ISSUER
 from tests.e2e.objects import ROLE, service_accounts
@@ -154,8 +155,8 @@ BROKEN_LINKS: Final[dict[str, Broken]] = {
 }
 
 
-def created_before_annotation(chain: Chain) -> None:
-    """Takes a pod that is older than the annotation of its ServiceAccount."""
+def created_before_annotation(chain: Chain) -> Object:
+    """Takes a pod that is older than the annotation of its ServiceAccount, and returns it."""
     admin = chain.cluster.cluster.admin
     namespace = chain.cluster.cluster.namespace("too-late")
     admin.create(service_accounts(namespace), {"metadata": {"name": SERVICE_ACCOUNT}})
@@ -163,3 +164,4 @@ def created_before_annotation(chain: Chain) -> None:
     annotated = {"metadata": {"annotations": {"eks.amazonaws.com/role-arn": ROLE}}}
     admin.patch(f"{service_accounts(namespace)}/{SERVICE_ACCOUNT}", annotated)
     chain.container = chain.cluster.container(chain.pod)
+    return chain.pod

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -30,7 +31,8 @@ _START = 60.0
 class Cluster:
     """One control plane with its own network, CA and data; `start` before use, `remove` after it.
 
-    `directory` keeps logs, certificates and kubeconfigs; etcd's data is elsewhere, and `remove` deletes it.
+    `directory` keeps logs, certificates and kubeconfigs; etcd's data is elsewhere, and `remove` deletes it. `issuer` is
+    that of service account tokens; the API server's certificate has its host too.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Cluster:
         ca = issue_ca(datetime.now(UTC), common_name="CA of the tests")
         self.ca = ca.certificate.decode()
         names = ["127.0.0.1", "localhost", self.network.server, *service_names("kubernetes", "default")]
+        names = [*dict.fromkeys([*names, urlsplit(issuer).hostname or ""])]
         serving = issue_leaf(ca, Names.parse(names), datetime.now(UTC))
         signing = issue_leaf(ca, Names(dns=("service-account-tokens",)), datetime.now(UTC))
         self.serving = write_pair(directory / "serving", ca.certificate, serving)

@@ -55,6 +55,12 @@ class Deployment:
         self._client.close()
 
     @property
+    def balancer(self) -> Balancer:
+        """Returns what balances the Service; there must be one."""
+        assert self._balancer is not None
+        return self._balancer
+
+    @property
     def pods(self) -> list[Pod]:
         """Returns the pods that are not ending."""
         return [pod for pod in self._pods if not pod.is_ending]

@@ -21,13 +21,16 @@ NAME: Final = "pod-identity-webhook"
 
 
 class HelmRelease:
-    """One release in its own namespace, not installed yet. `name` is the name of its objects."""
+    """One release in its own namespace, not installed yet. `name` is the name of its objects.
 
-    def __init__(self, cluster: Cluster, directory: Path, *, name: str = NAME) -> None:
+    The namespace is a new one, unless the caller gives one that exists.
+    """
+
+    def __init__(self, cluster: Cluster, directory: Path, *, name: str = NAME, namespace: str = "") -> None:
         self.cluster = cluster
         self.admin = cluster.admin
         self.name = name
-        self.namespace = cluster.namespace("release")
+        self.namespace = namespace or cluster.namespace("release")
         self.service = Service(name, self.namespace)
         self.configuration = f"{CONFIGURATIONS}/{name}"
         self.secrets = f"/api/v1/namespaces/{self.namespace}/secrets"

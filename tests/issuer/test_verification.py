@@ -331,6 +331,10 @@ def test_sts_forgives_a_token_that_expired_less_than_five_minutes_ago() -> None:
     assert late.checks()["exp"].found == "it expired at 2026-11-29T13:00:00Z, which STS forgives for five minutes"
 
 
+def test_one_of_several_client_ids_is_enough() -> None:
+    assert failures(with_token(token(aud=["vault", "ours"]), audiences=("mine", "ours"))) == {}
+
+
 def test_a_key_without_an_alg_serves_each_algorithm_of_its_type() -> None:
     published = replace(with_keys(key(alg=None)), token=PresentedToken(token("RS512")))
 

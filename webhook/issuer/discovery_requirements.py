@@ -9,7 +9,7 @@ from webhook.issuer.issuer_url import address_of, unreachable_reason
 _ISSUER: Final = Requirement("issuer", "Its issuer equals the URL to the letter")
 _SLASH: Final = Requirement("slash", "All agree on the slash at the issuer's end")
 _MEMBERS: Final = Requirement("members", "It has the required members")
-_JWKS_URI: Final = Requirement("jwks-uri", "Its jwks_uri is an https URL that AWS can reach")
+_JWKS_URI: Final = Requirement("jwks-uri", "Its jwks_uri is an https URL of a public host")
 _ALL: Final = (_ISSUER, _SLASH, _MEMBERS, _JWKS_URI)
 
 _REQUIRED: Final = {
@@ -70,7 +70,9 @@ def _slash(issuer: str, document: Mapping[str, Any]) -> Check:
             f"the document says {shown(published)}, and the URL is {shown(issuer)}",
             "Write the issuer without a slash at its end: in --service-account-issuer, in the document, and in IAM.",
         )
-    return _SLASH.ok("the URL ends with a slash: so must that of the IAM provider" if issuer.endswith("/") else "none")
+    return _SLASH.ok(
+        "the URL ends with a slash: so must that of the IAM provider" if issuer.endswith("/") else "no slash"
+    )
 
 
 def _members(document: Mapping[str, Any]) -> Check:

@@ -13,7 +13,7 @@ MAX_LENGTH: Final = 255
 """Characters of the URL of an IAM OIDC provider."""
 
 _HTTPS: Final = Requirement("https", "The URL begins with https://")
-_HOST: Final = Requirement("host", "AWS can reach the host by its name")
+_HOST: Final = Requirement("host", "The host has a public name")
 _BUCKET: Final = Requirement("bucket", "The bucket's name has no dot")
 _PORT: Final = Requirement("port", "The URL has no port")
 _PLAIN: Final = Requirement("query", "The URL has no query, fragment or user")

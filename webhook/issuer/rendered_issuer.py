@@ -15,7 +15,7 @@ _NOTES: Final = frozenset({"host", "port"})
 def issuer_problems(url: str) -> tuple[str, ...]:
     """Returns why documents for the issuer `url` would be useless, each as one line; nothing if they would not."""
     failed = [check for check in url_checks(url) if check.outcome == "failed" and check.name not in _NOTES]
-    problems = [f"{check.requirement}, but {check.found}" for check in failed]
+    problems = [f"{check.found}. {check.fix}" for check in failed]
     if problems:
         return tuple(problems)
     parts = urlsplit(url)
@@ -33,7 +33,7 @@ def issuer_problems(url: str) -> tuple[str, ...]:
 def issuer_notes(url: str) -> tuple[str, ...]:
     """Returns what AWS will not like about a URL without problems."""
     return tuple(
-        f"for AWS: {check.requirement}, but {check.found}"
+        f"the issuer: {check.found}. {check.fix}"
         for check in url_checks(url)
         if check.outcome == "failed" and check.name in _NOTES
     )

@@ -127,6 +127,9 @@ def _notes(old: Sequence[Jwk], new: Sequence[Jwk], added: Sequence[Jwk]) -> list
         for jwk in added
         if jwk.public_key is not None and (same := kid_of(jwk.public_key)) in known
     ]
+    more = sorted({name for jwk in added for name in jwk.algorithms} - {name for jwk in old for name in jwk.algorithms})
+    if more and old:
+        notes.append(f"the discovery document must list {', '.join(more)} too: render it again with all keys")
     if not new:
         notes.append("the new JWKS has no key")
     elif not added:

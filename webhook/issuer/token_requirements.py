@@ -101,7 +101,7 @@ def _aud(token: Token, client_ids: Sequence[str]) -> Check:
     if not set(client_ids) & set(token.aud):
         return _AUD.failed(
             f"it has {listed(token.aud)}, and not {listed(client_ids)}",
-            "Request the token for that audience, or add a client ID to the IAM provider, and name it by --audience here.",
+            "Request the token for that audience, or add the token's to the client IDs in IAM and to --audience.",
         )
     return _AUD.ok(listed(token.aud))
 

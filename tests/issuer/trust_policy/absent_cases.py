@@ -108,6 +108,9 @@ VARIABLE = {
     "a variable without a value leaves a negated operator true": Case(
         VARIABLES, when("StringNotEquals", SUB, f"${{{TEAM}}}"), "allowed", keys=NO_TAG
     ),
+    "a variable without a value does not even match an empty value": Case(
+        VARIABLES, when("StringEquals", SUB, f"${{{TEAM}}}"), "denied", sub="", keys=NO_TAG
+    ),
     "a variable may have a default": Case(
         VARIABLES, when("StringEquals", SUB, f"${{{TEAM}, 'red'}}"), "allowed", sub="red", keys=NO_TAG
     ),

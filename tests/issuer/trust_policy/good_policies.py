@@ -1,7 +1,7 @@
 """Policies in which the lint finds nothing."""
 
 from tests.issuer.trust_policy.lint_cases import POD_IDENTITY, comparing
-from tests.issuer.trust_policy.policies import AUD, EXACT, REPORTS, STS, SUB, document, statement
+from tests.issuer.trust_policy.policies import AUD, EXACT, PROVIDER, REPORTS, STS, SUB, document, statement
 
 GOOD = {
     "exact": document(statement(EXACT)),
@@ -27,6 +27,13 @@ GOOD = {
     "EKS Pod Identity beside it": document(statement(EXACT), POD_IDENTITY),
     "people beside it": document(
         statement(EXACT), statement(Principal={"AWS": "arn:aws:iam::111122223333:root"}, Action="sts:AssumeRole")
+    ),
+    "people in the same statement": document(
+        statement(
+            EXACT,
+            Principal={"Federated": str(PROVIDER), "AWS": "arn:aws:iam::111122223333:root"},
+            Action=["sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"],
+        )
     ),
     "GitHub beside it": document(
         statement(EXACT),

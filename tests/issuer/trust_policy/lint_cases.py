@@ -142,6 +142,9 @@ CONDITIONS = {
     "a name in every namespace": one(
         comparing("StringLike", "system:serviceaccount:*:reports"), "wildcard-namespace", LIKE_SUB, "several namespaces"
     ),
+    "a namespace with a question mark": one(
+        comparing("StringLike", "system:serviceaccount:sho?:reports"), "wildcard-namespace", LIKE_SUB, "several"
+    ),
     "a namespace without its colon": one(
         comparing("StringLike", "system:serviceaccount:shop*"), "wildcard-namespace", LIKE_SUB, "several namespaces"
     ),
@@ -222,6 +225,9 @@ ACTIONS = {
         "assume-role",
         f"{S}.Action[1]",
         "for AWS principals",
+    ),
+    "sts:AssumeRole without conditions, which lets nobody in": one(
+        document(statement(Action="sts:AssumeRole")), "assume-role", f"{S}.Action", "for AWS principals"
     ),
     "another action": one(
         document(statement(EXACT, Action="sts:TagSession")), "action", f"{S}.Action", "does not name"

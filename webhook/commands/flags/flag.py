@@ -27,7 +27,8 @@ class Flag:
     `default` is text as a user would write it; `choices` limits a string, or each member of a list; `short` is a single
     letter. `command` is set if the flag means what no flag of `serve` means: its environment variable then carries the
     command's name, so that one variable never has two meanings. A list that is `repeatable` takes each use of the flag
-    as one member, commas included; its variable separates members by commas.
+    as one member, commas included; its variable separates members by commas. A flag that gives `consent` to a change
+    has no variable: who consents must type it.
     """
 
     name: str
@@ -40,10 +41,13 @@ class Flag:
     metavar: str = ""
     command: str = ""
     repeatable: bool = False
+    consent: bool = False
 
     @property
     def variable(self) -> str:
-        """The environment variable that sets it."""
+        """The environment variable that sets it; empty if only the command line does."""
+        if self.consent:
+            return ""
         name = f"{self.command}-{self.name}" if self.command else self.name
         return ENV_PREFIX + name.upper().replace("-", "_")
 

@@ -30,7 +30,8 @@ def markdown_table(flags: Sequence[Flag]) -> str:
     for flag in flags:
         default = f"`{flag.default}`" if flag.default else ""
         choices = f" ({', '.join(flag.choices)})" if flag.choices else ""
-        lines.append(f"| `--{flag.name}`{short[flag.name]} | `{flag.variable}` | {default} | {flag.help}{choices} |")
+        variable = f"`{flag.variable}`" if flag.variable else ""
+        lines.append(f"| `--{flag.name}`{short[flag.name]} | {variable} | {default} | {flag.help}{choices} |")
     return "\n".join(lines)
 
 
@@ -44,7 +45,7 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 def _examples(flags: Sequence[Flag]) -> list[str]:
     """Returns a line with a flag and its variable: one for a variable with the command's name, one for the others."""
-    firsts = {bool(flag.command): flag for flag in reversed(flags)}
+    firsts = {bool(flag.command): flag for flag in reversed(flags) if flag.variable}
     return [f"  --{firsts[key].name} is {firsts[key].variable}" for key in sorted(firsts)]
 
 

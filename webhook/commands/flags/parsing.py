@@ -41,7 +41,7 @@ def parse(flags: Sequence[Flag], argv: Sequence[str], environ: Mapping[str, str]
     repeated: dict[str, list[str]] = {}
     for flag in flags:
         # An empty variable counts as unset, because manifests write optional values like that.
-        if environ.get(flag.variable):
+        if flag.variable and environ.get(flag.variable):
             texts[flag.name] = (flag.variable, environ[flag.variable])
     _read_argv({spelling: flag for flag in flags for spelling in _spellings(flag)}, argv, texts, repeated, parsed)
     for flag in flags:

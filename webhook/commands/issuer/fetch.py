@@ -38,6 +38,7 @@ class Fetcher:
             async with asyncio.timeout(self.seconds):
                 return await self._follow(url, progress)
         except TimeoutError:
+            await progress.close_handshake()
             return progress.ended(url, self._too_late(progress.stage))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             address = address_of(progress.url or url)
@@ -70,7 +71,8 @@ class Fetcher:
         host, port = self._target(address)
         headers = {
             "Host": _authority(address.host, address.port, "https"),
-            "Accept": "application/json",
+            # An API server serves its JWKS only as application/jwk-set+json, and answers 406 to who wants another type.
+            "Accept": "*/*",
             # A body that is not compressed cannot become larger than what we read.
             "Accept-Encoding": "identity",
             "User-Agent": f"pod-identity-webhook/{__version__}",
@@ -110,16 +112,22 @@ class _Progress:
     began: float
     url: str = ""
     stage: Stage = "connection"
+    connection: Any = None
 
     def begin(self, url: str) -> None:
-        self.url, self.stage = url, "connection"
+        self.url, self.stage, self.connection = url, "connection", None
 
-    async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Receives httpcore's events."""
         if event.endswith("connect_tcp.complete"):
-            self.stage = "tls"
+            self.stage, self.connection = "tls", info["return_value"]
         elif event.endswith("start_tls.complete"):
-            self.stage = "answer"
+            self.stage, self.connection = "answer", None
+
+    async def close_handshake(self) -> None:
+        """Closes a connection that was cancelled in its handshake, which httpcore leaves open."""
+        if self.connection is not None:
+            await self.connection.aclose()
 
     def ended(self, url: str, problem: Problem) -> Fetched:
         return Fetched(url, seconds=monotonic() - self.began, problem=problem)

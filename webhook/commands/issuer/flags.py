@@ -118,7 +118,7 @@ PUBLISH_FLAGS: Final = of_command(
         metavar="ARN",
     ),
     Flag(
-        "audience",
+        "client-id",
         "list",
         "sts.amazonaws.com",
         "client ID of the IAM OIDC provider: the audience of the tokens; may be given several times",
@@ -141,8 +141,8 @@ PUBLISH_FLAGS: Final = of_command(
         "only uploads the documents again, as in a key rotation: all else exists",
         _AWS,
     ),
-    Flag("run", "bool", "false", "runs the commands with the aws on the PATH, after a question", _RUN),
-    Flag("yes", "bool", "false", "does not ask", _RUN, short="y"),
+    Flag("run", "bool", "false", "runs the commands with the aws on the PATH, after a question", _RUN, consent=True),
+    Flag("yes", "bool", "false", "does not ask", _RUN, short="y", consent=True),
     FORMAT,
 )
 

@@ -31,8 +31,9 @@ def sent_chain(host: str, port: int, context: ssl.SSLContext, environ: Mapping[s
             context.wrap_socket(connection, server_hostname=host) as tls,
         ):
             leaf = tls.getpeercert(binary_form=True) or b""
+            chain: tuple[bytes, ...] = ()
             if sys.version_info >= (3, 13):
-                return tuple(tls.get_unverified_chain())
+                chain = tuple(tls.get_unverified_chain())
     except ssl.SSLCertVerificationError as error:
         raise WebhookError(f"{address}: its certificate is not verified: {error.verify_message}") from error
     except TimeoutError as error:
@@ -40,6 +41,8 @@ def sent_chain(host: str, port: int, context: ssl.SSLContext, environ: Mapping[s
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise WebhookError(f"{address}: {reason}") from error
+    if chain:
+        return chain
     chain = _chain_by_openssl(host, address, environ)
     if chain[0] != leaf:
         raise WebhookError(f"{address}: it sends different certificates at each call; ask again")

@@ -19,9 +19,9 @@ from webhook.issuer.json_object import DocumentError, read_object
 from webhook.issuer.thumbprint import WHEN_NEEDED, top_certificate
 
 _ABOUT: Final = (
-    "Shows the SHA-1 of the top certificate that the host of the issuer's jwks_uri sends, the thumbprint of an IAM OIDC "
-    "provider, and when AWS needs it. URL is the issuer's. The servers must be verified, with --ca-file by a CA of your "
-    "own. "
+    "Shows the SHA-1 of the top certificate that the host of the issuer's jwks_uri sends, the thumbprint of an IAM "
+    "OIDC provider, and when AWS needs it. URL is the issuer's. The servers must be verified, with --ca-file by a CA "
+    "of your own. "
     "Exit code: 0 if the thumbprint is shown; 1 if a server cannot be reached or verified; 2 for wrong usage."
 )
 

@@ -68,7 +68,11 @@ def _print_text(verdict: Verdict, asked: Asked, console: Console) -> None:
     _line(console, f"  provider: {asked.provider}")
     if asked.is_expired and asked.expires is not None:
         expired = f"{asked.expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        _line(console, cell("  the token is expired", "red"), f" since {expired}: STS refuses it before it asks IAM")
+        _line(
+            console,
+            cell("  the token is expired", "red"),
+            f" since {expired}: after five minutes of grace, STS refuses it before it asks IAM",
+        )
     for result in verdict.statements:
         _print_statement(result, asked, console)
 
