@@ -55,15 +55,15 @@ If `serve` cannot use a file, a port or a cluster that a flag names, it exits wi
 
 {markdown_table(replay)}
 
-{_sub_commands()}"""
+{_commands()}"""
 
 
-def _sub_commands() -> str:
-    """The flags of every command in a group."""
+def _commands() -> str:
+    """The flags of every other command, alone or in a group."""
+    alone = [(one.name, one) for one in COMMANDS.commands if one.flags and one.name not in {"serve", "replay"}]
+    grouped = [(f"{group.name} {one.name}", one) for group in COMMANDS.commands for one in group.commands]
     return "\n".join(
-        f"## {group.name} {command.name}\n\n{markdown_table(command.load_flags())}\n"
-        for group in COMMANDS.commands
-        for command in group.commands
+        f"## {name}\n\n{markdown_table(command.load_flags())}\n" for name, command in [*grouped, *alone]
     )
 
 

@@ -10,6 +10,7 @@ from webhook.admission.identity import Identity
 from webhook.admission.injection import injection_of
 from webhook.admission.pod import Container, Pod
 from webhook.admission.settings import Settings
+from webhook.diagnosis.doctor import sections
 from webhook.diagnosis.doctor.facts import DryRun, Installation
 from webhook.diagnosis.doctor.questions import DRY_RUN
 from webhook.diagnosis.doctor.registration import later_webhooks
@@ -39,13 +40,13 @@ def dry_run_step(run: DryRun, identity: Identity, facts: Installation) -> Step:
         return DRY_RUN.failed(
             f"{said}, although the webhook was called: another webhook took it out again{names}",
             "let that webhook add to the containers instead of replacing them",
-            "another-webhook-changes-the-pod",
+            sections.CHANGED_BY_ANOTHER,
         )
     if run.calls == 0:
         return DRY_RUN.failed(
             f"{said}: the API server did not reach the webhook",
             "do what the first ✗ above says; the API server's log has 'failed calling webhook'",
-            "the-api-server-does-not-call-the-webhook",
+            sections.NOT_CALLED,
         )
     suspects = f", or another webhook takes it out again ({', '.join(later)})" if later else ""
     return DRY_RUN.failed(
@@ -75,7 +76,7 @@ def _refused(run: DryRun) -> Step:
         return DRY_RUN.unknown(run.refusal)
     if run.why == "other":
         return DRY_RUN.unknown(f"the API server refused {run.what}: {run.refusal}", _REFUSALS["other"])
-    anchor = "failed-calling-webhook" if run.why == "webhook" else "denied-the-request"
+    anchor = sections.CALL_FAILED if run.why == "webhook" else sections.DENIED
     return DRY_RUN.failed(f"the API server refused {run.what}: {run.refusal}", _REFUSALS[run.why], anchor)
 
 

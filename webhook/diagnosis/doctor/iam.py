@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
+from webhook.diagnosis.doctor import sections
 from webhook.diagnosis.doctor.facts import Assumption, Published, Role
 from webhook.diagnosis.doctor.questions import ASSUME, AUDIENCE, PROVIDER, TRUST
 from webhook.diagnosis.doctor.step import Step
@@ -20,21 +21,21 @@ _NOT_SEEN: Final = "AWS's side cannot be seen from here"
 _LOOK: Final = "--role-from-aws looks (aws CLI), --assume-role asks STS"
 
 _SECTIONS: Final = (
-    ("No OpenIDConnect provider found", "no-openidconnect-provider-found"),
-    ("Couldn't retrieve verification key", "couldnt-retrieve-verification-key"),
-    ("Incorrect token audience", "incorrect-token-audience"),
-    ("ExpiredTokenException", "expiredtokenexception"),
-    ("IDPCommunicationError", "idpcommunicationerror"),
+    ("No OpenIDConnect provider found", sections.NO_PROVIDER),
+    ("Couldn't retrieve verification key", sections.NO_KEY),
+    ("Incorrect token audience", sections.WRONG_AUDIENCE),
+    ("ExpiredTokenException", sections.EXPIRED_TOKEN),
+    ("IDPCommunicationError", sections.ISSUER_UNREACHABLE),
 )
 _REMEDIES: Final = {
-    "no-openidconnect-provider-found": "create the provider for this issuer in the role's account, with the client ID "
+    sections.NO_PROVIDER: "create the provider for this issuer in the role's account, with the client ID "
     "sts.amazonaws.com",
-    "couldnt-retrieve-verification-key": "publish the documents of the cluster: issuer render --live, issuer publish",
-    "incorrect-token-audience": "add the token's audience to the provider "
+    sections.NO_KEY: "publish the documents of the cluster: issuer render --live, issuer publish",
+    sections.WRONG_AUDIENCE: "add the token's audience to the provider "
     "(aws iam add-client-id-to-open-id-connect-provider), or remove the annotation audience",
-    "expiredtokenexception": "set the clocks of this machine and of the control plane",
-    "idpcommunicationerror": "make the issuer's host reachable from the internet within 5 s",
-    "accessdenied": "look at the trust policy (--role-from-aws), and whether the role exists",
+    sections.EXPIRED_TOKEN: "set the clocks of this machine and of the control plane",
+    sections.ISSUER_UNREACHABLE: "make the issuer's host reachable from the internet within 5 s",
+    sections.ACCESS_DENIED: "look at the trust policy (--role-from-aws), and whether the role exists",
 }
 
 
@@ -135,7 +136,7 @@ def assume_step(answer: Assumption | None, skipped: str = "") -> Step:
         )
     said = f"{answer.code}: {answer.message}"
     tried = f" (for {answer.seconds:.0f} s)" if answer.seconds >= 1 else ""
-    anchor = next((anchor for words, anchor in _SECTIONS if words in said), "accessdenied")
+    anchor = next((anchor for words, anchor in _SECTIONS if words in said), sections.ACCESS_DENIED)
     return ASSUME.failed(f"{said}{tried}", _REMEDIES[anchor], anchor)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from webhook.diagnosis.doctor import sections
 from webhook.diagnosis.doctor.facts import Published
 from webhook.diagnosis.doctor.questions import DISCOVERY, ISSUER, KEYS, TOKEN
 from webhook.diagnosis.doctor.step import Question, Step
@@ -25,7 +26,7 @@ def token_step(facts: Published, namespace: str, name: str, now: datetime) -> St
         return TOKEN.unknown(facts.token.problem or "no token was requested")
     failed = [check for check in _checks(facts, now) if check.name in _OF_TOKEN and check.outcome == "failed"]
     if failed:
-        return _failed(TOKEN, failed, "expiredtokenexception" if failed[0].name == "exp" else "")
+        return _failed(TOKEN, failed, sections.EXPIRED_TOKEN if failed[0].name == "exp" else "")
     token = facts.token.value
     return TOKEN.ok(f"{token.alg}, of {namespace}/{name}, issuer {token.iss}, audience {', '.join(token.aud)}")
 
@@ -40,7 +41,7 @@ def issuer_step(facts: Published, now: datetime) -> Step:
     if failed:
         # What STS says then depends on which of the two differs.
         is_document = failed[0].name in {"issuer", "slash"}
-        return _failed(ISSUER, failed, "couldnt-retrieve-verification-key" if is_document else "")
+        return _failed(ISSUER, failed, sections.NO_KEY if is_document else "")
     compared = [check for check in checks if check.name in _OF_ISSUER and check.outcome == "ok"]
     if not any(check.name == "issuer" for check in compared):
         return ISSUER.unknown(f"{facts.issuer} ({facts.origin}) could not be compared: the document was not read")
@@ -86,7 +87,7 @@ def keys_step(facts: Published, now: datetime) -> Step:
 def _fetched(question: Question, checks: Sequence[Check], url: str) -> Step:
     failed = [check for check in checks if check.outcome == "failed"]
     if failed:
-        return _failed(question, failed, "idpcommunicationerror" if failed[0].name in _UNREACHABLE else "")
+        return _failed(question, failed, sections.ISSUER_UNREACHABLE if failed[0].name in _UNREACHABLE else "")
     if not any(check.outcome == "ok" for check in checks):
         return question.skipped(checks[0].found if checks else "there was nothing to fetch")
     return question.ok(url)

@@ -7,6 +7,7 @@ from webhook.admission.annotations import REQUIRE_LABEL
 from webhook.admission.asking import Asking, Request, asking
 from webhook.cluster.installation import entries_of
 from webhook.cluster.namespaces import Namespace
+from webhook.diagnosis.doctor import sections
 from webhook.diagnosis.doctor.facts import Installation, Object
 from webhook.diagnosis.doctor.questions import CALLED, CONFIGURATION, ENTRIES, NAMESPACES, OTHER_WEBHOOKS
 from webhook.diagnosis.doctor.read import Read
@@ -38,7 +39,7 @@ def configuration_step(facts: Installation) -> Step:
         return CONFIGURATION.failed(f"{name} calls the path {paths[0]}, which the webhook does not serve", _UPGRADE)
     if facts.service_object.is_missing:
         found = f"{name} calls the Service {facts.service}, which does not exist"
-        return CONFIGURATION.failed(found, _UPGRADE, "service-pod-identity-webhook-not-found")
+        return CONFIGURATION.failed(found, _UPGRADE, sections.NO_SERVICE)
     if problems:
         found = f"{name} also has {problems[0].replace('are ignored', 'are not the webhook of the first entry')}"
         return CONFIGURATION.failed(found, _UPGRADE)

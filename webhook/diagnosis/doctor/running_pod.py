@@ -20,6 +20,7 @@ from webhook.admission.injection import Injection, injection_of
 from webhook.admission.mounts import Mounts
 from webhook.admission.pod import Container, Pod
 from webhook.admission.settings import Settings
+from webhook.diagnosis.doctor import sections
 from webhook.diagnosis.doctor.dry_run import containers_of
 from webhook.diagnosis.doctor.facts import Account, RunningPod
 from webhook.diagnosis.doctor.questions import MOUNT, POD_TOKEN, REGION, VARIABLES, VOLUME
@@ -98,16 +99,14 @@ def _variables(
         if one.found.whose == "others":
             return VARIABLES.failed(
                 f"container {name}: {one.found.why} goes before the role", f"remove {one.found.why} from the container",
-                "the-pods-own-credentials-go-first",
+                sections.OWN_CREDENTIALS,
             )  # fmt: skip
         if one.found.whose == "own" or (one.found.whose == "none" and one.environ.get(ENV_ROLE_ARN)):
             role, wanted = one.environ.get(ENV_ROLE_ARN), injection.credentials.get(ENV_ROLE_ARN)
             if role != wanted:
                 return VARIABLES.failed(f"container {name} has {role}; a new pod would get {wanted}", recreate(facts))
             if one.found.whose == "none":
-                return VARIABLES.failed(
-                    f"container {name}: {one.found.why}", recreate(facts), "no-such-file-or-directory-token"
-                )
+                return VARIABLES.failed(f"container {name}: {one.found.why}", recreate(facts), sections.NO_TOKEN_FILE)
         if one.found.whose == "none":
             why = one.found.why or f"neither {' nor '.join(injection.credentials)}"
             return VARIABLES.failed(f"container {name} has {why}: {_age(facts, account)}", recreate(facts))
@@ -141,7 +140,7 @@ def _volume(facts: RunningPod, pod: Pod, injection: Injection) -> Step:
     if token.audience != injection.audience:
         return VOLUME.failed(
             f"its token is for {token.audience}; a new pod would get {injection.audience}", recreate(facts),
-            "incorrect-token-audience",
+            sections.WRONG_AUDIENCE,
         )  # fmt: skip
     return VOLUME.ok(f"{volume.name}, audience {token.audience}")
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from webhook.diagnosis.doctor import sections
 from webhook.diagnosis.doctor.facts import Installation
 from webhook.diagnosis.doctor.questions import CACHE, CERTIFICATE, ENDPOINTS, RIGHTS, VERSION
 from webhook.diagnosis.doctor.step import Step
@@ -13,9 +14,9 @@ _AGE: Final = "pod_identity_webhook_cache_age_seconds"
 _SYNCED: Final = "pod_identity_webhook_cache_synced"
 _NO_SERVICE: Final = "it is not known which Service the webhook has"
 _ANCHORS: Final = (
-    ("expired", "x509-certificate-has-expired-or-is-not-yet-valid"),
-    ("not valid yet", "x509-certificate-has-expired-or-is-not-yet-valid"),
-    ("is not valid for", "x509-certificate-is-valid-for--not-"),
+    ("expired", sections.EXPIRED_CERTIFICATE),
+    ("not valid yet", sections.EXPIRED_CERTIFICATE),
+    ("is not valid for", sections.OTHER_NAME),
 )
 
 
@@ -25,7 +26,7 @@ def endpoints_step(facts: Installation) -> Step:
         return ENDPOINTS.skipped(_NO_SERVICE)
     namespace, _, name = facts.service.partition("/")
     if facts.service_object.is_missing:
-        anchor = "service-pod-identity-webhook-not-found"
+        anchor = sections.NO_SERVICE
         then = "install the chart again; if the webhook is to go, delete the MutatingWebhookConfiguration"
         return ENDPOINTS.failed(f"the Service {facts.service} does not exist", then, anchor)
     if facts.endpoints.problem:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from webhook.diagnosis.doctor import sections
 from webhook.diagnosis.doctor.questions import (
     AUDIENCE,
     CERTIFICATE,
@@ -47,7 +48,7 @@ _ROWS: Final = (
         "IDPCommunicationError|identity provider could not be reached",
         DISCOVERY,
         "AWS cannot reach the issuer's host within 5 s",
-        "idpcommunicationerror",
+        sections.ISSUER_UNREACHABLE,
     ),
     _row(
         "ExpiredToken|Token expired|token is expired",
@@ -74,36 +75,36 @@ _ROWS: Final = (
         "Unable to locate credentials|NoCredentials|NoCredentialProviders|could not load credentials",
         VARIABLES,
         "the pod was not injected: it is older than the annotation, the webhook was away, or something is left out",
-        "unable-to-locate-credentials",
+        sections.NO_CREDENTIALS,
     ),
     _row(
         r"assumed-role/[^\s/\"]+/i-[0-9a-f]+|node'?s role|instance role",
         VARIABLES,
         "the pod was not injected, and the node's metadata service answered; or the SDK is too old",
-        "the-nodes-role-instead-of-the-pods",
+        sections.NODES_ROLE,
     ),
     _row(
         "x509: certificate has expired",
         CERTIFICATE,
         "the webhook's certificate was not renewed",
-        "x509-certificate-has-expired-or-is-not-yet-valid",
+        sections.EXPIRED_CERTIFICATE,
     ),
     _row(
         "x509: certificate is valid for",
         CERTIFICATE,
         "the certificate was issued for another name",
-        "x509-certificate-is-valid-for--not-",
+        sections.OTHER_NAME,
     ),
     _row("x509:|unknown authority", CERTIFICATE, "the caBundle lacks the CA of the webhook's certificate"),
     _row("no endpoints available|connection refused", ENDPOINTS, "no replica is ready"),
-    _row("service .* not found", ENDPOINTS, "the Service is gone", "service-pod-identity-webhook-not-found"),
-    _row("context deadline exceeded", ENDPOINTS, "the webhook did not answer in time", "context-deadline-exceeded"),
-    _row("denied the request", DRY_RUN, "the pod requires a role, and would have none", "denied-the-request"),
+    _row("service .* not found", ENDPOINTS, "the Service is gone", sections.NO_SERVICE),
+    _row("context deadline exceeded", ENDPOINTS, "the webhook did not answer in time", sections.NO_ANSWER_IN_TIME),
+    _row("denied the request", DRY_RUN, "the pod requires a role, and would have none", sections.DENIED),
     _row(
         "failed calling webhook|failed to call webhook",
         ENDPOINTS,
         "the API server got no answer from the webhook",
-        "failed-calling-webhook",
+        sections.CALL_FAILED,
     ),
 )
 
