@@ -38,8 +38,8 @@ def _with(*entries: dict[str, Any], **changes: Any) -> Installation:
         pytest.param(
             installation(),
             "ok",
-            f"3 entries of MutatingWebhookConfiguration {NAME}, to Service system/{NAME}, failurePolicy Fail and Ignore, "
-            "timeout 5 s",
+            f"3 entries of MutatingWebhookConfiguration {NAME}, to Service system/{NAME}, "
+            "failurePolicy Fail and Ignore, timeout 5 s",
             id="healthy",
         ),
         pytest.param(
@@ -147,17 +147,23 @@ def test_whether_the_api_server_calls(
     assert (step.status, step.found) == (status, found)
 
 
+_AGAIN = "later come z-mesh; the API server calls ours again after them"
+
+
 @pytest.mark.parametrize(
     ("name", "policy", "status", "found"),
     [
         pytest.param("a-mesh", "Never", "ok", "no webhook for pods comes later", id="it comes before"),
-        pytest.param("z-mesh", "IfNeeded", "ok", "later come z-mesh; the API server calls ours again after them", id="later"),
+        pytest.param("z-mesh", "IfNeeded", "ok", _AGAIN, id="later"),
         pytest.param(
-            "z-mesh", "Never", "failed", "z-mesh may add containers later, and plain has reinvocationPolicy Never",
+            "z-mesh",
+            "Never",
+            "failed",
+            "z-mesh may add containers later, and plain has reinvocationPolicy Never",
             id="later, and ours is not called again",
         ),
     ],
-)  # fmt: skip
+)
 def test_other_webhooks(name: str, policy: str, status: str, found: str) -> None:
     ours = configuration({**PLAIN, "reinvocationPolicy": policy})
     other = configuration(entry("mesh", clientConfig=_ELSEWHERE), name=name)

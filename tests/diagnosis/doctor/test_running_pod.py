@@ -40,8 +40,11 @@ def test_an_injected_pod_is_fine() -> None:
     }
 
 
-_OTHER_ROLE = [{"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/other"},
-               {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": TOKEN_FILE}]  # fmt: skip
+_NEITHER = "container app has neither AWS_ROLE_ARN nor AWS_WEB_IDENTITY_TOKEN_FILE: the pod is of 2026-11-01T10:00:00Z"
+_OTHER_ROLE = [
+    {"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/other"},
+    {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": TOKEN_FILE},
+]
 
 
 def _with_env(env: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
@@ -56,8 +59,7 @@ def _with_env(env: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         pytest.param(
             bare(),
             account(annotated_at=datetime(2026, 11, 1, 11, tzinfo=UTC)),
-            "container app has neither AWS_ROLE_ARN nor AWS_WEB_IDENTITY_TOKEN_FILE: the pod is of 2026-11-01T10:00:00Z, "
-            "the role's annotation of 2026-11-01T11:00:00Z",
+            f"{_NEITHER}, the role's annotation of 2026-11-01T11:00:00Z",
             "no-aws_role_arn",
             _RESTART,
             id="older than the annotation",
@@ -65,8 +67,7 @@ def _with_env(env: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         pytest.param(
             bare(),
             account(),
-            "container app has neither AWS_ROLE_ARN nor AWS_WEB_IDENTITY_TOKEN_FILE: the pod is of 2026-11-01T10:00:00Z: "
-            "it is older than the role, or the webhook did not answer then",
+            f"{_NEITHER}: it is older than the role, or the webhook did not answer then",
             "no-aws_role_arn",
             _RESTART,
             id="not injected, and nobody knows why",

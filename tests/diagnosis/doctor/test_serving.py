@@ -131,15 +131,23 @@ def test_rights(rights: Read[list[Right]], outcome: tuple[str, str]) -> None:
     ("metrics", "outcome"),
     [
         pytest.param({_AGE: 40.0, _SYNCED: 1.0}, ("ok", "the oldest is 40 s old", ""), id="fresh"),
-        pytest.param({_AGE: 151.0}, ("failed", "replica-1.0.0 has heard nothing for 151 s", "its log says why its watch does not go on"), id="old"),
+        pytest.param(
+            {_AGE: 151.0},
+            ("failed", "replica-1.0.0 has heard nothing for 151 s", "its log says why its watch does not go on"),
+            id="old",
+        ),
         pytest.param(
             {_AGE: 1.0, _SYNCED: 0.0},
-            ("failed", "replica-1.0.0 has not read all ServiceAccounts yet", "its log says why it cannot list; usually a right is missing"),
+            (
+                "failed",
+                "replica-1.0.0 has not read all ServiceAccounts yet",
+                "its log says why it cannot list; usually a right is missing",
+            ),
             id="never complete",
         ),
         pytest.param({}, ("unknown", "no replica's metrics could be read", _IN_POD), id="no metrics"),
     ],
-)  # fmt: skip
+)
 def test_the_age_of_what_the_webhook_knows(metrics: dict[str, float], outcome: tuple[str, str, str]) -> None:
     step = cache_step(_replicas(metrics))
 

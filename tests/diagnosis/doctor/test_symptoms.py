@@ -4,19 +4,26 @@ from webhook.diagnosis.doctor.questions import ALL_STEPS
 from webhook.diagnosis.doctor.symptoms import symptom_of
 
 _OPERATION = "when calling the AssumeRoleWithWebIdentity operation:"
+_INVALID = f"An error occurred (InvalidIdentityToken) {_OPERATION}"
 
 
 @pytest.mark.parametrize(
     ("text", "step"),
     [
-        (f"An error occurred (AccessDenied) {_OPERATION} Not authorized to perform sts:AssumeRoleWithWebIdentity", "trust-policy"),
-        (f"An error occurred (InvalidIdentityToken) {_OPERATION} No OpenIDConnect provider found in your account", "provider"),
-        (f"An error occurred (InvalidIdentityToken) {_OPERATION} Couldn't retrieve verification key from", "keys"),
+        (
+            f"An error occurred (AccessDenied) {_OPERATION} Not authorized to perform sts:AssumeRoleWithWebIdentity",
+            "trust-policy",
+        ),
+        (f"{_INVALID} No OpenIDConnect provider found in your account", "provider"),
+        (f"{_INVALID} Couldn't retrieve verification key from", "keys"),
         ('Unable to locate credentials. You can configure credentials by running "aws configure".', "pod-variables"),
-        (f"An error occurred (InvalidIdentityToken) {_OPERATION} Incorrect token audience", "audience"),
+        (f"{_INVALID} Incorrect token audience", "audience"),
         ('"Arn": "arn:aws:sts::111122223333:assumed-role/nodes/i-0123456789abcdef0"', "pod-variables"),
         ("You must specify a region. You can also configure your region", "pod-region"),
-        ("[Errno 2] No such file or directory: '/var/run/secrets/eks.amazonaws.com/serviceaccount/token'", "pod-volume"),
+        (
+            "[Errno 2] No such file or directory: '/var/run/secrets/eks.amazonaws.com/serviceaccount/token'",
+            "pod-volume",
+        ),
         (f"An error occurred (ExpiredTokenException) {_OPERATION} Token expired: current date/time", "pod-token"),
         (f"An error occurred (IDPCommunicationError) {_OPERATION} …", "discovery"),
         ('failed calling webhook "a": Post "b": x509: certificate signed by unknown authority', "certificate"),
@@ -24,7 +31,7 @@ _OPERATION = "when calling the AssumeRoleWithWebIdentity operation:"
         ('MountVolume.SetUp failed for volume "aws-iam-token" : failed to fetch token', "token"),
         ('admission webhook "a" denied the request: pod-identity-webhook: …', "dry-run"),
     ],
-)  # fmt: skip
+)
 def test_an_error_points_to_a_step(text: str, step: str) -> None:
     symptom = symptom_of(text)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from webhook.commands.screen import cell, screen
 from webhook.diagnosis.doctor.step import PAGE, Status, Step
@@ -19,6 +20,10 @@ _MARKS: Final[dict[Status, str]] = {"ok": "✓", "failed": "✗", "skipped": "-"
 _PLAIN_MARKS: Final[dict[Status, str]] = {"ok": "ok", "failed": "NO", "skipped": "-", "unknown": "?"}
 """For streams whose encoding lacks the others."""
 _STYLES: Final[dict[Status, str]] = {"ok": "green", "failed": "bold red", "skipped": "dim", "unknown": "yellow"}
+
+
+_WIDE: Final = 120
+"""Columns from which on titles and what was found stand side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ def _print(console: Console, diagnosis: Diagnosis) -> None:
         console.print(cell(f"The error points to: {symptom.title}. Usual cause: {symptom.usual_cause}."))
         console.print(cell(f"See {PAGE}#{symptom.anchor}"))
     console.print()
-    console.print(_table(diagnosis))
+    console.print(_table(diagnosis, console.width))
     for note in diagnosis.notes:
         console.print()
         console.print(cell(one_line(f"Note: {note}"), "dim"))
@@ -90,23 +95,41 @@ def _print(console: Console, diagnosis: Diagnosis) -> None:
         console.print(cell(one_line(line)))
 
 
-def _table(diagnosis: Diagnosis) -> Table:
+def _table(diagnosis: Diagnosis, width: int) -> Table:
+    """Returns a row for each step; on a narrow terminal, what was found stands below the title."""
     table = Table.grid(padding=(0, 2, 0, 0))
     marks = _marks()
     pointed = diagnosis.symptom.step if diagnosis.symptom is not None else ""
     for step in _in_order(diagnosis.steps, pointed):
         style = _STYLES[step.status]
         arrow = ">" if step.name == pointed else " "
-        said = f"skipped: {step.found}" if step.status == "skipped" else one_line(step.found)
-        is_dim = step.status == "skipped"
-        title_style = "bold" if step.name == pointed else style if is_dim else ""
-        found = cell(one_line(said), style if is_dim else "")
-        table.add_row(cell(f"{arrow} {marks[step.status]}", style), cell(step.title, title_style), found)
-        if step.next:
-            table.add_row("", "", cell(f"next: {one_line(step.next)}", "yellow" if step.status == "failed" else "dim"))
-        if see := _see(step):
-            table.add_row("", "", cell(f"see:  {see}", "dim"))
+        mark = cell(f"{arrow} {marks[step.status]}", style)
+        title = cell(step.title, "bold" if step.name == pointed else _dimmed(step))
+        rows = _details(step)
+        if width < _WIDE:
+            table.add_row(mark, title)
+            for row in rows:
+                table.add_row("", row)
+            continue
+        table.add_row(mark, title, rows[0])
+        for row in rows[1:]:
+            table.add_row("", "", row)
     return table
+
+
+def _details(step: Step) -> list[Text]:
+    """Returns what was found, and what to do."""
+    said = f"skipped: {step.found}" if step.status == "skipped" else step.found
+    rows = [cell(one_line(said), _dimmed(step))]
+    if step.next:
+        rows.append(cell(f"next: {one_line(step.next)}", "yellow" if step.status == "failed" else "dim"))
+    if see := _see(step):
+        rows.append(cell(f"see:  {see}", "dim"))
+    return rows
+
+
+def _dimmed(step: Step) -> str:
+    return "dim" if step.status == "skipped" else ""
 
 
 def _in_order(steps: Sequence[Step], pointed: str) -> list[Step]:
