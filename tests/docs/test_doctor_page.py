@@ -3,6 +3,7 @@
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_a_shown_command_runs(command: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     (tmp_path / "role.json").write_text('{"Version": "2012-10-17", "Statement": []}')
     metadata = {"name": "reports-0", "namespace": "shop"}
-    objects = {
+    objects: dict[str, Any] = {
         "/api/v1/namespaces/shop/pods/reports-0": {"metadata": metadata, "spec": {"containers": [{"name": "app"}]}},
         "/apis/apps/v1/namespaces/shop/deployments/reports": {"spec": {"template": {"spec": {"containers": []}}}},
     }

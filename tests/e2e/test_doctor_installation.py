@@ -277,7 +277,7 @@ def test_each_right_that_is_taken_away_is_named(
 
 def _cluster_role(release: HelmRelease) -> str:
     roles = release.admin.get(f"{RBAC}/clusterroles")["items"]
-    return next(one["metadata"]["name"] for one in roles if one["metadata"]["name"].endswith(NAME))
+    return next(name for one in roles if (name := str(one["metadata"]["name"])).endswith(NAME))
 
 
 def _wait_for_right(release: HelmRelease) -> Said:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -54,7 +55,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     )
     diagnosis = asyncio.run(_examine(asked, target))
     if values["symptom"] and symptom is None:
-        print(f"The words of --symptom are in none of our lists: all steps follow. {PAGE} has the messages.")
+        said = f"no message that it knows has the words of --symptom; {PAGE} lists the messages"
+        print(f"pod-identity-webhook doctor: {said}", file=sys.stderr)
     if values["output"] == "json":
         print(as_json(diagnosis), end="")
     else:

@@ -19,6 +19,7 @@ from webhook.diagnosis.doctor.facts import Certificate, Endpoints, Installation,
 from webhook.diagnosis.doctor.read import Read
 
 _SECONDS: Final = 10.0
+_UNREAD_FLAGS: Final = "the flags of the running webhook could not be read: their defaults are assumed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,10 @@ async def read(reader: Reader, name: str, *, with_replicas: bool) -> Found:
     )
     service = entries_of(configuration.value)[1] if configuration.value is not None else None
     if service is None:
-        return Found(
-            Installation(name=name, configuration=configuration, configurations=configurations), None, None, ()
+        facts = Installation(
+            name=name, configuration=configuration, configurations=configurations, unread_flags=_UNREAD_FLAGS
         )
+        return Found(facts, None, None, ())
     installed = await read_installation(reader.client, name, seconds=_SECONDS)
     flags, unread = _flags(installed)
     service_object, endpoints = await asyncio.gather(
@@ -83,7 +85,7 @@ async def read(reader: Reader, name: str, *, with_replicas: bool) -> Found:
 
 def _flags(installed: Installed) -> tuple[Parsed | None, str]:
     if installed.template is None:
-        return None, "the flags of the running webhook could not be read: their defaults are assumed"
+        return None, _UNREAD_FLAGS
     try:
         parsed, unread = flags_of(installed.template)
     except UnreadableFlags as error:
