@@ -161,6 +161,6 @@ async def _assume(asked: Asked, identity: Identity | None, published: Published,
         return assume_step(None, "there is no role")
     if published.token.value is None:
         return assume_step(None, "there is no token")
-    patiently = not is_denied(asked.role, steps)
+    patiently = not is_denied(steps)
     answer = await assume(identity.role_arn, published.token.value, asked.environ, patiently=patiently, pace=asked.pace)
     return assume_step(answer)

@@ -172,7 +172,7 @@ def _policy_fix(policy: TrustPolicy, provider: ProviderArn, subject: str, issuer
     return f"{fixes[0]}; {render}" if fixes else render
 
 
-def is_denied(role: Role | None, steps: Mapping[str, Step]) -> bool:
-    """Whether it is known already that IAM refuses: then trying again for a while is of no use."""
-    trust, provider = steps.get(TRUST.name), steps.get(PROVIDER.name)
-    return role is not None and any(step is not None and step.status == "failed" for step in (trust, provider))
+def is_denied(steps: Mapping[str, Step]) -> bool:
+    """Whether it is known already that STS refuses: then trying again for a while is of no use."""
+    known = (steps.get(question.name) for question in (TRUST, PROVIDER, AUDIENCE))
+    return any(step is not None and step.status == "failed" for step in known)

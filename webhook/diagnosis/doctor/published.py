@@ -75,6 +75,8 @@ def keys_step(facts: Published, now: datetime) -> Step:
     names = {"jwks", "key-count", "private-keys", "keys", "algorithms", *_OF_KEYS}
     fetching = {requirement.name for requirement in fetch_requirements("jwks")}
     checks = [check for check in _checks(facts, now) if check.name in names | fetching]
+    # A key that is not there says more than what follows from it.
+    checks.sort(key=lambda check: check.name not in _OF_KEYS or check.outcome != "failed")
     step = _fetched(KEYS, checks, facts.jwks.url if facts.jwks is not None else "")
     if step.status != "ok":
         return step
