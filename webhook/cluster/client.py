@@ -169,11 +169,19 @@ class KubernetesClient:
         if authorization := await access.authorization():
             headers["Authorization"] = authorization
         url = f"{access.host}{resource.path}?{urlencode(params)}"
-        session: aiohttp.ClientSession = self._rest.pool_manager
+        rest = self._rest
         try:
             async with (
                 asyncio.timeout(seconds),
-                session.ws_connect(url, headers=headers, protocols=(protocol,)) as socket,
+                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+                session.ws_connect(
+                    url,
+                    headers=headers,
+                    protocols=(protocol,),
+                    ssl=rest.ssl_context,
+                    proxy=rest.proxy,
+                    proxy_headers=rest.proxy_headers,
+                ) as socket,
             ):
                 yield socket
         except aiohttp.WSServerHandshakeError as error:
