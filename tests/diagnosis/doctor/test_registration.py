@@ -67,8 +67,7 @@ def _with(*entries: dict[str, Any], **changes: Any) -> Installation:
         pytest.param(
             _with(PLAIN, entry("stray", clientConfig=_ELSEWHERE)),
             "failed",
-            f"MutatingWebhookConfiguration {NAME} also has entries that call another webhook than plain are not the "
-            "webhook of the first entry: stray",
+            f"MutatingWebhookConfiguration {NAME} has entries that call another Service than system/{NAME}: stray",
             id="an entry that calls another Service",
         ),
     ],

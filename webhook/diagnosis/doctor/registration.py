@@ -29,7 +29,7 @@ def configuration_step(facts: Installation) -> Step:
     if facts.configuration.value is None:
         other = f"{_UPGRADE}; if it has another name, set --webhook-configuration"
         return CONFIGURATION.failed(f"{name} does not exist: the API server does not call the webhook", other)
-    entries, service, problems = entries_of(facts.configuration.value)
+    entries, service, _ = entries_of(facts.configuration.value)
     if not entries:
         return CONFIGURATION.failed(f"{name} has no entry", _UPGRADE)
     if service is None:
@@ -40,8 +40,10 @@ def configuration_step(facts: Installation) -> Step:
     if facts.service_object.is_missing:
         found = f"{name} calls the Service {facts.service}, which does not exist"
         return CONFIGURATION.failed(found, _UPGRADE, sections.NO_SERVICE)
-    if problems:
-        found = f"{name} also has {problems[0].replace('are ignored', 'are not the webhook of the first entry')}"
+    ours = [entry.get("name") for entry in entries]
+    others = [str(one.get("name")) for one in facts.configuration.value["webhooks"] if one.get("name") not in ours]
+    if others:
+        found = f"{name} has entries that call another Service than {facts.service}: {', '.join(others)}"
         return CONFIGURATION.failed(found, _UPGRADE)
     policies = sorted({str(entry.get("failurePolicy", "Fail")) for entry in entries})
     seconds = sorted({int(entry.get("timeoutSeconds", 10)) for entry in entries})

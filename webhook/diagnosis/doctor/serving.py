@@ -47,6 +47,8 @@ def certificate_step(facts: Installation) -> Step:
     certificate = facts.certificate
     if not facts.service:
         return CERTIFICATE.skipped(_NO_SERVICE)
+    if facts.service_object.is_missing:
+        return CERTIFICATE.skipped(f"the Service {facts.service} does not exist")
     if certificate.findings:
         first = certificate.findings[0]
         more = f" (and {len(certificate.findings) - 1} more: certs show)" if len(certificate.findings) > 1 else ""

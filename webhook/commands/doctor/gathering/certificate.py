@@ -57,7 +57,8 @@ async def read_certificate(
         seen += seen_by_metrics
         found += bad
     unseen += [f"{what}: {reason}" for what, reason in facts.unread.items() if what != "served" or not seen]
-    return Certificate(findings=list(dict.fromkeys(found)), seen=seen, unseen=unseen, remedy=_remedy(facts))
+    found = list(dict.fromkeys(found))
+    return Certificate(findings=found, seen=seen, unseen=unseen, remedy=_remedy(facts, found[0] if found else ""))
 
 
 async def _served(pod: Object, facts: Facts, bundles: Sequence[tuple[bytes, ...]]) -> Served | str:
@@ -98,11 +99,15 @@ def _by_metrics(replicas: Sequence[Replica], now: datetime) -> tuple[list[str], 
     return seen, bad
 
 
-def _remedy(facts: Facts) -> str:
-    if facts.bundle_writer == "the webhook":
+def _remedy(facts: Facts, finding: str) -> str:
+    """Returns who mends what the first finding says: the caBundle, or the certificate."""
+    writer = facts.bundle_writer if "caBundle" in finding else ""
+    if writer == "the webhook" or (not writer and facts.kind.name == "self-managed"):
         return (
             "the webhook mends it while it runs; if it does not, its log says why: a missing right, or another writer"
         )
-    if facts.kind.instead:
-        return facts.kind.instead
-    return ""
+    if writer == "you":
+        return f"write the CA of the served certificate into the caBundle of {facts.configuration_name}"
+    if writer:
+        return f"{writer} writes the caBundle: look into its log"
+    return facts.kind.instead
