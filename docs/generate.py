@@ -63,16 +63,14 @@ If `serve` cannot use a file, a port or a cluster that a flag names, it exits wi
 
 {markdown_table(audit)}
 
-{_sub_commands()}"""
+{_commands()}"""
 
 
-def _sub_commands() -> str:
-    """The flags of every command in a group."""
-    return "\n".join(
-        f"## {group.name} {command.name}\n\n{markdown_table(command.load_flags())}\n"
-        for group in COMMANDS.commands
-        for command in group.commands
-    )
+def _commands() -> str:
+    """The flags of every other command, alone or in a group."""
+    alone = [(one.name, one) for one in COMMANDS.commands if one.flags and one.name not in {"serve", "replay", "audit"}]
+    grouped = [(f"{group.name} {one.name}", one) for group in COMMANDS.commands for one in group.commands]
+    return "\n".join(f"## {name}\n\n{markdown_table(command.load_flags())}\n" for name, command in [*grouped, *alone])
 
 
 if __name__ == "__main__":

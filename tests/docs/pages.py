@@ -27,6 +27,12 @@ def commands(page: Path, heading: str = "") -> list[str]:
     return [shlex.join(shlex.split(line, comments=True)).replace("'|'", "|").replace("'>'", ">") for line in lines]
 
 
+def anchors(page: Path) -> set[str]:
+    """Returns the anchors of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def table(page: str, heading: str) -> list[list[str]]:
     """Returns the rows of the tables under a heading, without the header rows. Each row is a list of cells."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import yaml
 
 from tests.commands.manifests import Object, pod, service_account, stream
 from tests.commands.outcome import run
-from tests.docs.pages import PAGES, ROOT, quoted, table
+from tests.docs.pages import PAGES, ROOT, anchors, quoted, table
 from tests.e2e.rbac import CLUSTER_RULES, NAMESPACE_RULES
 from webhook.admission.decision import REASONS
 from webhook.admission.settings import Settings
@@ -40,12 +40,7 @@ def test_links_have_existing_targets(page: Path) -> None:
         path, _, anchor = target.partition("#")
         linked = (page.parent / path) if path else page
         assert linked.exists(), target
-        assert not anchor or anchor in _anchors(linked.read_text(encoding="utf-8")), target
-
-
-def _anchors(text: str) -> set[str]:
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert not anchor or anchor in anchors(linked), target
 
 
 def test_the_documented_reasons_of_decisions_match_the_code() -> None:

@@ -32,6 +32,8 @@ SERVE = [command for command in COMMANDS if command.startswith("pod-identity-web
 # tests/e2e and tests/cluster_e2e run these, because they need a webhook in a cluster.
 IN_CLUSTER = [command for command in COMMANDS if "--ca-from-cluster" in command or command.startswith("kubectl ")]
 ASKING = [command for command in COMMANDS if "--url" in command and command not in IN_CLUSTER]
+# tests/docs/test_doctor_page.py runs these.
+DOCTOR = [command for command in COMMANDS if command.startswith("pod-identity-webhook doctor")]
 # tests/docs/test_issuer_commands.py and test_issuer_verify_commands.py run these.
 ISSUER = [command for command in COMMANDS if command.startswith("pod-identity-webhook issuer ")]
 LIVE = [command for command in COMMANDS if "--live" in command and command not in ISSUER]
@@ -79,7 +81,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_every_documented_command_belongs_to_a_tested_kind() -> None:
     replay = (PIPES, ASKING, LIVE, REPLAY)
-    kinds = (*replay, MAKE, HELM_COMMANDS, SERVE, IN_CLUSTER, AUDIT, CERTS, ISSUER, TRUST_POLICY)
+    kinds = (*replay, MAKE, HELM_COMMANDS, SERVE, IN_CLUSTER, AUDIT, CERTS, DOCTOR, ISSUER, TRUST_POLICY)
 
     assert sorted(command for kind in kinds for command in kind) == sorted(COMMANDS)
     assert all(kinds)

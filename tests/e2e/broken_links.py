@@ -64,7 +64,8 @@ def _document(path: str, body: bytes) -> Callable[[Chain], object]:
 
 def _audience_annotated(chain: Chain) -> None:
     namespace = chain.cluster.namespace("other-audience", SERVICE_ACCOUNT, audience="other.example.test")
-    chain.container = chain.cluster.container(chain.cluster.pod(namespace, SERVICE_ACCOUNT))
+    chain.pod = chain.cluster.pod(namespace, SERVICE_ACCOUNT)
+    chain.container = chain.cluster.container(chain.pod)
 
 
 def _other_account(chain: Chain) -> None:
@@ -159,8 +160,8 @@ def created_before_annotation(chain: Chain) -> Object:
     admin = chain.cluster.cluster.admin
     namespace = chain.cluster.cluster.namespace("too-late")
     admin.create(service_accounts(namespace), {"metadata": {"name": SERVICE_ACCOUNT}})
-    created = chain.cluster.pod(namespace, SERVICE_ACCOUNT, labels={})
+    chain.pod = chain.cluster.pod(namespace, SERVICE_ACCOUNT, labels={})
     annotated = {"metadata": {"annotations": {"eks.amazonaws.com/role-arn": ROLE}}}
     admin.patch(f"{service_accounts(namespace)}/{SERVICE_ACCOUNT}", annotated)
-    chain.container = chain.cluster.container(created)
-    return created
+    chain.container = chain.cluster.container(chain.pod)
+    return chain.pod

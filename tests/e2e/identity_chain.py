@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.aws.programs import AwsPrograms, Outcome
+from tests.e2e.api import Object
 from tests.e2e.issuing_cluster import HOST, ISSUER, IssuingCluster
 from tests.e2e.own_command import run_as_admin
 from tests.sts.accounts import Account, Role
@@ -35,6 +36,16 @@ class Chain:
     account: Account
     sts: Sts
     aws: AwsPrograms
+    pod: Object
+
+    @property
+    def asked_namespace(self) -> str:
+        """The namespace of the pod that the test is about."""
+        return str(self.pod["metadata"]["namespace"])
+
+    @property
+    def pod_name(self) -> str:
+        return str(self.pod["metadata"]["name"])
 
     @property
     def subject(self) -> str:
@@ -87,8 +98,9 @@ def whole_chain(cluster: IssuingCluster, directory: Path, purpose: str, aws: Pat
     shutil.copytree(cluster.rendered, documents)
     account = Account({PROVIDER.path: {"sts.amazonaws.com"}})
     sts = Sts(Fetcher(host.ca, {HOST: host.address}), {ACCOUNT_NUMBER: account})
-    container = cluster.container(cluster.pod(namespace, SERVICE_ACCOUNT))
-    chain = Chain(cluster, namespace, container, host, documents, account, sts, AwsPrograms(aws, sts.url))
+    pod = cluster.pod(namespace, SERVICE_ACCOUNT)
+    container = cluster.container(pod)
+    chain = Chain(cluster, namespace, container, host, documents, account, sts, AwsPrograms(aws, sts.url), pod)
     chain.trust(trust_policy(PROVIDER, chain.subject))
     return chain
 

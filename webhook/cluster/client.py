@@ -7,7 +7,7 @@ for fields that we do not read.
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -28,7 +28,7 @@ from webhook.cluster.api_errors import (
     TooLarge,
     Unreachable,
 )
-from webhook.cluster.resource import JSON, NonResource, Resource
+from webhook.cluster.resource import JSON, NonResource, PodPort, Resource
 from webhook.cluster.status import Status, status_error
 
 # Large enough for any object: the API server accepts requests of at most 3 MiB (etcd stores at most 1.5 MiB), and JSON
@@ -94,7 +94,7 @@ class KubernetesClient:
 
     async def get(
         self,
-        resource: Resource | NonResource,
+        resource: Resource | NonResource | PodPort,
         params: Mapping[str, str] | None = None,
         accept: str = JSON,
         *,
@@ -132,6 +132,21 @@ class KubernetesClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
 
+    async def create_dry_run(
+        self, resource: Resource, body: Mapping[str, Any], seconds: float = 30.0
+    ) -> tuple[bytes, tuple[str, ...]]:
+        """Asks the API server to create `body` in the collection as a dry run, so that nothing is stored.
+
+        Returns the object as it would be stored, and the texts of its warnings. Raises ClusterError.
+        """
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT)
+        try:
+            async with await self._request("create", resource, {"dryRun": "All"}, JSON, timeout, body) as response:
+                warnings = tuple(map(_warning_text, response.headers.getall("Warning", [])))
+                return await self._body(response, MAX_BODY, f"create {resource}"), warnings
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
     @asynccontextmanager
     async def stream(
         self, resource: Resource, params: Mapping[str, str], accept: str, *, seconds: float, silence: float
@@ -148,6 +163,37 @@ class KubernetesClient:
                 finally:
                     # Close the connection: it cannot be reused while part of the answer is unread.
                     response.close()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    @asynccontextmanager
+    async def websocket(
+        self, resource: Resource, params: Sequence[tuple[str, str]], protocol: str, *, seconds: float
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Opens a subresource as a websocket, for at most `seconds`. Raises ClusterError."""
+        access = await self._current_access()
+        headers = {"User-Agent": f"pod-identity-webhook/{__version__}"}
+        if authorization := await access.authorization():
+            headers["Authorization"] = authorization
+        url = f"{access.host}{resource.path}?{urlencode(params)}"
+        rest = self._rest
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+                session.ws_connect(
+                    url,
+                    headers=headers,
+                    protocols=(protocol,),
+                    ssl=rest.ssl_context,
+                    proxy=rest.proxy,
+                    proxy_headers=rest.proxy_headers,
+                ) as socket,
+            ):
+                yield socket
+        except aiohttp.WSServerHandshakeError as error:
+            advice = f" (grant {resource.rule('get')}, from Kubernetes 1.35 also create)" if error.status == 403 else ""
+            raise ApiError(error.status, "", f"get {resource}: {error.status}{advice}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
 
@@ -174,7 +220,7 @@ class KubernetesClient:
     async def _request(
         self,
         verb: str,
-        resource: Resource | NonResource,
+        resource: Resource | NonResource | PodPort,
         params: Mapping[str, str],
         accept: str,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - all of aiohttp's deadlines
@@ -198,7 +244,7 @@ class KubernetesClient:
         self,
         verb: str,
         access: Access,
-        resource: Resource | NonResource,
+        resource: Resource | NonResource | PodPort,
         params: Mapping[str, str],
         accept: str,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as above
@@ -267,11 +313,17 @@ class KubernetesClient:
         return Unreachable(f"the API server at {self.host} cannot be reached: {error or type(error).__name__}")
 
 
+def _warning_text(header: str) -> str:
+    """Returns the text of a Warning header (RFC 7234): its third part, in quotes."""
+    text = header.partition('"')[2].rpartition('"')[0]
+    return text.replace('\\"', '"').replace("\\\\", "\\")
+
+
 def _api_error(
     response: aiohttp.ClientResponse,
     body: bytes,
     verb: str,
-    resource: Resource | NonResource,
+    resource: Resource | NonResource | PodPort,
     params: Mapping[str, str],
 ) -> ApiError:
     try:

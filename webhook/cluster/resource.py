@@ -92,3 +92,37 @@ class NonResource:
 
     def __str__(self) -> str:
         return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class PodPort:
+    """A document that a pod serves at a port with plain HTTP; the API server passes the request on.
+
+    The constructor raises InvalidName, as that of Resource does.
+    """
+
+    namespace: str
+    pod: str
+    port: int
+    document: str
+
+    def __post_init__(self) -> None:
+        Resource("pods", self.namespace, self.pod)
+
+    @property
+    def name(self) -> str:
+        """The pod and the port, as the API server's URL has them."""
+        return f"{self.pod}:{self.port}"
+
+    @property
+    def path(self) -> str:
+        """The path in the API server's URLs."""
+        return f"/api/v1/namespaces/{self.namespace}/pods/{self.name}/proxy{self.document}"
+
+    def rule(self, verb: str, _object_name: str = "") -> str:
+        """Describes, for a person, the RBAC rule that grants `verb`."""
+        where = f"in a Role in namespace {self.namespace}"
+        return f'apiGroups: [""], resources: ["pods/proxy"], verbs: ["{verb}"] {where}'
+
+    def __str__(self) -> str:
+        return f"{self.document} of pod {self.namespace}/{self.name}"

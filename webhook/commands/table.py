@@ -150,6 +150,12 @@ COMMANDS: Final = Command(
             ),
         ),
         Command(
+            "doctor",
+            "name the broken link between a pod and its role, and what to do next",
+            "webhook.commands.doctor.verb",
+            "webhook.commands.doctor.flags:DOCTOR_FLAGS",
+        ),
+        Command(
             "completion",
             "print a completion script for bash, zsh or fish",
             "webhook.commands.completion.verb",

@@ -1,34 +1,17 @@
 """`certs show`: shows the served certificate, the Secret and the caBundle, and whether they match."""
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from certs.bundle import Service, our_entries
-from certs.stores import StoredSecret
-from webhook.cluster.client import KubernetesClient
-from webhook.commands.certs.cluster import Denied, access_of, bundle_store, found, name_problems
-from webhook.commands.certs.facts import (
-    Facts,
-    What,
-    annotations_of,
-    called_name,
-    entries_of,
-    external_secret,
-    has_own_keys,
-    shared_secret,
-)
+from webhook.commands.certs.cluster import name_problems
 from webhook.commands.certs.findings import findings
 from webhook.commands.certs.flags import SHOW_FLAGS
-from webhook.commands.certs.handshake import NotServed, ask
-from webhook.commands.certs.installation import Installation, pod_of, read_installation, use_names_of
-from webhook.commands.certs.kind import bundle_writer
 from webhook.commands.certs.output import as_json, text
+from webhook.commands.certs.reading import read_facts, split_address
 from webhook.commands.flags.help import help_text
-from webhook.commands.flags.parsing import Parsed, parse
+from webhook.commands.flags.parsing import parse
 from webhook.errors import SettingsError
 
 _ABOUT: Final = (
@@ -37,7 +20,6 @@ _ABOUT: Final = (
     "read the Secret or reach the webhook, it says so and shows the rest. "
     "Exit code: 0 if there are no findings; 1 if there is one, or access to the cluster fails; 2 for wrong usage."
 )
-_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^\[\]:/\s]+):([0-9]{1,5})", re.ASCII)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -51,88 +33,12 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     values = parsed.values
     if not values["webhook_configuration"]:
         parsed.problems.append("--webhook-configuration: must not be empty")
-    if values["address"] and _split(values["address"]) is None:
+    if values["address"] and split_address(values["address"]) is None:
         parsed.problems.append(f"--address: {values['address']!r} is not of the form HOST:PORT")
     if parsed.problems:
         raise SettingsError(parsed.problems)
-    facts = asyncio.run(_read(parsed, environ))
+    facts = asyncio.run(read_facts(parsed, environ))
     now = datetime.now(UTC)
     problems = findings(facts, now)
     print((as_json if values["output"] == "json" else text)(facts, problems, now), end="")
     return 1 if problems else 0
-
-
-async def _read(parsed: Parsed, environ: Mapping[str, str]) -> Facts:
-    """Reads the cluster, and asks the webhook for its leaf. Raises WebhookError, but records what RBAC denies."""
-    access = access_of(parsed)
-    pod = pod_of(access, environ)
-    use_names_of(pod, parsed)
-    configuration: Mapping[str, Any] | None = None
-    denied: dict[What, str] = {}
-    async with KubernetesClient(access) as client:
-        installation = await read_installation(client, parsed, pod)
-        try:
-            configuration = await found(bundle_store(client, parsed).read())
-        except Denied as error:
-            denied["configuration"] = str(error)
-    facts = _facts(parsed, installation, configuration, {**installation.unread, **denied})
-    address = _split(facts.address)
-    assert address is not None  # noqa: S101 - main() has checked --address, and names have no colon
-    bundles = [entry.bundle for entry in facts.entries or ()]
-    try:
-        return replace(facts, served=ask(*address, called_name(facts.service), bundles))
-    except NotServed as error:
-        return replace(facts, unread={**facts.unread, "served": str(error)})
-
-
-def _facts(
-    parsed: Parsed, read: Installation, configuration: Mapping[str, Any] | None, unread: Mapping[What, str]
-) -> Facts:
-    values, service, certificate = parsed.values, read.service, read.certificate
-    shared = shared_secret(read.shared) if read.shared is not None else None
-    shared_name, secret, place = values["tls_secret"], None, ""
-    if certificate is not None:
-        place = certificate.place
-        secret = external_secret(certificate.data) if certificate.data is not None else None
-    elif shared_name and not read.kind.is_external and not _is_of_external_replicas(read.shared):
-        place, secret, shared_name, shared = f"Secret {service.namespace}/{shared_name}", shared, "", None
-        unread = {("secret" if what == "shared" else what): reason for what, reason in unread.items()}
-    if read.serving is not None and not read.serving.writes_bundle:
-        # Only replicas that write the caBundle share a Secret.
-        shared_name, shared = "", None
-        unread = {what: reason for what, reason in unread.items() if what != "shared"}
-    return Facts(
-        service=service,
-        address=values["address"] or f"{called_name(service)}:{_service_port(configuration or {}, service)}",
-        kind=read.kind,
-        place=place,
-        configuration_name=values["webhook_configuration"],
-        bundle_writer=bundle_writer(read.kind, read.serving, annotations_of(configuration)),
-        is_address_given=bool(values["address"]),
-        secret=secret,
-        shared_name=shared_name,
-        shared=shared,
-        entries=entries_of(configuration, service) if configuration is not None else None,
-        unread=unread,
-    )
-
-
-def _is_of_external_replicas(shared: StoredSecret | None) -> bool:
-    """Whether only replicas with a certificate of others have written this Secret."""
-    return shared is not None and bool(shared.data) and not has_own_keys(shared.data)
-
-
-def _service_port(configuration: Mapping[str, Any], service: Service) -> int:
-    """Returns the port of the Service that the API server calls."""
-    for entry in our_entries(configuration, service):
-        port = entry["clientConfig"]["service"].get("port")
-        if isinstance(port, int) and 0 < port <= 65535:
-            return port
-    return 443
-
-
-def _split(address: str) -> tuple[str, int] | None:
-    match = _ADDRESS.fullmatch(address)
-    if match is None or not 0 < int(match[2]) <= 65535:
-        return None
-    return match[1].strip("[]"), int(match[2])

@@ -1,0 +1,60 @@
+"""The screens of `doctor`, as golden files."""
+
+import json
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.commands.outcome import assert_golden
+from webhook.commands.doctor.output import Diagnosis, as_json, print_text
+from webhook.diagnosis.doctor.questions import ACCOUNT, ASSUME, CERTIFICATE, TRUST, VARIABLES
+from webhook.diagnosis.doctor.symptoms import symptom_of
+from webhook.terminal import escaping
+
+_NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+_STEPS = (
+    ACCOUNT.ok("arn:aws:iam::111122223333:role/s3-reader"),
+    CERTIFICATE.unknown("get secrets: 403 (grant …)", "kubectl exec …"),
+    TRUST.failed("role.json: no Allow applies", "trust-policy render prints one"),
+    VARIABLES.failed("container \x1b[31mapp has neither", "kubectl rollout restart deployment/app"),
+    ASSUME.skipped("only with --assume-role"),
+)
+
+
+def _shown(capsys: pytest.CaptureFixture[str], diagnosis: Diagnosis) -> str:
+    with escaping(sys.stdout, sys.stderr):
+        print_text(diagnosis, "never", {})
+    return capsys.readouterr().out
+
+
+def test_a_broken_chain(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = _shown(capsys, Diagnosis("Pod shop/app", _NOW, _STEPS, notes=["defaults are assumed"]))
+
+    assert_golden("doctor-broken.txt", shown)
+    assert "\x1b" not in shown
+
+
+def test_with_a_symptom_the_step_that_it_points_to_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    symptom = symptom_of("Unable to locate credentials")
+
+    assert_golden("doctor-symptom.txt", _shown(capsys, Diagnosis("Pod shop/app", _NOW, _STEPS, symptom)))
+
+
+def test_a_whole_chain(capsys: pytest.CaptureFixture[str]) -> None:
+    assert_golden("doctor-fine.txt", _shown(capsys, Diagnosis("Pod shop/app", _NOW, _STEPS[:1])))
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads(as_json(Diagnosis("Pod shop/app", _NOW, _STEPS)))
+
+    assert document["failed"] == ["trust-policy", "pod-variables"]
+    assert document["steps"][2] == {
+        "name": "trust-policy",
+        "title": "The role's trust policy allows it",
+        "status": "failed",
+        "found": "role.json: no Allow applies",
+        "next": "trust-policy render prints one",
+        "see": "docs/troubleshooting.md#accessdenied",
+    }
+    assert capsys.readouterr().out == ""

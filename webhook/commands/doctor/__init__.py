@@ -1,0 +1,1 @@
+"""`doctor`: names the broken link between a pod and its role, and the one thing to do next."""

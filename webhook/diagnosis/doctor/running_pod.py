@@ -1,0 +1,181 @@
+"""A pod that exists: whether an AWS SDK in it would use the role, and finds the token."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from webhook.admission.annotations import (
+    ENV_DEFAULT_REGION,
+    ENV_REGION,
+    ENV_ROLE_ARN,
+    ONLY_CONTAINERS,
+    SKIP_CONTAINERS,
+)
+from webhook.admission.credentials import Found, environment, found
+from webhook.admission.identity import Identity, own_annotations
+from webhook.admission.injection import Injection, injection_of
+from webhook.admission.mounts import Mounts
+from webhook.admission.pod import Container, Pod
+from webhook.admission.settings import Settings
+from webhook.diagnosis.doctor import sections
+from webhook.diagnosis.doctor.dry_run import containers_of
+from webhook.diagnosis.doctor.facts import Account, RunningPod
+from webhook.diagnosis.doctor.questions import MOUNT, POD_TOKEN, REGION, VARIABLES, VOLUME
+from webhook.diagnosis.doctor.step import Step
+
+_GRACE: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One container, its variables, and the credentials that an SDK finds in it."""
+
+    container: Container
+    environ: Mapping[str, str | None]
+    mounts: Mounts
+    found: Found
+
+
+def pod_steps(
+    facts: RunningPod, identity: Identity, account: Account, settings: Settings, *, symptom: str, now: datetime
+) -> list[Step]:
+    """Returns the steps about a running pod. `symptom` is the name of the step that an error of the pod points to."""
+    pod = msgspec.convert(facts.pod, Pod)
+    injection = injection_of(identity, settings, windows=pod.is_windows, session_name=None)
+    seen = [_see(container, injection) for container in containers_of(pod)]
+    left_out = _left_out(pod, account, settings)
+    return [
+        _variables(facts, seen, left_out, injection, account, is_symptom=symptom == VARIABLES.name),
+        _volume(facts, pod, injection),
+        _mount(facts, seen, injection),
+        _region(seen, is_symptom=symptom == REGION.name),
+        _token(facts, now),
+    ]
+
+
+def recreate(facts: RunningPod) -> str:
+    """Returns the command that replaces the pod."""
+    if facts.owner:
+        return f"kubectl -n {facts.namespace} rollout restart {facts.owner}"
+    return f"create the pod again: kubectl -n {facts.namespace} delete pod {facts.name}, if something owns it"
+
+
+def _see(container: Container, injection: Injection) -> _Seen:
+    environ = environment(container.env or ())
+    mounts = Mounts(container.volumeMounts or (), injection.volume_name, injection.place)
+    return _Seen(container, environ, mounts, found(environ, injection.credentials, mounts.have))
+
+
+def _left_out(pod: Pod, account: Account, settings: Settings) -> frozenset[str]:
+    """Returns the containers that annotations leave out."""
+    of_pod = own_annotations(pod.meta.annotations, settings)
+    of_account = account.account.value.annotations if account.account.value is not None else {}
+    names = [container.name for container in containers_of(pod)]
+    skipped = set(_listed(of_pod.get(SKIP_CONTAINERS, of_account.get(SKIP_CONTAINERS))))
+    only = _listed(of_pod.get(ONLY_CONTAINERS, of_account.get(ONLY_CONTAINERS)))
+    return frozenset(name for name in names if name in skipped or (only and name not in only))
+
+
+def _listed(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _variables(
+    facts: RunningPod,
+    seen: Sequence[_Seen],
+    left_out: frozenset[str],
+    injection: Injection,
+    account: Account,
+    *,
+    is_symptom: bool,
+) -> Step:
+    for one in seen:
+        name = one.container.name
+        if name in left_out:
+            continue
+        if one.found.whose == "others":
+            return VARIABLES.failed(
+                f"container {name}: {one.found.why} goes before the role", f"remove {one.found.why} from the container",
+                sections.OWN_CREDENTIALS,
+            )  # fmt: skip
+        if one.found.whose == "own" or (one.found.whose == "none" and one.environ.get(ENV_ROLE_ARN)):
+            role, wanted = one.environ.get(ENV_ROLE_ARN), injection.credentials.get(ENV_ROLE_ARN)
+            if role != wanted:
+                return VARIABLES.failed(f"container {name} has {role}; a new pod would get {wanted}", recreate(facts))
+            if one.found.whose == "none":
+                return VARIABLES.failed(f"container {name}: {one.found.why}", recreate(facts), sections.NO_TOKEN_FILE)
+        if one.found.whose == "none":
+            why = one.found.why or f"neither {' nor '.join(injection.credentials)}"
+            return VARIABLES.failed(f"container {name} has {why}: {_age(facts, account)}", recreate(facts))
+    if left_out and (is_symptom or len(left_out) == len(seen)):
+        found_text = f"container {', '.join(sorted(left_out))}: left out by {SKIP_CONTAINERS} or {ONLY_CONTAINERS}"
+        return VARIABLES.failed(found_text, "change that annotation, and create the pod again")
+    others = f"; left out by annotation: {', '.join(sorted(left_out))}" if left_out else ""
+    return VARIABLES.ok(
+        f"container {', '.join(s.container.name for s in seen if s.container.name not in left_out)}{others}"
+    )
+
+
+def _age(facts: RunningPod, account: Account) -> str:
+    """Returns why a pod was not injected, as far as times tell."""
+    created = str((facts.pod.get("metadata") or {}).get("creationTimestamp", ""))
+    changed = account.annotated_at
+    if changed is not None and created and created < f"{changed:%Y-%m-%dT%H:%M:%SZ}":
+        return f"the pod is of {created}, the role's annotation of {changed:%Y-%m-%dT%H:%M:%SZ}"
+    return f"the pod is of {created}: it is older than the role, or the webhook did not answer then"
+
+
+def _volume(facts: RunningPod, pod: Pod, injection: Injection) -> Step:
+    volume = next((one for one in pod.spec.volumes or () if one.name == injection.volume_name), None)
+    if volume is None:
+        return VOLUME.failed(f"there is no volume {injection.volume_name}", recreate(facts))
+    token = volume.token_at(injection.token_path)
+    if token is None:
+        return VOLUME.failed(
+            f"the volume {volume.name} has no token at {injection.token_path}", "rename the pod's own volume"
+        )
+    if token.audience != injection.audience:
+        return VOLUME.failed(
+            f"its token is for {token.audience}; a new pod would get {injection.audience}", recreate(facts),
+            sections.WRONG_AUDIENCE,
+        )  # fmt: skip
+    return VOLUME.ok(f"{volume.name}, audience {token.audience}")
+
+
+def _mount(facts: RunningPod, seen: Sequence[_Seen], injection: Injection) -> Step:
+    using = [one for one in seen if one.found.whose in ("ours", "own")]
+    if not using:
+        return MOUNT.skipped("no container uses the role")
+    blind = [one.container.name for one in using if one.mounts.ours != "here" and one.mounts.same is None]
+    if blind:
+        return MOUNT.failed(f"container {', '.join(blind)} has no mount at {injection.mount_path}", recreate(facts))
+    return MOUNT.ok(injection.mount_path)
+
+
+def _region(seen: Sequence[_Seen], *, is_symptom: bool) -> Step:
+    lacking = [one.container.name for one in seen if one.environ.get(ENV_DEFAULT_REGION, "") == ""]
+    if not lacking:
+        return REGION.ok(ENV_DEFAULT_REGION)
+    only_new = [one.container.name for one in seen if one.environ.get(ENV_REGION) and one.container.name in lacking]
+    said = f"container {', '.join(lacking)} has no {ENV_DEFAULT_REGION}"
+    if only_new:
+        said += f", only {ENV_REGION}, which boto3 and the AWS CLI 1 ignore"
+    then = f"set config.defaultAwsRegion of the chart and create the pod again, or set {ENV_DEFAULT_REGION} in the pod"
+    if is_symptom:
+        return REGION.failed(said, then)
+    return REGION.skipped(f"{said}; the program may have one of its own")
+
+
+def _token(facts: RunningPod, now: datetime) -> Step:
+    token = facts.file_token.value
+    if token is None:
+        return POD_TOKEN.unknown(facts.file_token.problem or "it was not read")
+    if token.exp is not None and now >= token.exp + _GRACE:
+        return POD_TOKEN.failed(
+            f"it expired at {token.exp:%Y-%m-%dT%H:%M:%SZ}", "look into kubelet's log on the node, and at its clock",
+        )  # fmt: skip
+    age = f"{(now - token.iat).total_seconds() / 60:.0f} minutes old, " if token.iat is not None else ""
+    return POD_TOKEN.ok(f"{age}until {token.exp:%Y-%m-%dT%H:%M:%SZ}" if token.exp is not None else f"{age}no exp")
