@@ -5,7 +5,7 @@ DEMO := .venv-demo
 # Quiet, and without a warning that pip itself is old.
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 
-.PHONY: demo test fresh check format kubernetes e2e e2e-cluster e2e-zipapp bench bench-audit docs lock image wheels manifests zipapp
+.PHONY: demo test fresh check format kubernetes e2e e2e-cluster e2e-programs bench bench-audit docs lock image wheels manifests zipapp
 
 demo: ## shows on real input what the webhook does
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -47,8 +47,8 @@ e2e: $(DEV)/bin/python ## runs the tests on a real control plane; KUBEBUILDER_AS
 e2e-cluster: $(DEV)/bin/python ## runs the tests on the cluster of KUBECONFIG; its nodes must have the image IMAGE
 	IMAGE=$(IMAGE) $(DEV)/bin/python -m pytest tests/cluster_e2e
 
-e2e-zipapp: $(DEV)/bin/python ## packs the one file of make zipapp and runs it where nothing else is installed
-	$(DEV)/bin/python -m pytest tests/zipapp
+e2e-programs: $(DEV)/bin/python ## runs the tests with other programs: the one file of make zipapp alone, the AWS CLI, zsh and fish
+	$(DEV)/bin/python -m pytest tests/programs
 
 IMAGE ?= localhost/pod-identity-webhook:dev
 BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))

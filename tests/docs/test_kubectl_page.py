@@ -1,4 +1,4 @@
-"""The commands of docs/kubectl.md, but for those of its one file, which tests/zipapp/test_one_file.py runs."""
+"""The commands of docs/kubectl.md, but for those of its one file, which tests/programs/test_one_file.py runs."""
 
 import os
 import subprocess

@@ -1,6 +1,6 @@
 """docs/self-managed.md, without an API server. tests/e2e/test_self_managed.py walks through it with one.
 
-The real AWS CLI checks the parameters of each aws command; no AWS account is asked.
+tests/programs/test_aws_cli_parameters.py checks the parameters of each aws command.
 """
 
 import json
@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.aws.programs import AwsPrograms
 from tests.commands.issuer.verify.issuer_server import Answer, serving
 from tests.commands.outcome import Outcome, run
 from tests.docs.pages import ROOT, commands
-from tests.docs.refusing_endpoint import refusing
 from tests.docs.self_managed import (
     DOCUMENTS,
     EKS,
@@ -39,9 +37,6 @@ from tests.helm_command import helm_command
 OURS = "pod-identity-webhook "
 PROGRAMS = ("aws", "curl", "helm", "kubectl", "mkdir", "openssl", "pod-identity-webhook", "terraform")
 DISCOVERY = ".well-known/openid-configuration"
-# The service in the signature of a command's request, if it has another name.
-SIGNED_FOR = {"s3api": "s3", "cloudwatch": "monitoring", "sts": "unsigned"}
-AWS = [line for line in commands(PAGE) if line.startswith("aws ")]
 
 
 @pytest.fixture
@@ -136,22 +131,6 @@ def test_the_role_that_is_linted_is_what_aws_prints() -> None:
     Path("role.json").write_text(json.dumps({"Role": role}))
 
     assert ours(lint).out == ""
-
-
-@pytest.mark.parametrize("command", sorted(set(AWS)), ids=lambda command: " ".join(command.split()[1:3]))
-def test_the_aws_cli_accepts_the_parameters(command: str, aws: Path, tmp_path: Path) -> None:
-    for path in ("trust.json", "token", "issuer/openid/v1/jwks", f"issuer/{DISCOVERY}"):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text("of the page")
-    words = [
-        f"{tmp_path}/{word}" if word.startswith("issuer/") else word.replace("file://", f"file://{tmp_path}/")
-        for word in shlex.split(command.partition(" > ")[0])[1:]
-    ]
-    with refusing() as (url, arrived):
-        keys = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_ENDPOINT_URL": url}
-        done = AwsPrograms(aws, url).cli(keys, *words)
-
-    assert arrived == [SIGNED_FOR.get(words[0], words[0])], done.error
 
 
 def test_the_chart_gives_pods_the_region_of_the_page() -> None:

@@ -2,7 +2,7 @@
 
 The page's commands run in a shell, in their order. Three things are not real: the bucket is a local HTTPS server of
 its name, STS is the stand-in of tests/sts, and aws commands for other services are recorded, not sent.
-tests/docs/test_self_managed.py checks their parameters.
+tests/programs/test_aws_cli_parameters.py checks their parameters.
 """
 
 import json
