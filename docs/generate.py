@@ -62,9 +62,7 @@ def _commands() -> str:
     """The flags of every other command, alone or in a group."""
     alone = [(one.name, one) for one in COMMANDS.commands if one.flags and one.name not in {"serve", "replay"}]
     grouped = [(f"{group.name} {one.name}", one) for group in COMMANDS.commands for one in group.commands]
-    return "\n".join(
-        f"## {name}\n\n{markdown_table(command.load_flags())}\n" for name, command in [*grouped, *alone]
-    )
+    return "\n".join(f"## {name}\n\n{markdown_table(command.load_flags())}\n" for name, command in [*grouped, *alone])
 
 
 if __name__ == "__main__":
