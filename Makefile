@@ -5,7 +5,7 @@ DEMO := .venv-demo
 # Quiet, and without a warning that pip itself is old.
 PIP_INSTALL := -m pip --quiet --disable-pip-version-check install
 
-.PHONY: demo test fresh check format kubernetes e2e e2e-cluster bench docs lock image wheels manifests
+.PHONY: demo test fresh check format kubernetes e2e e2e-cluster e2e-zipapp bench bench-audit docs lock image wheels manifests zipapp
 
 demo: ## shows on real input what the webhook does
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -47,6 +47,9 @@ e2e: $(DEV)/bin/python ## runs the tests on a real control plane; KUBEBUILDER_AS
 e2e-cluster: $(DEV)/bin/python ## runs the tests on the cluster of KUBECONFIG; its nodes must have the image IMAGE
 	IMAGE=$(IMAGE) $(DEV)/bin/python -m pytest tests/cluster_e2e
 
+e2e-zipapp: $(DEV)/bin/python ## packs the one file of make zipapp and runs it where nothing else is installed
+	$(DEV)/bin/python -m pytest tests/zipapp
+
 IMAGE ?= localhost/pod-identity-webhook:dev
 BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
 # BASE is another Python image. BUILD_FLAGS are more flags for the builder, such as --platform linux/arm64.
@@ -63,8 +66,20 @@ wheels: $(DEV)/bin/python ## checks that each locked dependency has a wheel for 
 			--platform manylinux_2_28_$$machine --dest .cache/wheels/$$machine || exit 1; done
 	rm -r .cache/wheels
 
+ZIPAPP ?= dist/pod-identity-webhook.pyz
+zipapp: $(DEV)/bin/python ## packs the command and its dependencies into the file ZIPAPP, for this Python's version and platform
+	rm -rf .cache/zipapp
+	$(DEV)/bin/python -m pip --quiet --disable-pip-version-check download --require-hashes -r requirements.lock --dest .cache/zipapp
+	$(DEV)/bin/python -m pip --quiet --disable-pip-version-check wheel --no-deps --no-build-isolation --wheel-dir .cache/zipapp .
+	$(DEV)/bin/pex --pre-resolved-dists .cache/zipapp --console-script pod-identity-webhook \
+		--python-shebang '/usr/bin/env python3' --output-file $(ZIPAPP) pod-identity-webhook
+	rm -r .cache/zipapp
+
 bench: $(DEV)/bin/python ## measures reviews per second compared with a floor, the decision alone, memory, and a live cluster (KUBEBUILDER_ASSETS)
 	$(DEV)/bin/python bench/bench.py
+
+bench-audit: $(DEV)/bin/python ## measures audit on 5,000 pods of a live cluster (KUBEBUILDER_ASSETS)
+	$(DEV)/bin/python bench/audit.py
 
 docs: $(DEV)/bin/python ## writes the parts of the docs that come from the code
 	$(DEV)/bin/python docs/generate.py

@@ -7,6 +7,7 @@
 import sys
 from pathlib import Path
 
+from webhook.commands.audit.flags import AUDIT_FLAGS
 from webhook.commands.flags.by_command import REPLAY_FLAGS, SERVE_FLAGS, is_ignored
 from webhook.commands.flags.help import markdown_table
 from webhook.commands.table import COMMANDS
@@ -20,6 +21,7 @@ def flags_page() -> str:
     ignored = ", ".join(f"`--{flag.name}`" for flag in SERVE_FLAGS if is_ignored(flag))
     admission = {flag.name for flag in SERVE_FLAGS}
     replay = [flag for flag in REPLAY_FLAGS if flag.name not in admission or flag.group == "Input and output"]
+    audit = [flag for flag in AUDIT_FLAGS if flag.name not in admission or flag.command or flag.group == "The cluster"]
     return f"""# Flags
 
 <!-- Written by `make docs` from the tables in webhook/commands. -->
@@ -55,12 +57,18 @@ If `serve` cannot use a file, a port or a cluster that a flag names, it exits wi
 
 {markdown_table(replay)}
 
+## audit
+
+`audit` has the same flags of `serve` as `replay`, and these:
+
+{markdown_table(audit)}
+
 {_commands()}"""
 
 
 def _commands() -> str:
     """The flags of every other command, alone or in a group."""
-    alone = [(one.name, one) for one in COMMANDS.commands if one.flags and one.name not in {"serve", "replay"}]
+    alone = [(one.name, one) for one in COMMANDS.commands if one.flags and one.name not in {"serve", "replay", "audit"}]
     grouped = [(f"{group.name} {one.name}", one) for group in COMMANDS.commands for one in group.commands]
     return "\n".join(f"## {name}\n\n{markdown_table(command.load_flags())}\n" for name, command in [*grouped, *alone])
 

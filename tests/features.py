@@ -14,6 +14,7 @@ class Feature(Enum):
     """What a test may need of Kubernetes: `@pytest.mark.needs(Feature.X)`. `since`: where every cluster has it."""
 
     ADMISSION_POLICIES = _Since((1, 30), "there are ValidatingAdmissionPolicies")
+    MANY_ISSUERS = _Since((1, 22), "an API server accepts several --service-account-issuer")
     POD_SECURITY = _Since((1, 23), "the API server enforces Pod Security Standards")
 
     @property

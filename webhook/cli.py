@@ -8,6 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from webhook import __version__
@@ -20,17 +21,20 @@ _HELP: Final = ("-h", "--help", "help")
 _VERSION: Final = frozenset({"-V", "--version", "--version=true"})
 
 
-def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Runs the command line `argv` (without the program's name); returns the exit code."""
+def main(argv: Sequence[str], environ: Mapping[str, str], *, is_plugin: bool = False) -> int:
+    """Runs the command line `argv` (without the program's name); returns the exit code.
+
+    As a plugin of kubectl, flags alone do not run `serve`.
+    """
     with escaping(sys.stdout, sys.stderr):
-        return _main(argv, environ)
+        return _main(argv, environ, is_plugin=is_plugin)
 
 
-def _main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+def _main(argv: Sequence[str], environ: Mapping[str, str], *, is_plugin: bool) -> int:
     if len(argv) > 1 and argv[0] == "help":
         # `help certs show` is `certs show --help`. A flag without its value would take that for the value.
         argv = [*(word for word in argv[1:] if not word.startswith("-")), "--help"]
-    if argv and argv[0].startswith("-") and argv[0] not in _HELP:
+    if argv and argv[0].startswith("-") and argv[0] not in _HELP and not is_plugin:
         # The Go webhook has no commands: accept a container's arguments for it as those of `serve`.
         argv = ["serve", *argv]
     verb = argv[0] if argv else ""
@@ -69,14 +73,19 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A character that the terminal's encoding lacks must not stop the command.
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(main(sys.argv[1:], os.environ))
+    # kubectl runs its plugins by these names: `kubectl pod-identity`, and to complete its words.
+    # https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/
+    program, words = Path(sys.argv[0]).name, sys.argv[1:]
+    if program == "kubectl_complete-pod_identity":
+        words = [ANSWER.name, *words]
+    sys.exit(main(words, os.environ, is_plugin=program == "kubectl-pod_identity"))
 
 
 def _run(verb: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if verb in _HELP:
         print(_usage())  # noqa: T201 - what a command prints
         return 0
-    if verb == "version" or not _VERSION.isdisjoint(argv):
+    if verb == "version" or (verb != ANSWER.name and not _VERSION.isdisjoint(argv)):
         print(f"pod-identity-webhook {__version__}")  # noqa: T201
         return 0
     # Completion scripts ask this; people do not.

@@ -20,6 +20,11 @@ MONITORING: Final[Values] = {
         "dashboard": {"enabled": True, "annotations": {"folder": "AWS"}},
     }
 }
+AUDIT: Final[Values] = {
+    "audit": {"enabled": True, "evict": True, "extraArgs": ["--evict-changed"]},
+    "config": {"podIdentityWebhookMap": {"enabled": True}},
+    "metrics": {"prometheusRule": {"enabled": True}},
+}
 POD_MONITOR: Final[Values] = {
     "metrics": {"podMonitor": {"enabled": True, "relabelings": [{"action": "labeldrop", "regex": "x"}]}}
 }
@@ -48,6 +53,7 @@ MATRIX: Final[dict[str, Values]] = {
     "cainjector": CA_INJECTOR,
     "monitoring": MONITORING,
     "pod monitor": POD_MONITOR,
+    "audit": AUDIT,
     "host network": HOST_NETWORK,
     "HPA": {"autoscaling": {"enabled": True, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 600}}}},
     "network policy": {"networkPolicy": {"enabled": True, "metricsFrom": [{"podSelector": {}}]}},

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.charts.matrix import CERT_MANAGER, MATRIX, PEM_VALUES, POLICIES
+from tests.charts.matrix import AUDIT, CERT_MANAGER, MATRIX, PEM_VALUES, POLICIES
 from tests.charts.rendering import Rendered, Values
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -15,6 +15,7 @@ CASES: dict[str, Values] = {
     "pem-values": PEM_VALUES,
     "everything-of-a-pod": MATRIX["everything of a pod"],
     "policies": POLICIES,
+    "audit": AUDIT,
     "kubernetes-1.30": {"kubeVersionOverride": "1.30.0"},
     "kubernetes-1.20": {"kubeVersionOverride": "1.20.2", "autoscaling": {"enabled": True}},
 }

@@ -58,7 +58,9 @@ def test_the_rights_are_the_least(case: str) -> None:
     assert len(rendered.all("Role")) == len(rendered.all("RoleBinding")) == 1
 
 
-@pytest.mark.parametrize("values", [values for name, values in MATRIX.items() if name != "nothing optional"])
+@pytest.mark.parametrize(
+    "values", [values for name, values in MATRIX.items() if name not in {"audit", "nothing optional"}]
+)
 def test_bindings_join_roles_that_are_there_to_the_account_of_the_pods(values: Values) -> None:
     rendered = Rendered(values)
     namespace = values.get("namespaceOverride", "eks")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.outcome import ROOT, assert_golden, run, run_process
+from webhook.commands.audit.flags import AUDIT_FLAGS
 from webhook.commands.flags.by_command import REPLAY_FLAGS, SERVE_FLAGS
 from webhook.commands.flags.flag import Flag
 from webhook.commands.flags.parsing import parse
@@ -205,7 +206,7 @@ def test_help_names_the_commands(argv: list[str]) -> None:
     assert_golden("help.txt", outcome.out)
 
 
-@pytest.mark.parametrize(("verb", "flags"), [("serve", SERVE_FLAGS), ("replay", REPLAY_FLAGS)])
+@pytest.mark.parametrize(("verb", "flags"), [("serve", SERVE_FLAGS), ("replay", REPLAY_FLAGS), ("audit", AUDIT_FLAGS)])
 def test_the_help_of_a_command_has_every_flag_of_it(verb: str, flags: tuple[Flag, ...]) -> None:
     outcome = run(verb, "--help", "--bogus")
 

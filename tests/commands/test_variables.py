@@ -20,7 +20,14 @@ def tables() -> dict[str, tuple[Flag, ...]]:
 
 
 def test_every_command_has_its_table() -> None:
-    assert {"SERVE_FLAGS", "REPLAY_FLAGS", "SHOW_FLAGS", "ROTATE_FLAGS", "ISSUE_FLAGS"} <= tables().keys()
+    assert {
+        "SERVE_FLAGS",
+        "REPLAY_FLAGS",
+        "AUDIT_FLAGS",
+        "SHOW_FLAGS",
+        "ROTATE_FLAGS",
+        "ISSUE_FLAGS",
+    } <= tables().keys()
 
 
 def test_no_variable_has_two_kinds_or_two_sets_of_choices() -> None:
@@ -36,7 +43,7 @@ def test_a_namespace_is_n_in_every_command() -> None:
     shorts = {name: flag.short for name, flags in tables().items() for flag in flags if flag.name == "namespace"}
 
     assert set(shorts.values()) == {"n"}
-    assert {"SERVE_FLAGS", "REPLAY_FLAGS", "SHOW_FLAGS", "ROTATE_FLAGS", "ISSUE_FLAGS"} <= shorts.keys()
+    assert {"SERVE_FLAGS", "REPLAY_FLAGS", "AUDIT_FLAGS", "SHOW_FLAGS", "ROTATE_FLAGS", "ISSUE_FLAGS"} <= shorts.keys()
 
 
 def test_the_namespace_of_the_webhook_is_not_that_of_objects_without_one() -> None:

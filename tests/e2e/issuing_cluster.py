@@ -29,7 +29,7 @@ class IssuingCluster:
             self.cluster.start()
             self.release = HelmRelease(self.cluster, directory)
             self.release.install({})
-            self._wait_until_called()
+            wait_until_injected(self.cluster, self.namespace("probe", "probe"), "probe", ROLE)
             self.rendered = directory / "rendered"
             run_as_admin(
                 self.cluster, "issuer", "render", f"--issuer={ISSUER}", "--live", f"--output-dir={self.rendered}"
@@ -61,17 +61,18 @@ class IssuingCluster:
             self.cluster.admin, created, self.directory / f"{created['metadata']['name']}-{next(self._numbers)}"
         )
 
-    def _wait_until_called(self) -> None:
-        probed = self.namespace("probe", "probe")
 
-        def is_patched() -> bool:
-            body = pod("probe", "probe", labels=REQUIRED)
-            try:
-                return role_of(self.cluster.admin.create(pods(probed), body, dryRun="All")) == ROLE
-            except ApiError as error:
-                # Pods with the label are refused until the webhook answers.
-                if error.code != 500:
-                    raise
-                return False
+def wait_until_injected(cluster: Cluster, namespace: str, account: str, role: str) -> None:
+    """Waits until the API server calls the webhook: until a new pod of the ServiceAccount would get its role."""
 
-        wait_until(is_patched, "the API server to call the webhook", within=60)
+    def is_patched() -> bool:
+        body = pod("probe", account, labels=REQUIRED)
+        try:
+            return role_of(cluster.admin.create(pods(namespace), body, dryRun="All")) == role
+        except ApiError as error:
+            # Pods with the label are refused until the webhook answers.
+            if error.code != 500:
+                raise
+            return False
+
+    wait_until(is_patched, "the API server to call the webhook", within=60)

@@ -55,6 +55,7 @@ BROKEN: dict[str, Break] = {
     "no JWKS": lambda host: (host.files / JWKS).unlink(),
     "a private bucket": _answer(DISCOVERY, PRIVATE),
     "a JWKS that has moved": _moved,
+    "the right JWKS, but with status 404": _answer(JWKS, b"HTTP/1.1 404 Not Found\r\n\r\n", jwks_document([KEY])),
     "a discovery document of another issuer": lambda host: publish(host, f"{ISSUER}/other", [KEY]),
     "a discovery document whose issuer has a slash more": _write(
         DISCOVERY, f'{{"issuer": "{ISSUER}/", "jwks_uri": "{ISSUER}/{JWKS}"}}'.encode()

@@ -113,14 +113,21 @@ class KubernetesClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
 
-    async def write(self, verb: Verb, resource: Resource, body: Mapping[str, Any], seconds: float = 10.0) -> bytes:
+    async def write(
+        self,
+        verb: Verb,
+        resource: Resource,
+        body: Mapping[str, Any],
+        seconds: float = 10.0,
+        params: Mapping[str, str] | None = None,
+    ) -> bytes:
         """Writes `body` to `resource` within `seconds` and returns the resulting object. Raises ClusterError.
 
         For `create`, `resource` is the collection; for `patch` (a strategic merge), it is the object.
         """
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_TIMEOUT)
         try:
-            async with await self._request(verb, resource, {}, JSON, timeout, body) as response:
+            async with await self._request(verb, resource, params or {}, JSON, timeout, body) as response:
                 return await self._body(response, MAX_BODY, f"{verb} {resource}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error

@@ -39,6 +39,7 @@ class Installation:
     `entries` are those that call its Service, in order; None if the configuration does not exist or RBAC does not let
     us read it. `template` is the pod template of `workload` ("Deployment namespace/name"), and `replica_sets` has the
     templates of all its ReplicaSets with pods, by name. `problems` has a line for each part that could not be read.
+    `created_at` is when the configuration was created (RFC 3339), or "".
     """
 
     entries: Sequence[Object] | None = None
@@ -46,6 +47,7 @@ class Installation:
     template: Object | None = None
     replica_sets: Mapping[str, Object] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    created_at: str = ""
 
 
 def configuration_resource(name: str) -> Resource:
@@ -80,16 +82,17 @@ async def read_installation(client: "KubernetesClient", name: str, *, seconds: f
     if configuration is None:
         return Installation(problems=tuple(reader.problems))
     entries, service, problems = entries_of(configuration)
+    created_at = str(_map(configuration.get("metadata")).get("creationTimestamp") or "")
     reader.problems += problems
     if service is None:
         reader.problems.append(f"MutatingWebhookConfiguration {name} names no Service, so no Deployment can be found")
-        return Installation(entries, problems=tuple(reader.problems))
+        return Installation(entries, problems=tuple(reader.problems), created_at=created_at)
     deployment = await _deployment(reader, service)
     if deployment is None:
-        return Installation(entries, problems=tuple(reader.problems))
+        return Installation(entries, problems=tuple(reader.problems), created_at=created_at)
     workload = f"Deployment {service.namespace}/{deployment['metadata']['name']}"
     replica_sets = await _replica_sets(reader, service.namespace, deployment)
-    return Installation(entries, workload, _template(deployment), replica_sets, tuple(reader.problems))
+    return Installation(entries, workload, _template(deployment), replica_sets, tuple(reader.problems), created_at)
 
 
 class _Reader:

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from webhook.cluster.api_errors import ApiError
+from webhook.cluster.collection import Collection, ObjectMeta, PartialObject
 from webhook.cluster.decoding import decoding
-from webhook.cluster.resource import METADATA, Resource
+from webhook.cluster.pages import PageReader
+from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
 
 if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
+
+_PAGE: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +26,17 @@ class Namespace:
     is_ending: bool = False
 
 
-class _Metadata(msgspec.Struct):
+class _Metadata(ObjectMeta):
     labels: dict[str, str] | None = None
     deletionTimestamp: str | None = None
 
+    @property
+    def namespace_read(self) -> Namespace:
+        """The Namespace with this metadata."""
+        return Namespace(self.labels or {}, self.deletionTimestamp is not None)
 
-class _Object(msgspec.Struct):
+
+class _Object(PartialObject):
     metadata: _Metadata
 
 
@@ -41,5 +50,14 @@ async def read_namespace(client: "KubernetesClient", name: str, *, seconds: floa
             return None
         raise
     with decoding(resource):
-        metadata = msgspec.json.decode(body, type=_Object).metadata
-    return Namespace(metadata.labels or {}, metadata.deletionTimestamp is not None)
+        return msgspec.json.decode(body, type=_Object).metadata.namespace_read
+
+
+async def list_namespaces(client: "KubernetesClient") -> dict[str, Namespace]:
+    """Lists all Namespaces, by name. Raises ClusterError."""
+    collection = Collection(Resource("namespaces"), _Object, METADATA_LIST, METADATA)
+    return {
+        item.metadata.name: item.metadata.namespace_read
+        async for page in PageReader(client, collection).pages(_PAGE)
+        for item in page.items
+    }

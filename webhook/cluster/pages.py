@@ -1,12 +1,14 @@
 """Lists a collection in pages; the size of a page in bytes is limited, however large its objects are."""
 
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic
 
 import msgspec
 
 from webhook.cluster.api_errors import MalformedAnswer, TimedOut, TooLarge
 from webhook.cluster.client import MAX_BODY
-from webhook.cluster.collection import Collection, Listing, T
+from webhook.cluster.collection import Collection, Listing, ObjectMeta, T
 
 if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
@@ -22,11 +24,25 @@ _MAX_PAGE: Final = 4 * 1024 * 1024
 class _ListMeta(msgspec.Struct):
     resourceVersion: str = ""
     continue_: str = msgspec.field(default="", name="continue")
+    remainingItemCount: int | None = None
 
 
 class _Page(msgspec.Struct):
     metadata: _ListMeta
     items: list[msgspec.Raw] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page: its objects, and the metadata and size in bytes of those that are too large for the collection.
+
+    `remaining` is about how many objects follow; 0 if the API server does not say.
+    """
+
+    items: list[T]
+    skipped: list[tuple[ObjectMeta, int]]
+    resource_version: str = ""
+    remaining: int = 0
 
 
 class PageReader(Generic[T]):
@@ -47,6 +63,18 @@ class PageReader(Generic[T]):
 
         Raises ClusterError.
         """
+        version = ""
+        async for page in self.pages(limit):
+            for meta, size in page.skipped:
+                listing.skip(meta, size)
+            listing.add(page.items)
+            version = page.resource_version
+        if not version:
+            raise MalformedAnswer(f"list {self._collection.resource}: no resourceVersion")
+        return version
+
+    async def pages(self, limit: int) -> AsyncIterator[Page[T]]:
+        """Yields all objects in pages of at most `limit`. Raises ClusterError; Expired if the reader took too long."""
         token, present = "", limit
         while True:
             try:
@@ -57,18 +85,18 @@ class PageReader(Generic[T]):
                 present = max(present // 8, 1)
                 continue
             try:
-                meta = self._take(body, listing)
+                page, token = self._page(body)
             except msgspec.MsgspecError as error:
                 raise MalformedAnswer(f"list {self._collection.resource}: {error}") from error
-            token = meta.continue_
-            if not token:
-                break
-            if len(body) <= _MAX_PAGE // 4:
-                present = min(present * 2, limit)
+            size = len(body)
+            # The objects of a page may refer to its body: hold neither while the next page is read.
             del body
-        if not meta.resourceVersion:
-            raise MalformedAnswer(f"list {self._collection.resource}: no resourceVersion")
-        return meta.resourceVersion
+            yield page
+            del page
+            if not token:
+                return
+            if size <= _MAX_PAGE // 4:
+                present = min(present * 2, limit)
 
     async def _read(self, token: str, limit: int) -> bytes:
         params = {"limit": str(limit)}
@@ -82,14 +110,15 @@ class PageReader(Generic[T]):
             self._collection.resource, params, self._collection.list_accept, seconds=_SECONDS, max_bytes=max_bytes
         )
 
-    def _take(self, body: bytes, listing: Listing[T]) -> _ListMeta:
-        page = self._pages.decode(body)
-        items = []
-        for raw in page.items or ():
+    def _page(self, body: bytes) -> tuple[Page[T], str]:
+        """Returns a page, and the token of the next one."""
+        read = self._pages.decode(body)
+        items, skipped = [], []
+        for raw in read.items or ():
             item = self._objects.decode(raw)
             if len(raw) > self._collection.max_object:
-                listing.skip(item.metadata, len(raw))
+                skipped.append((item.metadata, len(raw)))
             else:
                 items.append(item)
-        listing.add(items)
-        return page.metadata
+        meta = read.metadata
+        return Page(items, skipped, meta.resourceVersion, meta.remainingItemCount or 0), meta.continue_

@@ -20,8 +20,9 @@ _GROUP_VERSION: Final = re.compile(r"(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*", re.ASCII
 class Resource:
     """A collection, or the object `name` in it, or its `subresource`; an empty `namespace` means all namespaces.
 
-    `is_granted_everywhere`: the RBAC rule names neither the namespace nor the object. The constructor raises
-    InvalidName if Kubernetes does not allow a name, so that only valid names go into a URL.
+    `subresource` is one of the object's, such as `eviction`. `is_granted_everywhere`: the RBAC rule names neither the
+    namespace nor the object. The constructor raises InvalidName if Kubernetes does not allow a name, so that only valid
+    names go into a URL.
     """
 
     plural: str
@@ -32,7 +33,8 @@ class Resource:
     subresource: str = ""
 
     def __post_init__(self) -> None:
-        if not _PLURAL.fullmatch(self.plural) or not _GROUP_VERSION.fullmatch(self.group_version):
+        words = [self.plural, *([self.subresource] if self.subresource else [])]
+        if not all(map(_PLURAL.fullmatch, words)) or not _GROUP_VERSION.fullmatch(self.group_version):
             raise InvalidName(f"{self.group_version[:80]!r} {self.plural[:80]!r} is not a resource of the API")
         if self.namespace and not is_dns_label(self.namespace):
             raise InvalidName(f"{self.namespace[:80]!r} is not a namespace's name (DNS-1123 label)")
@@ -61,13 +63,15 @@ class Resource:
         names = f', resourceNames: ["{name}"]' if is_named else ""
         is_local = self.namespace and not self.is_granted_everywhere
         kind = f"Role in namespace {self.namespace}" if is_local else "ClusterRole"
-        what = f"{self.plural}/{self.subresource}" if self.subresource else self.plural
-        return f'apiGroups: ["{group}"], resources: ["{what}"], verbs: ["{verb}"]{names} in a {kind}'
+        return f'apiGroups: ["{group}"], resources: ["{self._rbac}"], verbs: ["{verb}"]{names} in a {kind}'
+
+    @property
+    def _rbac(self) -> str:
+        return f"{self.plural}/{self.subresource}" if self.subresource else self.plural
 
     def __str__(self) -> str:
         where = f" in namespace {self.namespace}" if self.namespace else ""
-        what = f"{self.plural}/{self.subresource}" if self.subresource else self.plural
-        return f"{what}{' ' + self.name if self.name else ''}{where}"
+        return f"{self._rbac}{' ' + self.name if self.name else ''}{where}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,12 @@ COMMANDS: Final = Command(
             "webhook.commands.flags.by_command:REPLAY_FLAGS",
         ),
         Command(
+            "audit",
+            "find running pods without the credentials that they would get now",
+            "webhook.commands.audit.verb",
+            "webhook.commands.audit.flags:AUDIT_FLAGS",
+        ),
+        Command(
             "certs",
             "show, rotate or issue the webhook's certificates",
             about="Shows, rotates or issues the webhook's certificates.",

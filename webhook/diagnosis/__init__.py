@@ -1,4 +1,5 @@
-"""What is wrong in a cluster: `doctor`'s checks and `audit`'s findings. Pure: facts in, findings out.
+"""What is wrong in a cluster: the checks of `doctor` and the findings of `audit`.
 
-The commands read the facts. This room may import the admission, issuer, cluster and manifests rooms, and does no I/O.
+The commands print. `doctor` is pure: the commands read its facts. `audit` reads pods page by page through the cluster
+room.
 """

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from webhook.admission.asking import Call
-from webhook.commands.replay.answer import Answer, applied
 from webhook.commands.replay.case import Case
+from webhook.diagnosis.answers import Answer, applied
 from webhook.server.mutate_endpoint import PATH, REQUIRE_PATH
 
 # Asks the webhook at a path about a review.

@@ -15,11 +15,11 @@ from webhook.cluster.installation import Installation, configuration_resource, e
 from webhook.cluster.namespaces import Namespace
 from webhook.cluster.resource import Resource
 from webhook.commands.flags.parsing import Parsed
-from webhook.commands.replay.answer import Trust
+from webhook.commands.flags.taken_over import take_over
 from webhook.commands.replay.api_server import as_the_api_server, review_of
+from webhook.commands.replay.asked import Trust
 from webhook.commands.replay.case import Case
 from webhook.commands.replay.live import LiveCluster, live_cluster
-from webhook.commands.replay.taken_over import take_over
 from webhook.errors import SettingsError, WebhookError
 from webhook.manifests.documents import Document
 
@@ -71,7 +71,7 @@ def replayed_cluster(parsed: Parsed, notice: Notice) -> Iterator[Replayed]:
                 f"without the MutatingWebhookConfiguration {name}, replay cannot tell whether the API server would ask "
                 "the webhook; if yours has another name, set --webhook-configuration"
             )
-        for line in take_over(parsed, installation):
+        for line in take_over(parsed, installation, "replay"):
             notice(line)
         yield Replayed(cluster, installation, notice)
 

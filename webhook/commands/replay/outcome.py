@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Final, Literal, TypeAlias
 
-from webhook.commands.replay.answer import Answer
 from webhook.commands.replay.case import Case, Skipped
+from webhook.diagnosis.answers import Answer
 
 Outcome: TypeAlias = Literal["injected", "unchanged", "not-found", "not-called", "denied", "error", "skipped"]
 Results: TypeAlias = Sequence[tuple[Case, Answer]]

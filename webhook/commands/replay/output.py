@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import yaml
 
-from webhook.commands.replay.answer import Answer
 from webhook.commands.replay.case import Case
 from webhook.commands.replay.outcome import is_bad
+from webhook.diagnosis.answers import Answer
 from webhook.terminal import escaped, one_line
 
 _RED, _GREEN, _CYAN, _BOLD, _YELLOW, _RESET = (f"\x1b[{code}m" for code in (31, 32, 36, 1, 33, 0))

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from webhook.commands.replay.answer import Answer
 from webhook.commands.replay.case import Case, Skipped, Subject
 from webhook.commands.replay.outcome import Outcome, Results, is_bad, outcome_of
 from webhook.commands.replay.output import verdict
+from webhook.diagnosis.answers import Answer
 from webhook.terminal import one_line
 
 Report: TypeAlias = Callable[[Results, Sequence[Skipped], Collection[str]], str]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from webhook.commands.replay.answer import Answer
+from webhook.diagnosis.answers import Answer
 
 _SECTIONS: Final = ("initContainers", "containers")
 

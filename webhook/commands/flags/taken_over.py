@@ -1,4 +1,4 @@
-"""Takes the flags of the running webhook over into a replay, and says what it took and what it could not read."""
+"""Takes the flags of the running webhook over into a command, and says what it took and what it could not read."""
 
 from typing import Any, Final
 
@@ -11,17 +11,18 @@ from webhook.commands.flags.running_flags import UnreadableFlags, flags_of
 _CREDENTIALS: Final = "watch_container_credentials_config"
 
 
-def take_over(parsed: Parsed, installation: Installation) -> list[str]:
+def take_over(parsed: Parsed, installation: Installation, command: str) -> list[str]:
     """Sets in `parsed` the running webhook's flags that determine what pods get; returns the notices about them.
 
-    Flags that the user gave stay. A file in the webhook's container cannot be taken over.
+    `command` is the name of our command. Flags that the user gave stay. A file in the webhook's container cannot be
+    taken over.
     """
     if installation.template is None:
-        return ["the flags of the running webhook cannot be read: replay uses its own flags and their defaults"]
+        return [f"the flags of the running webhook cannot be read: {command} uses its own flags and their defaults"]
     try:
         running, unread = flags_of(installation.template)
     except UnreadableFlags as error:
-        return [f"{installation.workload}: {error}: replay uses its own flags and their defaults"]
+        return [f"{installation.workload}: {error}: {command} uses its own flags and their defaults"]
     notices = [f"{installation.workload}: not read, and may set flags: {', '.join(unread)}"] if unread else []
     taken, kept = [], []
     for flag in ADMISSION_FLAGS:
@@ -33,7 +34,7 @@ def take_over(parsed: Parsed, installation: Installation) -> list[str]:
         elif flag.field == _CREDENTIALS:
             notices.append(
                 f"{installation.workload} runs with {_spelled(flag, value)}, a file in its container: "
-                f"replay does not read it; set --{flag.name} to a copy"
+                f"{command} does not read it; set --{flag.name} to a copy"
             )
         else:
             parsed.values[flag.field] = value
@@ -44,10 +45,10 @@ def take_over(parsed: Parsed, installation: Installation) -> list[str]:
         notices.append(f"flags of {installation.workload}: {' '.join(taken)}")
     if kept:
         notices.append(f"your own flags win over those of {installation.workload}: {' '.join(kept)}")
-    return notices + _differing(installation, running)
+    return notices + _differing(installation, running, command)
 
 
-def _differing(installation: Installation, running: Parsed) -> list[str]:
+def _differing(installation: Installation, running: Parsed, command: str) -> list[str]:
     """Returns a notice if pods of an older or newer ReplicaSet run with other flags: a rollout is not finished."""
     names = []
     for name, template in installation.replica_sets.items():
@@ -61,7 +62,7 @@ def _differing(installation: Installation, running: Parsed) -> list[str]:
     if not names:
         return []
     pods = f"pods of {', '.join(sorted(names))} run with other flags"
-    return [f"{installation.workload} is not rolled out: {pods}; replay uses those of the Deployment"]
+    return [f"{installation.workload} is not rolled out: {pods}; {command} uses those of the Deployment"]
 
 
 def _spelled(flag: Flag, value: Any) -> str:

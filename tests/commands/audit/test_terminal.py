@@ -1,0 +1,87 @@
+"""`audit` on a terminal: a progress bar, and a question before the first eviction."""
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands.outcome import COMMAND, ROOT, without_settings
+from tests.commands.replay.installed import installed
+from tests.commands.replay.live import api_server, kubeconfig
+
+_SHOP = "/api/v1/namespaces/shop"
+_OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "u1", "controller": True}
+
+
+def _objects() -> dict[str, Any]:
+    """Returns the objects of a cluster with one pod that was missed, of a ReplicaSet."""
+    spec = {"serviceAccountName": "web", "containers": [{"name": "app"}]}
+    metadata = {"namespace": "shop", "name": "web-1", "uid": "u2", "creationTimestamp": "2026-02-01T00:00:00Z"}
+    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/reader"}
+    account = {"metadata": {"namespace": "shop", "name": "web", "annotations": annotations}}
+    listed = {"resourceVersion": "1"}
+    return {
+        **installed(),
+        f"{_SHOP}/serviceaccounts": {"metadata": listed, "items": [account]},
+        f"{_SHOP}/pods": {
+            "metadata": listed,
+            "items": [{"metadata": {**metadata, "ownerReferences": [_OWNER]}, "spec": spec}],
+        },
+        "/apis/apps/v1/namespaces/shop/replicasets/web": {
+            "metadata": {"uid": "u1"},
+            "spec": {"replicas": 2, "template": {"spec": spec}},
+        },
+    }
+
+
+@pytest.mark.parametrize(("typed", "goes_on"), [("n\n", False), ("\n", False), ("y\n", True)])
+def test_it_asks_before_the_first_eviction(tmp_path: Path, typed: str, goes_on: bool) -> None:
+    master, slave = pty.openpty()
+    with api_server(_objects()) as server:
+        config = kubeconfig(tmp_path / "config", production=server.url)
+        os.write(master, typed.encode())
+        done = subprocess.run(
+            [*COMMAND, "audit", "-n", "shop", "--evict", f"--kubeconfig={config}", "-o", "json"],
+            stdin=slave,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=without_settings(),
+            timeout=60,
+            check=False,
+        )
+        asked = {request.path for request in server.requests}
+    for end in (master, slave):
+        os.close(end)
+    assert [each["pod"] for each in json.loads(done.stdout)] == ["web-1"]
+    assert "Evict 1 pod of 1 owner? [y/N] " in done.stderr
+    # If it goes on, it looks for the pod first: in this cluster, that is gone meanwhile, so that nothing is left.
+    assert done.returncode == (0 if goes_on else 1)
+    assert ("nothing evicted" in done.stderr) is not goes_on
+    assert (f"{_SHOP}/pods/web-1" in asked) is goes_on
+
+
+def test_a_progress_bar_is_on_standard_error_and_only_if_that_is_a_terminal(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    with api_server(_objects()) as server:
+        config = kubeconfig(tmp_path / "config", production=server.url)
+        done = subprocess.run(
+            [*COMMAND, "audit", "-n", "shop", f"--kubeconfig={config}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            cwd=ROOT,
+            env={**without_settings(), "TERM": "xterm"},
+            timeout=60,
+            check=False,
+        )
+    os.close(slave)
+    said = os.read(master, 65536).decode()
+    os.close(master)
+    assert "1/1" in said
+    assert b"1/1" not in done.stdout
+    assert "1 pod read: 1 not injected" in said
