@@ -257,6 +257,9 @@ def test_with_view_alone_it_works_and_says_what_it_could_not_see(
             assert rule in step["found"], step
         measured(f"view: {said.statuses}")
     assert chain.step("service-account")["status"] == "ok"
+    # The Service is found by its name, so what does not need the configuration is seen.
+    assert {whole.statuses[name] for name in ("endpoints", "version", "cache")} == {"ok"}, whole.lines()
+    assert whole.statuses["certificate"] == "unknown"
 
 
 def test_replicas_that_are_away_are_named_as_that(
