@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.api import Object
 from tests.e2e.broken_links import BROKEN_LINKS, Broken, created_before_annotation
 from tests.e2e.doctor_command import Said, doctor
 from tests.e2e.identity_chain import ACCOUNT_NUMBER, SERVICE_ACCOUNT, Chain, end, whole_chain
 from tests.e2e.issuing_cluster import IssuingCluster
+from tests.e2e.objects import pod, pod_spec, pods
 from tests.e2e.replica_objects import publish_replicas
 from tests.sts.iam import Iam
 
@@ -40,6 +42,13 @@ _NAMED = {
     "the policy allows another action": ("trust-policy", "Action names other actions only: sts:AssumeRole"),
     "there is no such role": ("trust-policy", "there is no role arn:aws:iam::111122223333:role/s3-reader"),
     "the token has expired": ("assume-role", "ExpiredTokenException: Token expired"),
+}
+
+# Where the message of STS points, if that is another step than the one at fault: it says only that it has no key.
+_POINTED = {
+    "the bucket is private": "keys",
+    "the discovery document has a trailing slash in its issuer": "keys",
+    "the token has expired": "pod-token",
 }
 
 
@@ -78,8 +87,9 @@ def ask(chain: Chain, aws: Path) -> Iterator[Callable[..., Said]]:
     address = "{}:{}".format(*chain.host.address)
     words = (f"--ca-file={ca}", f"--connect-to={address}", "--role-from-aws", "--assume-role")
 
-    def run(*target: str, flags: tuple[str, ...] = words) -> Said:
-        return doctor(chain.cluster.cluster.kubeconfig, *target, *flags, environ=environ)
+    def run(*target: str, flags: tuple[str, ...] = words, symptom: str = "") -> Said:
+        pasted = (f"--symptom={symptom}",) if symptom else ()
+        return doctor(chain.cluster.cluster.kubeconfig, *target, *flags, *pasted, environ=environ)
 
     yield run
     iam.close()
@@ -111,12 +121,13 @@ def test_a_broken_link_is_named_as_that(
     broken.damage(chain)
     step, words = _NAMED[name]
 
-    said = ask("serviceaccount", f"{chain.asked_namespace}/{SERVICE_ACCOUNT}")
+    said = ask("serviceaccount", f"{chain.asked_namespace}/{SERVICE_ACCOUNT}", symptom=broken.printed)
 
     measured(f"{name} → {said.failed}: {said.step(said.failed[0])['found']} | {said.step(said.failed[0])['next']}")
     assert said.code == 1
     assert said.failed[0] == step, said.lines()
     assert words in said.step(step)["found"], said.lines()
+    assert said.document["symptom"]["step"] == _POINTED.get(name, step)
 
 
 def test_a_pod_older_than_the_annotation_is_named_as_that(chain: Chain, ask: Callable[..., Said]) -> None:
@@ -130,3 +141,34 @@ def test_a_pod_older_than_the_annotation_is_named_as_that(chain: Chain, ask: Cal
         in (said.step("pod-variables")["found"])
     )
     assert said.step("dry-run")["status"] == "ok"
+
+
+def test_of_a_deployment_the_newest_pod_is_taken_and_its_template_is_tried(
+    chain: Chain, ask: Callable[..., Said]
+) -> None:
+    """There is no controller here, so the test creates what the controllers would."""
+    admin, namespace = chain.cluster.cluster.admin, chain.namespace
+    labels = {"app": "web", "eks.amazonaws.com/skip-pod-identity-webhook": "true"}
+    template = {"metadata": {"labels": labels}, "spec": pod_spec(SERVICE_ACCOUNT)}
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
+    apps = f"/apis/apps/v1/namespaces/{namespace}"
+    deployment = admin.create(f"{apps}/deployments", {"metadata": {"name": "web"}, "spec": spec})
+    owned = {"name": "web-1", "labels": labels, "ownerReferences": [_owner("Deployment", deployment)]}
+    replica_set = admin.create(f"{apps}/replicasets", {"metadata": owned, "spec": spec})
+    made = pod("web-1-a", SERVICE_ACCOUNT, labels=labels)
+    made["metadata"]["ownerReferences"] = [_owner("ReplicaSet", replica_set)]
+    admin.create(pods(namespace), made)
+
+    said = ask("deployment/web", f"--namespace={namespace}", flags=(), symptom="Unable to locate credentials")
+
+    assert said.document["subject"] == f"Pod {namespace}/web-1-a, which runs as ServiceAccount {SERVICE_ACCOUNT}"
+    assert said.failed[0] == "pod-variables", said.lines()
+    assert {"called", "dry-run"} <= set(said.failed), said.lines()
+    assert "eks.amazonaws.com/skip-pod-identity-webhook" in said.step("called")["found"]
+    assert said.step("pod-variables")["next"] == f"kubectl -n {namespace} rollout restart deployment/web"
+
+
+def _owner(kind: str, owner: Object) -> Object:
+    metadata = owner["metadata"]
+    named = {"name": metadata["name"], "uid": metadata["uid"], "controller": True}
+    return {"apiVersion": "apps/v1", "kind": kind, **named}

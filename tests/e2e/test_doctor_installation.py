@@ -5,7 +5,6 @@ The chart is installed by the real Helm on the real API server. A test repairs w
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,11 +13,21 @@ import pytest
 from certs.issue import issue_ca
 from tests.e2e.api import Object
 from tests.e2e.certs_installation import KINDS, Installed
+from tests.e2e.changed_configuration import (
+    changed,
+    excluded_pods,
+    one_other_service,
+    opt_in,
+    other_service,
+    shop_in,
+    wait_until_called,
+    without,
+)
 from tests.e2e.cluster import Cluster
 from tests.e2e.doctor_command import Said, doctor, run_doctor
 from tests.e2e.foreign_kinds import define_foreign_kinds
 from tests.e2e.helm_release import NAME, HelmRelease
-from tests.e2e.objects import ROLE, pod, pods, role_of, service_account, service_accounts
+from tests.e2e.objects import pod, pods, role_of
 from tests.e2e.rbac import RBAC, account_with
 from tests.e2e.replica_objects import publish_endpoints, publish_replicas
 from tests.e2e.rewriting_webhook import RewritingWebhook
@@ -46,7 +55,7 @@ def release(own_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> I
     own = HelmRelease(own_cluster, tmp_path_factory.mktemp("release"))
     own.install({})
     publish_replicas(own)
-    _wait_until_called(own)
+    wait_until_called(own)
     yield own
     own.close()
 
@@ -54,67 +63,7 @@ def release(own_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture
 def shop(own_cluster: Cluster, release: HelmRelease) -> str:  # noqa: ARG001 - it must be installed
     """A namespace with a ServiceAccount that has a role."""
-    return _shop(own_cluster)
-
-
-def _shop(cluster: Cluster) -> str:
-    name = cluster.namespace("shop")
-    cluster.admin.create(service_accounts(name), service_account("reports", ROLE))
-    return name
-
-
-def _wait_until_called(release: HelmRelease) -> None:
-    namespace = _shop(release.cluster)
-
-    def is_patched() -> bool:
-        created = release.admin.create(pods(namespace), pod("probe", "reports"), dryRun="All")
-        return role_of(created) == ROLE
-
-    wait_until(is_patched, "the API server to call the webhook", within=60)
-
-
-@contextmanager
-def _changed(release: HelmRelease, change: Callable[[list[Object]], object]) -> Iterator[None]:
-    """Changes the entries of the configuration, and restores them in the end."""
-    before = release.admin.get(release.configuration)
-    after = copy.deepcopy(before)
-    change(after["webhooks"])
-    _write(release, after)
-    try:
-        yield
-    finally:
-        _write(release, before)
-        _wait_until_called(release)
-
-
-def _write(release: HelmRelease, configuration: Object) -> None:
-    release.admin.patch(release.configuration, {"webhooks": configuration["webhooks"]})
-
-
-def _without(*names: str) -> Callable[[list[Object]], object]:
-    def change(entries: list[Object]) -> None:
-        entries[:] = [entry for entry in entries if entry["name"] not in names]
-
-    return change
-
-
-def _other_service(entries: list[Object]) -> None:
-    for entry in entries:
-        entry["clientConfig"]["service"]["name"] = "other"
-
-
-def _one_other_service(entries: list[Object]) -> None:
-    entries[-1]["clientConfig"]["service"]["name"] = "other"
-
-
-def _opt_in(entries: list[Object]) -> None:
-    for entry in entries:
-        entry["namespaceSelector"].setdefault("matchLabels", {})["injection"] = "on"
-
-
-def _excluded_pods(entries: list[Object]) -> None:
-    for entry in entries:
-        entry["objectSelector"].setdefault("matchLabels", {})["injection"] = "on"
+    return shop_in(own_cluster)
 
 
 def _ask(release: HelmRelease, *words: str) -> Said:
@@ -141,37 +90,37 @@ def test_on_a_healthy_installation_every_step_is_fine(release: HelmRelease, shop
     ("change", "failed", "words"),
     [
         pytest.param(
-            _without("pod-identity-webhook.amazonaws.com"),
+            without("pod-identity-webhook.amazonaws.com"),
             ["entries", "namespaces", "dry-run"],
             f"MutatingWebhookConfiguration {NAME} has no entry for pods without labels",
             id="the entry for pods without labels is missing",
         ),
         pytest.param(
-            _without("required.pod-identity-webhook.amazonaws.com"),
+            without("required.pod-identity-webhook.amazonaws.com"),
             ["entries"],
             "has no entry with failurePolicy Fail for pods with the label eks.amazonaws.com/require-pod-identity",
             id="the entry for pods that require a role is missing",
         ),
         pytest.param(
-            _other_service,
+            other_service,
             ["configuration", "endpoints", "dry-run"],
             "which does not exist",
             id="all entries call another Service",
         ),
         pytest.param(
-            _one_other_service,
+            one_other_service,
             ["configuration"],
             "has entries that call another Service than ",
             id="one entry calls another Service",
         ),
         pytest.param(
-            _opt_in,
+            opt_in,
             ["namespaces", "dry-run"],
             "it wants the label injection=on, but there is no such label",
             id="a namespaceSelector excludes the namespaces",
         ),
         pytest.param(
-            _excluded_pods,
+            excluded_pods,
             ["entries", "namespaces", "dry-run"],
             "has no entry for pods without labels",
             id="an objectSelector excludes the pods",
@@ -187,7 +136,7 @@ def test_a_changed_configuration_is_named_as_that(
     measured: Callable[[str], None],
     request: pytest.FixtureRequest,
 ) -> None:
-    with _changed(release, change):
+    with changed(release, change):
         said = _ask(release)
 
     assert _found(said, measured, request.node.callspec.id) == failed, said.lines()
@@ -198,7 +147,7 @@ def test_a_changed_configuration_is_named_as_that(
 def test_a_selector_that_excludes_the_namespace_is_named_for_its_serviceaccount(
     release: HelmRelease, shop: str
 ) -> None:
-    with _changed(release, _opt_in):
+    with changed(release, opt_in):
         said = _ask(release, "serviceaccount", f"{shop}/reports")
 
     assert [step for step in said.failed if step in ("called", "dry-run")] == ["called", "dry-run"], said.lines()
@@ -215,7 +164,7 @@ def test_without_the_configuration_the_webhook_is_not_registered(
     finally:
         configuration["metadata"].pop("resourceVersion")
         release.admin.create("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", configuration)
-        _wait_until_called(release)
+        wait_until_called(release)
 
     assert _found(said, measured, "there is no configuration") == ["configuration", "dry-run"], said.lines()
     assert shop
@@ -234,7 +183,7 @@ def test_a_webhook_that_rewrites_the_containers_is_named_as_that(
         said = _ask(release)
     finally:
         rewriting.remove()
-        _wait_until_called(release)
+        wait_until_called(release)
 
     assert _found(said, measured, "another webhook rewrites the containers") == ["dry-run"], said.lines()
     assert said.step("dry-run")["found"].endswith(
@@ -254,11 +203,11 @@ def test_each_right_that_is_taken_away_is_named(
         rules = copy.deepcopy(role["rules"])
         for rule in range(len(rules)):
             for verb in rules[rule]["verbs"]:
-                changed = copy.deepcopy(rules)
-                changed[rule]["verbs"] = [one for one in changed[rule]["verbs"] if one != verb]
-                if not changed[rule]["verbs"]:
-                    del changed[rule]
-                release.admin.patch(path, {"rules": changed})
+                fewer = copy.deepcopy(rules)
+                fewer[rule]["verbs"] = [one for one in fewer[rule]["verbs"] if one != verb]
+                if not fewer[rule]["verbs"]:
+                    del fewer[rule]
+                release.admin.patch(path, {"rules": fewer})
                 try:
                     said = _wait_for_right(release)
                 finally:
@@ -308,6 +257,9 @@ def test_with_view_alone_it_works_and_says_what_it_could_not_see(
             assert rule in step["found"], step
         measured(f"view: {said.statuses}")
     assert chain.step("service-account")["status"] == "ok"
+    # The Service is found by its name, so what does not need the configuration is seen.
+    assert {whole.statuses[name] for name in ("endpoints", "version", "cache")} == {"ok"}, whole.lines()
+    assert whole.statuses["certificate"] == "unknown"
 
 
 def test_replicas_that_are_away_are_named_as_that(
@@ -348,7 +300,7 @@ def test_a_ca_bundle_of_another_ca_and_an_expired_leaf_are_named_as_that(
     certified: Installed, measured: Callable[[str], None]
 ) -> None:
     release = certified.release
-    _wait_until_called(release)
+    wait_until_called(release)
 
     certified.publish(issue_ca(datetime.now(UTC), common_name="another CA"))
     other_ca = _ask(release)

@@ -72,27 +72,33 @@ def entries_of(configuration: Object) -> tuple[list[Object], ServiceName | None,
     return ours, service, problems
 
 
-async def read_installation(client: "KubernetesClient", name: str, *, seconds: float) -> Installation:
+async def read_installation(
+    client: "KubernetesClient", name: str, *, seconds: float, otherwise: ServiceName | None = None
+) -> Installation:
     """Reads the MutatingWebhookConfiguration `name` and what it leads to; each read takes at most `seconds`.
 
-    Objects that do not exist, or that RBAC does not let us read, are problems. Raises ClusterError for other failures.
+    If RBAC does not let us read it, the Service is `otherwise`, if given. Objects that do not exist, or that RBAC does
+    not let us read, are problems. Raises ClusterError for other failures.
     """
     reader = _Reader(client, seconds)
     configuration = await reader.read(configuration_resource(name))
-    if configuration is None:
-        return Installation(problems=tuple(reader.problems))
-    entries, service, problems = entries_of(configuration)
-    created_at = str(_map(configuration.get("metadata")).get("creationTimestamp") or "")
-    reader.problems += problems
+    entries: list[Object] | None = None
+    service = otherwise
+    if configuration is not None:
+        entries, service, problems = entries_of(configuration)
+        reader.problems += problems
+        if service is None:
+            reader.problems.append(
+                f"MutatingWebhookConfiguration {name} names no Service, so no Deployment can be found"
+            )
     if service is None:
-        reader.problems.append(f"MutatingWebhookConfiguration {name} names no Service, so no Deployment can be found")
-        return Installation(entries, problems=tuple(reader.problems), created_at=created_at)
+        return Installation(entries, problems=tuple(reader.problems))
     deployment = await _deployment(reader, service)
     if deployment is None:
-        return Installation(entries, problems=tuple(reader.problems), created_at=created_at)
+        return Installation(entries, problems=tuple(reader.problems))
     workload = f"Deployment {service.namespace}/{deployment['metadata']['name']}"
     replica_sets = await _replica_sets(reader, service.namespace, deployment)
-    return Installation(entries, workload, _template(deployment), replica_sets, tuple(reader.problems), created_at)
+    return Installation(entries, workload, _template(deployment), replica_sets, tuple(reader.problems))
 
 
 class _Reader:

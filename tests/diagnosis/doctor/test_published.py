@@ -29,7 +29,7 @@ _OTHER = jwk_of(rsa_key("other").public_key())
 
 def _token(**changes: Any) -> Read[Token]:
     now = int(NOW.timestamp())
-    claims = {"iss": _ISSUER, "sub": "system:serviceaccount:shop:reports", "aud": ["sts.amazonaws.com"]}
+    claims: dict[str, Any] = {"iss": _ISSUER, "sub": "system:serviceaccount:shop:reports", "aud": ["sts.amazonaws.com"]}
     claims |= {"iat": now - 60, "exp": now + 600, **changes}
     return Read(read_token(signed(claims, kid=kid_of(rsa_key().public_key()))))
 

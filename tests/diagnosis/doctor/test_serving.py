@@ -93,6 +93,14 @@ def test_certificates(certificate: Certificate, outcome: tuple[str, str], anchor
     assert ((step.status, step.found), step.anchor) == (outcome, anchor)
 
 
+def test_a_certificate_that_was_compared_with_no_ca_bundle_is_not_fine() -> None:
+    facts = installation(configuration=Read(None, "403"), certificate=Certificate(seen=["one serves a leaf"]))
+
+    step = certificate_step(facts)
+
+    assert (step.status, step.found) == ("unknown", "one serves a leaf; the caBundle could not be read")
+
+
 @pytest.mark.parametrize(
     ("facts", "outcome"),
     [

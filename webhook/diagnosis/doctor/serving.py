@@ -58,7 +58,10 @@ def certificate_step(facts: Installation) -> Step:
     unseen = "; ".join(certificate.unseen)
     if not certificate.seen:
         return CERTIFICATE.unknown(unseen or "no certificate could be seen", _in_pod(facts))
-    return CERTIFICATE.ok("; ".join(certificate.seen) + (f" (not seen: {unseen})" if unseen else ""))
+    seen = "; ".join(certificate.seen)
+    if facts.configuration.value is None:
+        return CERTIFICATE.unknown(f"{seen}; the caBundle could not be read")
+    return CERTIFICATE.ok(seen + (f" (not seen: {unseen})" if unseen else ""))
 
 
 def version_step(facts: Installation, version: str) -> Step:

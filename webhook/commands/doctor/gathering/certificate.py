@@ -95,7 +95,9 @@ def _by_metrics(replicas: Sequence[Replica], now: datetime) -> tuple[list[str], 
             bad.append(f"the served leaf has expired (metrics of replica {replica.name})")
         if samples.get(_IN_SYNC) == 0:
             bad.append(f"replica {replica.name} says that the caBundle is not right (its metrics)")
-        seen.append(f"replica {replica.name} serves a leaf until {end:%Y-%m-%d}, by its metrics")
+        # Without this metric, nobody compared the leaf with the caBundle.
+        if samples.get(_IN_SYNC) == 1:
+            seen.append(f"replica {replica.name} serves a leaf until {end:%Y-%m-%d}, and keeps the caBundle (metrics)")
     return seen, bad
 
 

@@ -43,12 +43,14 @@ async def read(reader: Reader, name: str, *, with_replicas: bool) -> Found:
         reader.items(Resource("mutatingwebhookconfigurations", group_version="admissionregistration.k8s.io/v1")),
     )
     service = entries_of(configuration.value)[1] if configuration.value is not None else None
+    if configuration.problem:
+        service = await _service_named(reader, name)
     if service is None:
         facts = Installation(
             name=name, configuration=configuration, configurations=configurations, unread_flags=_UNREAD_FLAGS
         )
         return Found(facts, None, None, ())
-    installed = await read_installation(reader.client, name, seconds=_SECONDS)
+    installed = await read_installation(reader.client, name, seconds=_SECONDS, otherwise=service)
     flags, unread = _flags(installed)
     service_object, endpoints = await asyncio.gather(
         reader.object(Resource("services", service.namespace, service.name)), _endpoints(reader, service)
@@ -81,6 +83,13 @@ async def read(reader: Reader, name: str, *, with_replicas: bool) -> Found:
         rights=rights,
     )
     return Found(facts, service, flags, pods.value or ())
+
+
+async def _service_named(reader: Reader, name: str) -> ServiceName | None:
+    """Returns the one Service of the configuration's name: the chart calls both the same."""
+    services = await reader.items(Resource("services"), fieldSelector=f"metadata.name={name}")
+    found = [str(one["metadata"]["namespace"]) for one in services.value or ()]
+    return ServiceName(found[0], name) if len(found) == 1 else None
 
 
 def _flags(installed: Installed) -> tuple[Parsed | None, str]:
