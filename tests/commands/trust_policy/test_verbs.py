@@ -79,8 +79,10 @@ WRONG = {
     ),
     "an issuer with http": (
         ("render", "--issuer", "http://x.example.com", "--account", "111122223333", "--service-account", "a/b"),
-        "--issuer: it begins with 'http://'. Serve the issuer with HTTPS, and set --service-account-issuer to an https "
-        "URL.",
+        (
+            "--issuer: it begins with 'http://'. "
+            "Serve the issuer with HTTPS, and set --service-account-issuer to an https URL."
+        ),
     ),
     "an audience with a variable": (
         (*RENDER, "--service-account", "a/b", "--audience", "${x}"),
