@@ -104,18 +104,19 @@ def _flags(installed: Installed) -> tuple[Parsed | None, str]:
 
 
 async def _endpoints(reader: Reader, service: ServiceName) -> Read[Endpoints]:
-    """Counts the Service's endpoints from its EndpointSlices; before Kubernetes 1.21, from its Endpoints."""
+    """Counts the Service's endpoints from its EndpointSlices.
+
+    From its Endpoints before Kubernetes 1.21, and without the right to list the others, which `view` lacks there.
+    """
     resource = Resource("endpointslices", service.namespace, group_version="discovery.k8s.io/v1")
     slices = await reader.items(resource, labelSelector=f"kubernetes.io/service-name={service.name}")
     if slices.value is not None:
         members = [one for each in slices.value for one in each.get("endpoints") or []]
         ready = sum((one.get("conditions") or {}).get("ready") is not False for one in members)
         return Read(Endpoints(ready, len(members) - ready))
-    if slices.problem:
-        return Read(None, slices.problem)
     read = await reader.object(Resource("endpoints", service.namespace, service.name))
     if read.value is None:
-        return Read(None, read.problem)
+        return Read(None, slices.problem or read.problem)
     subsets = read.value.get("subsets") or []
     return Read(
         Endpoints(*(sum(len(one.get(kind) or ()) for one in subsets) for kind in ("addresses", "notReadyAddresses")))
