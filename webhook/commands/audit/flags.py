@@ -4,6 +4,7 @@ from typing import Final
 
 from webhook.commands.flags.by_command import ADMISSION_FLAGS
 from webhook.commands.flags.flag import Flag, of_command
+from webhook.commands.flags.shared import ACCESS, COLOUR, FORMAT
 from webhook.diagnosis.verdict import REASONS
 
 _PODS: Final = "Which pods"
@@ -11,11 +12,6 @@ _CLUSTER: Final = "The cluster"
 _OUTPUT: Final = "Output"
 _EVICTION: Final = "Eviction"
 
-_ACCESS: Final = (
-    Flag("kubeconfig", "string", "", "kubeconfig file; default is kubectl's", _CLUSTER, metavar="FILE"),
-    Flag("context", "string", "", "context in the kubeconfig; default is the current one", _CLUSTER),
-    Flag("kube-api", "string", "", "URL of the API server; overrides the kubeconfig's", _CLUSTER, metavar="URL"),
-)
 AUDIT_FLAGS: Final = (
     *of_command(
         "audit",
@@ -72,15 +68,8 @@ AUDIT_FLAGS: Final = (
             _EVICTION,
         ),
         Flag("yes", "bool", "false", "evicts without a question before the first", _EVICTION, consent=True),
-        Flag("output", "string", "text", "output format", _OUTPUT, choices=("text", "json"), short="o"),
-        Flag(
-            "color",
-            "string",
-            "auto",
-            "colours in the output; auto: on a terminal, unless NO_COLOR is set or TERM is dumb",
-            _OUTPUT,
-            choices=("auto", "always", "never"),
-        ),
+        FORMAT,
+        COLOUR,
         Flag(
             "webhook-configuration",
             "string",
@@ -96,6 +85,6 @@ AUDIT_FLAGS: Final = (
             _CLUSTER,
         ),
     ),
-    *_ACCESS,
+    *ACCESS,
     *ADMISSION_FLAGS,
 )

@@ -4,11 +4,10 @@ from typing import Final
 
 from webhook.commands.flags.by_command import SERVE_FLAGS
 from webhook.commands.flags.flag import Flag, of_command
+from webhook.commands.flags.shared import ACCESS, FORMAT
 
 _INSTALLATION: Final = "Which webhook"
-_CLUSTER: Final = "The cluster"
 _CERTIFICATES: Final = "Certificates"
-_OUTPUT: Final = "Output"
 
 _OF_SERVE: Final = {flag.name: flag for flag in SERVE_FLAGS}
 _NAMESPACE: Final = Flag(
@@ -24,11 +23,6 @@ _SERVICE: Final = Flag(
     "service-name", "string", "pod-identity-webhook", "name of its Service and its Deployment", _INSTALLATION
 )
 
-_ACCESS: Final = (
-    Flag("kubeconfig", "string", "", "kubeconfig file; default is kubectl's", _CLUSTER, metavar="FILE"),
-    Flag("context", "string", "", "context in the kubeconfig; default is the current one", _CLUSTER),
-    Flag("kube-api", "string", "", "URL of the API server; overrides the kubeconfig's", _CLUSTER, metavar="URL"),
-)
 _ADDRESS: Final = Flag(
     "address",
     "string",
@@ -37,7 +31,6 @@ _ADDRESS: Final = Flag(
     _INSTALLATION,
     metavar="HOST:PORT",
 )
-_FORMAT: Final = Flag("output", "string", "text", "output format", _OUTPUT, choices=("text", "json"), short="o")
 
 # The chart sets their variables in the pod, where nothing else tells who makes the certificate.
 ORIGIN_FLAGS: Final = (
@@ -77,8 +70,8 @@ SHOW_FLAGS: Final = (
         _INSTALLATION,
     ),
     *of_command("certs", _ADDRESS),
-    *_ACCESS,
-    *of_command("certs", _FORMAT),
+    *ACCESS,
+    *of_command("certs", FORMAT),
 )
 
 ROTATE_FLAGS: Final = (
@@ -87,7 +80,7 @@ ROTATE_FLAGS: Final = (
     _SERVICE,
     Flag("tls-secret", "string", _OF_SERVE["tls-secret"].default, "name of the Secret that holds both", _INSTALLATION),
     *ORIGIN_FLAGS,
-    *_ACCESS,
+    *ACCESS,
 )
 
 ISSUE_FLAGS: Final = (
@@ -102,7 +95,7 @@ ISSUE_FLAGS: Final = (
         ),
         Flag("lifetime", "duration", "2160h", "how long the leaf is valid; never longer than its CA", _CERTIFICATES),
         Flag("force", "bool", "false", "makes a new CA and a new leaf, and overwrites existing files", _CERTIFICATES),
-        _FORMAT,
+        FORMAT,
     ),
     Flag("ca-lifetime", "duration", "87600h", "how long a new CA is valid", _CERTIFICATES),
     Flag(

@@ -3,12 +3,12 @@
 from typing import Final
 
 from webhook.commands.flags.flag import Flag, of_command
+from webhook.commands.flags.shared import ACCESS, COLOUR, FORMAT
 
 _WHAT: Final = "What to look at"
 _AWS: Final = "AWS's side"
 _ISSUER: Final = "The issuer"
 _CLUSTER: Final = "The cluster"
-_OUTPUT: Final = "Output"
 
 DOCTOR_FLAGS: Final = (
     *of_command(
@@ -45,15 +45,10 @@ DOCTOR_FLAGS: Final = (
         "webhook-configuration", "string", "pod-identity-webhook",
         "name of the MutatingWebhookConfiguration; the rest of the installation is found from it", _CLUSTER,
     ),
-    Flag("kubeconfig", "string", "", "kubeconfig file; default is kubectl's", _CLUSTER, metavar="FILE"),
-    Flag("context", "string", "", "context in the kubeconfig; default is the current one", _CLUSTER),
-    Flag("kube-api", "string", "", "URL of the API server; overrides the kubeconfig's", _CLUSTER, metavar="URL"),
+    *ACCESS,
     *of_command(
         "doctor",
-        Flag("output", "string", "text", "output format", _OUTPUT, choices=("text", "json"), short="o"),
-        Flag(
-            "color", "string", "auto", "colours; auto: on a terminal, unless NO_COLOR is set or TERM is dumb", _OUTPUT,
-            choices=("auto", "always", "never"),
-        ),
+        FORMAT,
+        COLOUR,
     ),
 )  # fmt: skip

@@ -3,20 +3,14 @@
 from typing import Final
 
 from webhook.commands.flags.flag import Flag, of_command
+from webhook.commands.flags.shared import ACCESS, FORMAT
 
 _ISSUER: Final = "The issuer"
 _KEYS: Final = "Its keys"
-_CLUSTER: Final = "The cluster"
 _AWS: Final = "AWS"
 _RUN: Final = "Running"
 _OUTPUT: Final = "Output"
 
-ACCESS: Final = (
-    Flag("kubeconfig", "string", "", "kubeconfig file, for --live; default is kubectl's", _CLUSTER, metavar="FILE"),
-    Flag("context", "string", "", "context in the kubeconfig; default is the current one", _CLUSTER),
-    Flag("kube-api", "string", "", "URL of the API server; overrides the kubeconfig's", _CLUSTER, metavar="URL"),
-)
-FORMAT: Final = Flag("output", "string", "text", "output format", _OUTPUT, choices=("text", "json"), short="o")
 
 RENDER_FLAGS: Final = (
     *of_command(

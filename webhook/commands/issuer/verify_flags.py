@@ -3,11 +3,10 @@
 from typing import Final
 
 from webhook.commands.flags.flag import Flag, of_command
-from webhook.commands.issuer.flags import ACCESS, FORMAT
+from webhook.commands.flags.shared import ACCESS, COLOUR, FORMAT
 
 _TOKEN: Final = "The token"
 _CONNECTION: Final = "The connection"
-_OUTPUT: Final = "Output"
 
 VERIFY_FLAGS: Final = (
     *of_command(
@@ -51,13 +50,6 @@ VERIFY_FLAGS: Final = (
     *of_command(
         "issuer",
         FORMAT,
-        Flag(
-            "color",
-            "string",
-            "auto",
-            "colours; auto: on a terminal, unless NO_COLOR is set or TERM is dumb",
-            _OUTPUT,
-            choices=("auto", "always", "never"),
-        ),
+        COLOUR,
     ),
 )

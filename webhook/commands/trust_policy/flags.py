@@ -6,6 +6,7 @@ Where two sub-commands have different values for a flag of the same name, its va
 from typing import Final
 
 from webhook.commands.flags.flag import Flag, of_command
+from webhook.commands.flags.shared import COLOUR, FORMAT
 
 _PROVIDER: Final = "The OIDC provider in IAM"
 _TOKEN: Final = "Whose token"
@@ -14,15 +15,8 @@ _COMMAND: Final = "trust-policy"
 
 _AUDIENCE: Final = Flag("audience", "string", "sts.amazonaws.com", "the token's audience (aud)", _TOKEN)
 _SHOWN: Final = (
-    Flag("output", "string", "text", "output format", _OUTPUT, choices=("text", "json"), short="o"),
-    Flag(
-        "color",
-        "string",
-        "auto",
-        "colours in the text; auto: on a terminal, unless NO_COLOR is set or TERM is dumb",
-        _OUTPUT,
-        choices=("auto", "always", "never"),
-    ),
+    FORMAT,
+    COLOUR,
 )
 
 RENDER_FLAGS: Final = (
