@@ -42,6 +42,7 @@ def test_every_refusal_of_sts_in_the_table_of_broken_links_has_an_entry() -> Non
     ] == []
 
 
+@pytest.mark.any_version
 @pytest.mark.parametrize("title", MESSAGES)
 def test_an_aws_program_prints_the_quoted_message_and_the_proof_shows_the_cause(
     chain: Chain, title: str, tmp_path: Path

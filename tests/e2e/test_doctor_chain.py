@@ -114,6 +114,7 @@ def test_of_a_pod_its_variables_volume_and_mount_are_checked_too(chain: Chain, a
     )
 
 
+@pytest.mark.any_version
 @pytest.mark.parametrize(("name", "broken"), BROKEN_LINKS.items(), ids=BROKEN_LINKS)
 def test_a_broken_link_is_named_as_that(
     chain: Chain, ask: Callable[..., Said], name: str, broken: Broken, measured: Callable[[str], None]

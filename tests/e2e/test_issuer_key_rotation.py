@@ -39,6 +39,7 @@ def rotation(issuing_cluster: Cluster, tmp_path: Path) -> Iterator[Rotation]:
     own.close()
 
 
+@pytest.mark.any_version
 def test_in_the_order_that_merge_prints_no_valid_token_fails(rotation: Rotation) -> None:
     report = rotation.publish_merged()
     order = re.findall(r"^  \d\. (\S+)", report, re.MULTILINE)
@@ -79,6 +80,7 @@ def test_in_the_order_that_merge_prints_no_valid_token_fails(rotation: Rotation)
     assert ("fresh", len(rotation.tokens) - 1, "InvalidIdentityToken") in rotation.refusals()
 
 
+@pytest.mark.any_version
 def test_a_key_that_signs_before_it_is_published_fails(rotation: Rotation, tmp_path: Path, aws: Path) -> None:
     rotation.cluster.restart_api_server(rotation.new.verifies, rotation.new.signs)
     token = tmp_path / "token"
@@ -92,6 +94,7 @@ def test_a_key_that_signs_before_it_is_published_fails(rotation: Rotation, tmp_p
     assert rotation.refusals() == [(name, 1, "InvalidIdentityToken") for name in ("cached", "fresh")]
 
 
+@pytest.mark.any_version
 def test_a_key_that_signs_before_caches_have_it_fails_where_they_are_old(rotation: Rotation) -> None:
     rotation.publish_merged()
     rotation.cluster.restart_api_server(rotation.new.verifies, rotation.new.signs)
@@ -102,6 +105,7 @@ def test_a_key_that_signs_before_caches_have_it_fails_where_they_are_old(rotatio
     assert rotation.refusals() == []
 
 
+@pytest.mark.any_version
 def test_a_key_that_is_dropped_before_its_last_token_has_expired_fails(rotation: Rotation) -> None:
     rotation.publish_merged()
     rotation.clock.advance(CACHED_FOR)
@@ -116,6 +120,7 @@ def test_a_key_that_is_dropped_before_its_last_token_has_expired_fails(rotation:
     assert rotation.refusals() == [(name, 0, "InvalidIdentityToken") for name in ("cached", "fresh")]
 
 
+@pytest.mark.any_version
 def test_a_key_that_signs_before_all_api_servers_have_it_fails_at_the_others(rotation: Rotation) -> None:
     rotation.publish_merged()
     rotation.clock.advance(CACHED_FOR)

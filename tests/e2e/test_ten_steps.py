@@ -61,6 +61,7 @@ def test_in_a_pod_an_aws_program_has_the_annotated_role(chain: Chain, program: s
     assert chain.sts.fetcher.fetched == [f"{ISSUER}/.well-known/openid-configuration", f"{ISSUER}/openid/v1/jwks"]
 
 
+@pytest.mark.any_version
 @pytest.mark.parametrize("broken", BROKEN_LINKS.values(), ids=BROKEN_LINKS)
 def test_a_broken_link_gives_the_error_of_aws(chain: Chain, broken: Broken) -> None:
     broken.damage(chain)
@@ -88,6 +89,7 @@ def test_our_commands_accept_what_sts_accepts(chain: Chain) -> None:
     assert "allowed" in chain.explain(code=0)
 
 
+@pytest.mark.any_version
 @pytest.mark.parametrize("broken", _FOUND_BY_US.values(), ids=_FOUND_BY_US)
 def test_our_commands_find_what_sts_refuses(chain: Chain, broken: Broken) -> None:
     broken.damage(chain)
