@@ -69,6 +69,7 @@ def _main(argv: Sequence[str], environ: Mapping[str, str], *, is_plugin: bool) -
 
 def run() -> None:
     """The entry point of the console script."""
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A character that the terminal's encoding lacks must not stop the command.
@@ -79,6 +80,17 @@ def run() -> None:
     if program == "kubectl_complete-pod_identity":
         words = [ANSWER.name, *words]
     sys.exit(main(words, os.environ, is_plugin=program == "kubectl-pod_identity"))
+
+
+def _replace_closed_streams() -> None:
+    """Replaces the output streams that the caller has closed (`>&-`), which Python represents as None.
+
+    Writing to standard output then fails as for other programs; messages on standard error are lost.
+    """
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
 def _run(verb: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:

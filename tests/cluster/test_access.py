@@ -216,6 +216,8 @@ async def test_uses_the_given_context_and_prefers_the_given_url(
         (None, "", "no such kubeconfig$"),
         ("{", "", "not a usable kubeconfig"),
         ("[]", "", "not a usable kubeconfig"),
+        ("", "", "not a usable kubeconfig: it, or a part of it, is not the YAML mapping that it should be$"),
+        ("<html></html>", "", "is not the YAML mapping that it should be$"),
         ("{}", "", "Invalid kube-config file. Expected key"),
         ('{"current-context": "x", "contexts": [], "clusters": [], "users": []}', "nowhere", "with name nowhere"),
     ],

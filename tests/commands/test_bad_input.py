@@ -217,6 +217,25 @@ def test_a_full_disk_is_an_error_of_one_line() -> None:
     assert (done.returncode, done.stderr.decode()) == (1, f"{START}No space left on device\n")
 
 
+@pytest.mark.parametrize("words", [["replay", SHORT], ["version"], ["completion", "bash"]])
+def test_a_closed_standard_output_is_an_error_of_one_line(words: list[str]) -> None:
+    argv = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, *words]
+    environ = without_settings() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, stderr=subprocess.PIPE, cwd=ROOT, env=environ, check=False, timeout=60)
+
+    assert done.returncode == 1
+    assert done.stderr.decode().endswith(": Bad file descriptor\n")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_closed_standard_error_loses_only_messages() -> None:
+    argv = ["sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND, "replay", "/nowhere"]
+    environ = without_settings() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, stdout=subprocess.PIPE, cwd=ROOT, env=environ, check=False, timeout=60)
+
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
 def test_a_character_that_the_encoding_lacks_is_escaped(tmp_path: Path) -> None:
     (tmp_path / "pod.json").write_text(json.dumps(pod(name="café→")))
 

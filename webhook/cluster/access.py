@@ -138,7 +138,7 @@ async def _load_kubeconfig(configuration: Any, kubeconfig: str, context: str) ->
     except ConfigException as error:
         raise ClusterConfigError(f"{kubeconfig}: {error}") from error
     except _MALFORMED as error:
-        raise ClusterConfigError(f"{kubeconfig}: not a usable kubeconfig: {error!r}") from error
+        raise ClusterConfigError(f"{kubeconfig}: not a usable kubeconfig: {_fault(error)}") from error
     if _has_plugin(loader) and not (configuration.api_key or configuration.cert_file):
         raise ClusterConfigError(f"{kubeconfig}: the exec plugin of user {user!r} gave no credentials")
     expiry: datetime | None = getattr(loader, "exec_plugin_expiry", None)
@@ -155,3 +155,12 @@ def _content(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise ClusterConfigError(f"{path}: {error.strerror or error}") from error
+
+
+def _fault(error: Exception) -> str:
+    """Returns what is wrong with a kubeconfig, in the words of an admin if the error has Python's."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, TypeError | AttributeError):
+        return "it, or a part of it, is not the YAML mapping that it should be"
+    return repr(error)

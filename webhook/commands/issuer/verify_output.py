@@ -67,6 +67,9 @@ def failed_checks(sections: Sequence[Section]) -> list[Check]:
 
 def _table(checks: Sequence[Check]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(3):
+        # On a narrow terminal, the name of a host must not lose its end.
+        table.add_column(overflow="fold")
     marks = _marks()
     for (outcome, reason), group in groupby(checks, lambda check: (check.outcome, _skipped_reason(check))):
         members, style = list(group), _STYLES[outcome]
