@@ -30,7 +30,9 @@ class Answer:
         self.keeps_connection = False
 
     async def json(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
-        content = encoded(body)
+        await self.page(status, encoded(body), headers)
+
+    async def page(self, status: int, content: bytes, headers: Mapping[str, str] | None = None) -> None:
         head = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self._writer.write(f"HTTP/1.1 {status} X\r\n{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
         await self._writer.drain()

@@ -11,6 +11,7 @@ from webhook.cluster.api_errors import (
     ApiError,
     Expired,
     InvalidName,
+    NotAnApiServer,
     TimedOut,
     TooLarge,
     Unreachable,
@@ -50,6 +51,16 @@ async def test_an_error_gives_the_reason_of_the_server() -> None:
     assert str(errors[3]) == (
         'get secrets tls in namespace eks: 403: no (grant apiGroups: [""], resources: ["secrets"], verbs: ["get"], '
         'resourceNames: ["tls"] in a Role in namespace eks)'
+    )
+
+
+async def test_a_page_of_a_web_server_does_not_say_that_an_object_is_missing() -> None:
+    server = ApiServer([lambda _request, answer: answer.page(404, b"<html>no</html>")])
+    async with server.running(), client_of(server) as client:
+        with pytest.raises(NotAnApiServer) as caught:
+            await client.get(Resource("secrets", "eks", "tls"))
+    assert str(caught.value) == (
+        "get secrets tls in namespace eks: what answers is no Kubernetes API server: 404 with a page of HTML or XML"
     )
 
 

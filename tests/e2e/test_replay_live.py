@@ -21,8 +21,9 @@ _ROOT = Path(__file__).parents[2]
 _START = "pod-identity-webhook replay:"
 _NOT_INSTALLED = (
     f"{_START} mutatingwebhookconfigurations pod-identity-webhook does not exist\n"
-    f"{_START} without the MutatingWebhookConfiguration pod-identity-webhook, replay cannot tell whether the API "
-    "server would ask the webhook; if yours has another name, set --webhook-configuration\n"
+    f"{_START} without the MutatingWebhookConfiguration pod-identity-webhook, the cluster does not call the "
+    "webhook: what follows is what it would do if it were installed; if yours has another name, set "
+    "--webhook-configuration\n"
     f"{_START} the flags of the running webhook cannot be read: replay uses its own flags and their defaults\n"
 )
 

@@ -5,7 +5,8 @@ WebhookError
     ├── ClusterConfigError    the kubeconfig, token or certificates cannot be used
     ├── InvalidName           Kubernetes does not allow the name, so we never put it into a URL
     ├── Unreachable           the API server did not answer
-    │   └── TimedOut          the API server did not answer in time, or sent nothing for too long
+    │   ├── NotAnApiServer    something else than an API server answered
+│   └── TimedOut          the API server did not answer in time, or sent nothing for too long
     ├── ApiError              the API server answered with an error: its HTTP status and message
     │   └── Expired           410: the resourceVersion or continue token is too old
     └── MalformedAnswer       the answer does not follow the Kubernetes API
@@ -29,6 +30,10 @@ class InvalidName(ClusterError):
 
 class Unreachable(ClusterError):
     """The API server did not answer."""
+
+
+class NotAnApiServer(Unreachable):
+    """Something else than an API server answered, such as a web server with a page."""
 
 
 class TimedOut(Unreachable):

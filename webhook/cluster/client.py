@@ -24,6 +24,7 @@ from webhook.cluster.api_errors import (
     ApiError,
     ClusterConfigError,
     ClusterError,
+    NotAnApiServer,
     TimedOut,
     TooLarge,
     Unreachable,
@@ -310,6 +311,15 @@ class KubernetesClient:
     def _unreachable(self, error: Exception) -> Unreachable:
         if isinstance(error, TimeoutError):
             return TimedOut(f"the API server at {self.host} does not answer in time")
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            why = getattr(error.certificate_error, "verify_message", "") or error.certificate_error
+            advice = "check certificate-authority in the kubeconfig, and that its server is the right one"
+            return Unreachable(
+                f"the API server at {self.host} has a certificate that does not verify: {why} ({advice})"
+            )
+        if isinstance(error, aiohttp.ClientConnectorError):
+            error = error.os_error
+            return Unreachable(f"the API server at {self.host} cannot be reached: {error.strerror or error}")
         return Unreachable(f"the API server at {self.host} cannot be reached: {error or type(error).__name__}")
 
 
@@ -325,7 +335,11 @@ def _api_error(
     verb: str,
     resource: Resource | NonResource | PodPort,
     params: Mapping[str, str],
-) -> ApiError:
+) -> ApiError | NotAnApiServer:
+    if response.status == 404 and body.lstrip().startswith(b"<"):
+        # A web server's page about a missing file does not say that an object is missing.
+        what = "404 with a page of HTML or XML"
+        return NotAnApiServer(f"{verb} {resource}: what answers is no Kubernetes API server: {what}")
     try:
         status = msgspec.json.decode(body, type=Status)
     except msgspec.MsgspecError:

@@ -1,7 +1,7 @@
 """Reads how the webhook is installed: its MutatingWebhookConfiguration, and the Deployment behind its Service."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -39,7 +39,8 @@ class Installation:
     `entries` are those that call its Service, in order; None if the configuration does not exist or RBAC does not let
     us read it. `template` is the pod template of `workload` ("Deployment namespace/name"), and `replica_sets` has the
     templates of all its ReplicaSets with pods, by name. `problems` has a line for each part that could not be read.
-    `created_at` is when the configuration was created (RFC 3339), or "".
+    `created_at` is when the configuration was created (RFC 3339), or "". `is_missing` says that it certainly does not
+    exist.
     """
 
     entries: Sequence[Object] | None = None
@@ -48,6 +49,7 @@ class Installation:
     replica_sets: Mapping[str, Object] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     created_at: str = ""
+    is_missing: bool = False
 
 
 def configuration_resource(name: str) -> Resource:
@@ -82,6 +84,7 @@ async def read_installation(
     """
     reader = _Reader(client, seconds)
     configuration = await reader.read(configuration_resource(name))
+    created_at = str(_map(_map(configuration).get("metadata")).get("creationTimestamp") or "")
     entries: list[Object] | None = None
     service = otherwise
     if configuration is not None:
@@ -91,14 +94,20 @@ async def read_installation(
             reader.problems.append(
                 f"MutatingWebhookConfiguration {name} names no Service, so no Deployment can be found"
             )
-    if service is None:
-        return Installation(entries, problems=tuple(reader.problems))
-    deployment = await _deployment(reader, service)
-    if deployment is None:
-        return Installation(entries, problems=tuple(reader.problems))
+    found = Installation(created_at=created_at, is_missing=configuration_resource(name) in reader.missing)
+    deployment = await _deployment(reader, service) if service is not None else None
+    if service is None or deployment is None:
+        return replace(found, entries=entries, problems=tuple(reader.problems))
     workload = f"Deployment {service.namespace}/{deployment['metadata']['name']}"
     replica_sets = await _replica_sets(reader, service.namespace, deployment)
-    return Installation(entries, workload, _template(deployment), replica_sets, tuple(reader.problems))
+    return replace(
+        found,
+        entries=entries,
+        workload=workload,
+        template=_template(deployment),
+        replica_sets=replica_sets,
+        problems=tuple(reader.problems),
+    )
 
 
 class _Reader:
@@ -108,6 +117,7 @@ class _Reader:
         self._client = client
         self._seconds = seconds
         self.problems: list[str] = []
+        self.missing: set[Resource] = set()
 
     async def read(self, resource: Resource) -> dict[str, Any] | None:
         try:
@@ -116,6 +126,8 @@ class _Reader:
             if error.status not in (403, 404):
                 raise
             self.problems.append(f"{resource} does not exist" if error.status == 404 else str(error))
+            if error.status == 404:
+                self.missing.add(resource)
             return None
         with decoding(resource):
             return msgspec.json.decode(body, type=dict[str, Any])

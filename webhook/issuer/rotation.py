@@ -117,7 +117,7 @@ def _difference(old: Jwk | None, new: Jwk) -> str:
 
 def _notes(old: Sequence[Jwk], new: Sequence[Jwk], added: Sequence[Jwk]) -> list[str]:
     notes = [
-        f"the old JWKS, keys[{number}]: {jwk.unusable_reason}; it stays as it is"
+        f"the old JWKS, keys[{number}]: {jwk.unusable_reason.rstrip('.')}; it stays as it is"
         for number, jwk in enumerate(old)
         if jwk.unusable_reason
     ]

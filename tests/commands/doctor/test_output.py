@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands.outcome import assert_golden
 from webhook.commands.doctor.output import Diagnosis, as_json, print_text
-from webhook.diagnosis.doctor.questions import ACCOUNT, ASSUME, CERTIFICATE, TRUST, VARIABLES
+from webhook.diagnosis.doctor.questions import ACCOUNT, ASSUME, CERTIFICATE, CONFIGURATION, TRUST, VARIABLES
 from webhook.diagnosis.doctor.symptoms import symptom_of
 from webhook.terminal import escaping
 
@@ -39,6 +39,24 @@ def test_with_a_symptom_the_step_that_it_points_to_comes_first(capsys: pytest.Ca
     symptom = symptom_of("Unable to locate credentials")
 
     assert_golden("doctor-symptom.txt", _shown(capsys, Diagnosis("Pod shop/app", _NOW, _STEPS, symptom)))
+
+
+def test_a_pod_that_was_not_injected_begins_with_what_would_not_inject_a_new_one_either() -> None:
+    missing = CONFIGURATION.failed("MutatingWebhookConfiguration x does not exist", "helm install")
+    symptom = symptom_of("Unable to locate credentials")
+
+    diagnosis = Diagnosis("Pod shop/app", _NOW, (missing, *_STEPS), symptom)
+
+    assert [step.name for step in diagnosis.failed] == ["configuration", "pod-variables", "trust-policy"]
+
+
+def test_if_nothing_could_be_seen_it_is_not_fine(capsys: pytest.CaptureFixture[str]) -> None:
+    diagnosis = Diagnosis("The webhook x", _NOW, (CERTIFICATE.unknown("403"), ASSUME.skipped("only if asked")))
+
+    assert not diagnosis.saw_something
+    assert _shown(capsys, diagnosis).endswith(
+        "Nothing could be seen: doctor needs more rights, or other credentials.\n"
+    )
 
 
 def test_a_whole_chain(capsys: pytest.CaptureFixture[str]) -> None:

@@ -176,8 +176,9 @@ def test_a_configuration_that_is_not_there_is_said_and_all_else_is_as_without(tm
     assert done.err.splitlines() == [
         f"{START} mutatingwebhookconfigurations pod-identity-webhook does not exist",
         (
-            f"{START} without the MutatingWebhookConfiguration pod-identity-webhook, replay cannot tell whether the "
-            "API server would ask the webhook; if yours has another name, set --webhook-configuration"
+            f"{START} without the MutatingWebhookConfiguration pod-identity-webhook, the cluster does not call "
+            "the webhook: what follows is what it would do if it were installed; if yours has another name, set "
+            "--webhook-configuration"
         ),
         f"{START} the flags of the running webhook cannot be read: replay uses its own flags and their defaults",
     ]

@@ -74,7 +74,9 @@ def test_the_provider(role: Role | None, status: str, found: str) -> None:
             id="it lacks it",
         ),
         pytest.param(_role(), "sts.amazonaws.com", "skipped", "there is no provider", id="no provider"),
-        pytest.param(None, "sts.amazonaws.com", "ok", f"sts.amazonaws.com, the usual one; {_NOT_SEEN}", id="usual"),
+        pytest.param(
+            None, "sts.amazonaws.com", "unknown", f"sts.amazonaws.com, the usual one; {_NOT_SEEN}", id="usual"
+        ),
         pytest.param(
             None,
             "other",

@@ -22,6 +22,9 @@ _PLAIN_MARKS: Final[dict[Status, str]] = {"ok": "ok", "failed": "NO", "skipped":
 _STYLES: Final[dict[Status, str]] = {"ok": "green", "failed": "bold red", "skipped": "dim", "unknown": "yellow"}
 
 
+_OF_INJECTION: Final = frozenset({"service-account", "configuration", "called", "endpoints", "certificate", "dry-run"})
+"""The steps without which no pod is injected."""
+
 _WIDE: Final = 120
 """Columns from which on titles and what was found stand side by side."""
 
@@ -38,10 +41,20 @@ class Diagnosis:
 
     @property
     def failed(self) -> list[Step]:
-        """The steps that failed; the one that the symptom points to comes first."""
-        name = self.symptom.step if self.symptom is not None else ""
+        """The steps that failed, in the order in which to mend them.
+
+        The one that the symptom points to comes first. But a pod that was not injected has the same cause as a new pod
+        that would not be: then the steps from the ServiceAccount to the dry run come first.
+        """
+        pointed = self.symptom.step if self.symptom is not None else ""
+        causes = _OF_INJECTION if pointed.startswith("pod-") else frozenset[str]()
         failed = [step for step in self.steps if step.status == "failed"]
-        return sorted(failed, key=lambda step: step.name != name)
+        return sorted(failed, key=lambda step: (step.name not in causes, step.name != pointed))
+
+    @property
+    def saw_something(self) -> bool:
+        """Whether any step was answered."""
+        return any(step.status in ("ok", "failed") for step in self.steps)
 
 
 def print_text(diagnosis: Diagnosis, colour: str, environ: Mapping[str, str]) -> None:
@@ -141,6 +154,8 @@ def _summary(diagnosis: Diagnosis) -> list[str]:
     failed = diagnosis.failed
     unknown = sum(step.status == "unknown" for step in diagnosis.steps)
     unseen = f" {unknown} could not be seen from here (?)." if unknown else ""
+    if not diagnosis.saw_something:
+        return ["Nothing could be seen: doctor needs more rights, or other credentials."]
     if not failed:
         return [f"No step failed.{unseen}"]
     count = "1 step failed" if len(failed) == 1 else f"{len(failed)} steps failed"

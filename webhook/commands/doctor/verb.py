@@ -26,7 +26,7 @@ _ABOUT: Final = (
     "rights, and a pod as a dry run. With a ServiceAccount, a pod or a workload (its newest pod), checks every link "
     "from there to the role: each step with a mark, what was found, and what to do next. It changes nothing, and never "
     "shows a token. What it cannot see from here it says, with the right that is missing. "
-    "Exit code: 0 if no step failed; 1 if one did; 2 for wrong usage."
+    "Exit code: 0 if no step failed; 1 if one did, or if none could be seen; 2 for wrong usage."
 )
 _ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):([0-9]{1,5})", re.ASCII)
 _USAGE: Final = "doctor [serviceaccount NS/NAME | pod NS/NAME | deployment NS/NAME] [flags]"
@@ -61,7 +61,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         print(as_json(diagnosis), end="")
     else:
         print_text(diagnosis, values["color"], environ)
-    return 1 if diagnosis.failed else 0
+    return 1 if diagnosis.failed or not diagnosis.saw_something else 0
 
 
 async def _examine(asked: Asked, target: Target | None) -> Diagnosis:

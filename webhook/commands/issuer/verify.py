@@ -8,6 +8,7 @@ from typing import Final
 
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.cluster.access import AccessSettings
+from webhook.cluster.api_errors import ClusterConfigError
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse
 from webhook.commands.issuer.fetch import Fetcher
@@ -77,6 +78,8 @@ async def _live_token(parsed: Parsed) -> PresentedToken:
     try:
         return PresentedToken(await request_token(access, namespace, name, parsed.values["audience"][:1]))
     except WebhookError as error:
+        if isinstance(error.__cause__, ClusterConfigError):
+            raise
         # The issuer itself can be checked nevertheless.
         return PresentedToken(problem=str(error))
 

@@ -66,11 +66,13 @@ def replayed_cluster(parsed: Parsed, notice: Notice) -> Iterator[Replayed]:
         installation = cluster.installation(name)
         for problem in installation.problems:
             notice(problem)
-        if installation.entries is None:
+        if installation.is_missing:
             notice(
-                f"without the MutatingWebhookConfiguration {name}, replay cannot tell whether the API server would ask "
-                "the webhook; if yours has another name, set --webhook-configuration"
+                f"without the MutatingWebhookConfiguration {name}, the cluster does not call the webhook: what follows "
+                "is what it would do if it were installed; if yours has another name, set --webhook-configuration"
             )
+        elif installation.entries is None:
+            notice("without it, replay cannot tell whether the API server would ask the webhook")
         for line in take_over(parsed, installation, "replay"):
             notice(line)
         yield Replayed(cluster, installation, notice)

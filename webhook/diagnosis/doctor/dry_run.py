@@ -48,6 +48,10 @@ def dry_run_step(run: DryRun, identity: Identity, facts: Installation) -> Step:
             "do what the first ✗ above says; the API server's log has 'failed calling webhook'",
             sections.NOT_CALLED,
         )
+    if facts.configuration.is_missing:
+        return DRY_RUN.failed(
+            f"{said}: nothing tells the API server to call the webhook", "do what the step about the configuration says"
+        )
     suspects = f", or another webhook takes it out again ({', '.join(later)})" if later else ""
     return DRY_RUN.failed(
         f"{said}: the API server does not call the webhook, or gets no answer{suspects}",

@@ -91,7 +91,7 @@ def audience_step(role: Role | None, published: Published, provider: ProviderArn
             f"the annotation or --token-audience asks for {audience}: the provider must have it; {_NOT_SEEN}",
             _LOOK,
         )
-    return AUDIENCE.ok(f"{audience}, the usual one; {_NOT_SEEN}")
+    return AUDIENCE.unknown(f"{audience}, the usual one; {_NOT_SEEN}", _LOOK)
 
 
 def trust_step(

@@ -27,7 +27,8 @@ def configuration_step(facts: Installation) -> Step:
     if facts.configuration.problem:
         return CONFIGURATION.unknown(facts.configuration.problem)
     if facts.configuration.value is None:
-        other = f"{_UPGRADE}; if it has another name, set --webhook-configuration"
+        other = f"install the webhook with helm install; if it is installed, {_UPGRADE}; if it has another name, set "
+        other += "--webhook-configuration"
         return CONFIGURATION.failed(f"{name} does not exist: the API server does not call the webhook", other)
     entries, service, _ = entries_of(facts.configuration.value)
     if not entries:

@@ -60,7 +60,10 @@ def recreate(facts: RunningPod) -> str:
     """Returns the command that replaces the pod."""
     if facts.owner:
         return f"kubectl -n {facts.namespace} rollout restart {facts.owner}"
-    return f"create the pod again: kubectl -n {facts.namespace} delete pod {facts.name}, if something owns it"
+    delete = f"kubectl -n {facts.namespace} delete pod {facts.name}"
+    if (facts.pod.get("metadata") or {}).get("ownerReferences"):
+        return f"delete the pod, so that its owner creates it again: {delete}"
+    return f"delete the pod, and create it again from its manifest: {delete}"
 
 
 def _see(container: Container, injection: Injection) -> _Seen:

@@ -108,11 +108,23 @@ def test_an_answer_that_is_no_token_request_is_not_shown(server: Served) -> None
     assert "secret" not in outcome.out
 
 
-def test_without_access_the_issuer_is_verified_all_the_same(server: Served) -> None:
-    outcome = run("issuer", "verify", ISSUER, "--live", "-o=json", *server.flags)
+def test_without_a_cluster_that_answers_the_issuer_is_verified_all_the_same(server: Served) -> None:
+    outcome = run("issuer", "verify", ISSUER, "--live", "--kube-api=http://127.0.0.1:1", "-o=json", *server.flags)
 
     assert outcome.code == 1
     assert list(failed(outcome)) == ["token"]
     assert failed(outcome)["token"].startswith(
-        "no token of ServiceAccount default/default could be requested: /nowhere: no such kubeconfig"
+        "no token of ServiceAccount default/default could be requested: the API server at http://127.0.0.1:1 cannot be "
+        "reached: Connect"
     )
+
+
+def test_a_kubeconfig_that_is_not_there_is_one_line(server: Served) -> None:
+    outcome = run("issuer", "verify", ISSUER, "--live", "-o=json", *server.flags)
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith(
+        "pod-identity-webhook issuer: no token of ServiceAccount default/default could be requested: /nowhere: no such "
+        "kubeconfig"
+    )
+    assert outcome.err.count("\n") == 1

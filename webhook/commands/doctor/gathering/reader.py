@@ -70,11 +70,13 @@ class Reader:
 async def attempt(read: Awaitable[_Value]) -> Read[_Value]:
     """Returns what `read` returns; a missing object and a refusal are values too.
 
-    Raises ClusterError if the API server cannot be reached.
+    Raises ClusterError if the API server cannot be reached, or refuses our credentials.
     """
     try:
         return Read(await read)
     except ApiError as error:
+        if error.status == 401:
+            raise
         return Read(None, "" if error.status == 404 else str(error))
     except (Unreachable, ClusterConfigError):
         raise
