@@ -17,6 +17,10 @@ from webhook.terminal import escaped, print_styled, wants_colour
 _UNLIMITED: Final = 100_000
 """Columns off a terminal: more than any line has."""
 
+_MARKS: Final = {"ok": "✓", "failed": "✗", "skipped": "-", "unknown": "?"}
+_PLAIN_MARKS: Final = {"ok": "ok", "failed": "NO", "skipped": "-", "unknown": "?"}
+"""For streams whose encoding lacks the others."""
+
 
 class _StyledOutput:
     """Standard output as rich needs it: a file whose text is already escaped."""
@@ -50,3 +54,12 @@ def screen(colour: str, environ: Mapping[str, str]) -> Console:
 def cell(text: str, style: str = "") -> Text:
     """Returns foreign text for the console: escaped, without markup."""
     return Text(escaped(text), style=style)
+
+
+def marks() -> Mapping[str, str]:
+    """Returns the mark of each result: `ok`, `failed`, `skipped` or `unknown`. Standard output can show it."""
+    try:
+        "".join(_MARKS.values()).encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return _PLAIN_MARKS
+    return _MARKS

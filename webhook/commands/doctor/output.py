@@ -1,7 +1,6 @@
 """The output of `doctor`, as text and as JSON. No step has any part of a token."""
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,14 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from webhook.commands.screen import cell, screen
+from certs.state import format_time
+from webhook.commands.screen import cell, marks, screen
 from webhook.diagnosis.doctor.step import PAGE, Status, Step
 from webhook.diagnosis.doctor.symptoms import Symptom
 from webhook.terminal import one_line, print_styled
 
-_MARKS: Final[dict[Status, str]] = {"ok": "✓", "failed": "✗", "skipped": "-", "unknown": "?"}
-_PLAIN_MARKS: Final[dict[Status, str]] = {"ok": "ok", "failed": "NO", "skipped": "-", "unknown": "?"}
-"""For streams whose encoding lacks the others."""
 _STYLES: Final[dict[Status, str]] = {"ok": "green", "failed": "bold red", "skipped": "dim", "unknown": "yellow"}
 
 
@@ -70,7 +67,7 @@ def as_json(diagnosis: Diagnosis) -> str:
     """Returns the steps for scripts; `failed` has the names of those that failed."""
     symptom = diagnosis.symptom
     document: dict[str, Any] = {
-        "time": _written(diagnosis.now),
+        "time": format_time(diagnosis.now),
         "subject": diagnosis.subject,
         "symptom": None
         if symptom is None
@@ -93,7 +90,7 @@ def as_json(diagnosis: Diagnosis) -> str:
 
 
 def _print(console: Console, diagnosis: Diagnosis) -> None:
-    console.print(cell(one_line(f"{diagnosis.subject} at {_written(diagnosis.now)}"), "bold"))
+    console.print(cell(one_line(f"{diagnosis.subject} at {format_time(diagnosis.now)}"), "bold"))
     symptom = diagnosis.symptom
     if symptom is not None:
         console.print(cell(f"The error points to: {symptom.title}. Usual cause: {symptom.usual_cause}."))
@@ -111,12 +108,12 @@ def _print(console: Console, diagnosis: Diagnosis) -> None:
 def _table(diagnosis: Diagnosis, width: int) -> Table:
     """Returns a row for each step; on a narrow terminal, what was found stands below the title."""
     table = Table.grid(padding=(0, 2, 0, 0))
-    marks = _marks()
+    shown = marks()
     pointed = diagnosis.symptom.step if diagnosis.symptom is not None else ""
     for step in _in_order(diagnosis.steps, pointed):
         style = _STYLES[step.status]
         arrow = ">" if step.name == pointed else " "
-        mark = cell(f"{arrow} {marks[step.status]}", style)
+        mark = cell(f"{arrow} {shown[step.status]}", style)
         title = cell(step.title, "bold" if step.name == pointed else _dimmed(step))
         rows = _details(step)
         if width < _WIDE:
@@ -164,15 +161,3 @@ def _summary(diagnosis: Diagnosis) -> list[str]:
 
 def _see(step: Step) -> str:
     return f"{PAGE}#{step.anchor}" if step.status == "failed" and step.anchor else ""
-
-
-def _marks() -> Mapping[Status, str]:
-    try:
-        "".join(_MARKS.values()).encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return _PLAIN_MARKS
-    return _MARKS
-
-
-def _written(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

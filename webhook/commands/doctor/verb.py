@@ -1,13 +1,13 @@
 """`doctor`: names the broken link between a pod and its role, and the one thing to do next."""
 
 import asyncio
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from webhook.admission.names import is_dns_label, is_dns_subdomain
+from webhook.commands.address import host_and_port
 from webhook.commands.doctor.chain import Asked, examine_account, examine_pod
 from webhook.commands.doctor.flags import DOCTOR_FLAGS
 from webhook.commands.doctor.gathering.role import role_of_file
@@ -28,7 +28,6 @@ _ABOUT: Final = (
     "shows a token. What it cannot see from here it says, with the right that is missing. "
     "Exit code: 0 if no step failed; 1 if one did, or if none could be seen; 2 for wrong usage."
 )
-_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):([0-9]{1,5})", re.ASCII)
 _USAGE: Final = "doctor [serviceaccount NS/NAME | pod NS/NAME | deployment NS/NAME] [flags]"
 
 
@@ -48,7 +47,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         parsed=parsed,
         environ=environ,
         context=trust_of(values["ca_file"]),
-        instead=_split(values["connect_to"]),
+        instead=host_and_port(values["connect_to"]),
         role=role_of_file(values["trust_policy"]) if values["trust_policy"] else None,
         symptom=symptom,
         now=datetime.now(UTC),
@@ -75,7 +74,7 @@ async def _examine(asked: Asked, target: Target | None) -> Diagnosis:
 def _problems(parsed: Parsed, target: Target | None) -> Sequence[str]:
     values = parsed.values
     problems = []
-    if values["connect_to"] and _split(values["connect_to"]) is None:
+    if values["connect_to"] and host_and_port(values["connect_to"]) is None:
         problems.append(f"--connect-to: {values['connect_to']!r} is not of the form HOST:PORT")
     if values["trust_policy"] and values["role_from_aws"]:
         problems.append("--trust-policy and --role-from-aws: give only one of them")
@@ -87,10 +86,3 @@ def _problems(parsed: Parsed, target: Target | None) -> Sequence[str]:
         alone = [name for name in ("trust_policy", "role_from_aws", "assume_role") if values[name]]
         problems += [f"--{name.replace('_', '-')}: needs a ServiceAccount, a pod or a workload" for name in alone]
     return problems
-
-
-def _split(address: str) -> tuple[str, int] | None:
-    match = _ADDRESS.fullmatch(address)
-    if match is None or not 0 < int(match[2]) <= 65535:
-        return None
-    return match[1].strip("[]"), int(match[2])

@@ -1,7 +1,6 @@
 """`issuer verify`: checks a published issuer, and a token, as AWS STS and IAM do."""
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -9,6 +8,7 @@ from typing import Final
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.api_errors import ClusterConfigError
+from webhook.commands.address import host_and_port
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse
 from webhook.commands.issuer.fetch import Fetcher
@@ -28,7 +28,6 @@ _ABOUT: Final = (
     "or --live, it also checks that STS would accept a token. It never shows a token. It does not ask AWS. "
     "Exit code: 0 if every requirement that was checked is met; 1 if one is not; 2 for wrong usage."
 )
-_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):([0-9]{1,5})", re.ASCII)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -42,7 +41,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         raise SettingsError(problems)
     values = parsed.values
     (issuer,) = parsed.positionals
-    address, instead = address_of(issuer), _split(values["connect_to"])
+    address, instead = address_of(issuer), host_and_port(values["connect_to"])
     moved = {(address.host, address.port): instead} if address is not None and instead is not None else {}
     fetcher = Fetcher(trust_of(values["ca_file"]), instead=moved)
     given = _given_token(values["token"]) if values["token"] else None
@@ -91,7 +90,7 @@ def _problems(parsed: Parsed) -> list[str]:
         problems.append("give one URL: issuer verify https://HOST/PATH")
     if values["token"] and values["live"]:
         problems.append("--token and --live: give only one of them")
-    if values["connect_to"] and _split(values["connect_to"]) is None:
+    if values["connect_to"] and host_and_port(values["connect_to"]) is None:
         problems.append(f"--connect-to: {values['connect_to']!r} is not of the form HOST:PORT")
     namespace, slash, name = values["service_account"].partition("/")
     if not (slash and is_dns_label(namespace) and is_dns_subdomain(name)):
@@ -99,10 +98,3 @@ def _problems(parsed: Parsed) -> list[str]:
     if not values["audience"] or "" in values["audience"]:
         problems.append("--audience: must not be empty")
     return problems
-
-
-def _split(address: str) -> tuple[str, int] | None:
-    match = _ADDRESS.fullmatch(address)
-    if match is None or not 0 < int(match[2]) <= 65535:
-        return None
-    return match[1].strip("[]"), int(match[2])

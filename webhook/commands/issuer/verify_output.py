@@ -1,7 +1,6 @@
 """The output of `issuer verify`, as text and as JSON. The checks have no part of a token's text."""
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -9,14 +8,12 @@ from typing import Final
 
 from rich.table import Table
 
-from webhook.commands.screen import cell, screen
+from certs.state import format_time
+from webhook.commands.screen import cell, marks, screen
 from webhook.issuer.check import Check
 from webhook.issuer.verification import Section
 from webhook.terminal import one_line, print_styled
 
-_MARKS: Final = {"ok": "✓", "failed": "✗", "skipped": "-"}
-_PLAIN_MARKS: Final = {"ok": "ok", "failed": "NO", "skipped": "-"}
-"""For streams whose encoding lacks the others."""
 _STYLES: Final = {"ok": "green", "failed": "bold red", "skipped": "dim"}
 
 
@@ -26,7 +23,7 @@ def print_text(
     """Prints a table for people: a line for each check, and a line with the fix for each that failed."""
     console = screen(colour, environ)
     with console.capture() as captured:
-        console.print(cell(one_line(f"{issuer} at {_written(now)}")))
+        console.print(cell(one_line(f"{issuer} at {format_time(now)}")))
         for section in sections:
             console.print()
             console.print(cell(section.title, "bold"))
@@ -40,7 +37,7 @@ def print_text(
 def as_json(issuer: str, audiences: Sequence[str], sections: Sequence[Section], now: datetime) -> str:
     """Returns the checks for scripts; `failed` has the names of those that failed."""
     document = {
-        "time": _written(now),
+        "time": format_time(now),
         "issuer": issuer,
         "audiences": list(audiences),
         "failed": [check.name for check in failed_checks(sections)],
@@ -70,10 +67,10 @@ def _table(checks: Sequence[Check]) -> Table:
     for _ in range(3):
         # On a narrow terminal, the name of a host must not lose its end.
         table.add_column(overflow="fold")
-    marks = _marks()
+    shown = marks()
     for (outcome, reason), group in groupby(checks, lambda check: (check.outcome, _skipped_reason(check))):
         members, style = list(group), _STYLES[outcome]
-        mark = cell(f"  {marks[outcome]}", style)
+        mark = cell(f"  {shown[outcome]}", style)
         if reason and len(members) > 1:
             table.add_row(mark, cell(f"{len(members)} requirements", style), cell(one_line(reason), style))
             continue
@@ -96,15 +93,3 @@ def _summary(sections: Sequence[Section]) -> str:
     if not failed:
         return f"Every requirement that was checked is met{without}."
     return f"{failed} {'requirement is' if failed == 1 else 'requirements are'} not met{without}."
-
-
-def _marks() -> Mapping[str, str]:
-    try:
-        "".join(_MARKS.values()).encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return _PLAIN_MARKS
-    return _MARKS
-
-
-def _written(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
