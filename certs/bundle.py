@@ -1,5 +1,7 @@
 """The caBundle of our entries in a MutatingWebhookConfiguration. Pure: takes the object, returns a patch.
 
+`publisher.py` writes it, and keeps it right.
+
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#contacting-the-webhook
 """
 

@@ -1,5 +1,7 @@
 """Decides the next change to the shared state; every replica decides alike. Pure except for the keys it makes.
 
+First `repair.py` restores from memory what the Secret has lost. If no replica remembers it, `rotate_ca` makes a new CA.
+
 The rules: clients trust a CA before it signs, and for as long as a replica may serve one of its leaves. While clients
 trust a valid leaf, no change may leave them without one.
 """

@@ -18,9 +18,9 @@ from tests.cluster.api_server import (
     watches,
 )
 from tests.cluster.watching import ACCOUNTS, QUICK, Recorder, Sleeps, cuts, ends, watching
+from webhook.cluster.background import running
 from webhook.cluster.collection import PartialObject
 from webhook.cluster.resource import METADATA, METADATA_LIST
-from webhook.cluster.running import running
 from webhook.cluster.watch import Pace, Watch
 
 

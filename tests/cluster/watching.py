@@ -11,9 +11,9 @@ from tests.cluster.api_server import (
     Request,
     client_of,
 )
+from webhook.cluster.background import running
 from webhook.cluster.collection import Collection, ObjectMeta, PartialObject
 from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
-from webhook.cluster.running import running
 from webhook.cluster.watch import Pace, Watch
 
 ACCOUNTS = Collection(Resource("serviceaccounts"), PartialObject, METADATA_LIST, METADATA)

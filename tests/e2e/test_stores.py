@@ -20,8 +20,8 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.rbac import CLUSTER_RULES, account_with, may
 from tests.e2e.waiting import wait_until
 from webhook.cluster.access import AccessSettings
+from webhook.cluster.background import running
 from webhook.cluster.client import KubernetesClient
-from webhook.cluster.running import running
 from webhook.server.certificates.bundle_store import KubernetesBundleStore, Ownership
 from webhook.server.certificates.object_watch import watch_object
 from webhook.server.certificates.secret_store import KubernetesSecretStore

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from webhook.cluster.running import running
+from webhook.cluster.background import running
 from webhook.manifests.file_watch import FileWatch, read_file, stamp, watch_files
 
 

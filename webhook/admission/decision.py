@@ -3,13 +3,12 @@
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import msgspec
 
 from webhook.admission import jsonpatch
 from webhook.admission.annotations import ONLY_CONTAINERS, ONLY_OF_SERVICE_ACCOUNTS, SKIP_CONTAINERS
-from webhook.admission.golang import parse_bool
 from webhook.admission.identity import (
     Identity,
     Method,
@@ -22,20 +21,20 @@ from webhook.admission.identity import (
     unlike,
 )
 from webhook.admission.injection import SESSION_NAME_MAX, injection_of, session_name_of
-from webhook.admission.mutate import Mutation, mutate
+from webhook.admission.mutate import mutate
 from webhook.admission.pod import Pod
+from webhook.admission.requirement import Requirement, missing_credentials_reason, refusal, requirement_of
 from webhook.admission.review import Response, Review, Status, encode, encode_response, encode_shared
 from webhook.admission.settings import DEFAULT_TOKEN_EXPIRATION, Settings
 from webhook.admission.shape import Shape, pod_of, shape_of
-from webhook.admission.warning import bounded, quoted, short
+from webhook.admission.skipped_containers import skipping
+from webhook.admission.warning import bounded, quoted
 
 _JITTERED_FROM: Final = 79200
 # The limit in characters for the annotations and mapping of a cached decision. Most ServiceAccounts have 100 to 200.
 _MAX_CACHED: Final = 1024
 # A namespace that requires identity still admits pods without a role, which have one of these reasons.
 _ROLELESS: Final = ("no_role", "service_account_not_found")
-# A refusal names at most this many containers that lack credentials.
-_NAMED: Final = 3
 _INJECTED: Final = {"decision": "injected"}
 
 # By default, etcd stores at most 1.5 MiB for an object.
@@ -95,7 +94,10 @@ def needs_account(review: Review, settings: Settings, *, namespace_requires: boo
     pod = review.pod
     if pod is None or not review.service_account:
         return False
-    return not _has_skip_label(pod, settings) or _requirement(pod, settings, namespace_requires) in {"pod", "namespace"}
+    return not _has_skip_label(pod, settings) or requirement_of(pod, settings, namespace_requires) in {
+        "pod",
+        "namespace",
+    }
 
 
 def decide(
@@ -115,7 +117,7 @@ def decide(
         if review.invalid:
             return Decision("invalid_pod", denied=review.invalid, code=400)
         return Decision(review.not_ours)
-    requirement = _requirement(pod, settings, namespace_requires)
+    requirement = requirement_of(pod, settings, namespace_requires)
     if requirement == "unclear":
         value = pod.meta.labels[settings.require_label] if pod.meta.labels else ""
         return _refused(
@@ -139,7 +141,7 @@ def decide(
     decision, missing = outcome.decision, outcome.missing_credentials_reason
     # A namespace's label does not concern pods without a role.
     if missing and (requirement == "pod" or (requirement == "namespace" and decision.reason not in _ROLELESS)):
-        return _refused(decision, _lacks(requirement, missing, settings))
+        return _refused(decision, refusal(requirement, missing, settings))
     return _skipped(settings) if is_skipped and decision.method is None and not decision.denied else decision
 
 
@@ -147,10 +149,10 @@ def _skipped(settings: Settings) -> Decision:
     return Decision("skip_label", why=f"its label {settings.skip_label} keeps the webhook away")
 
 
-def _without_account(pod: Pod, requirement: "_Requirement", settings: Settings) -> Decision:
+def _without_account(pod: Pod, requirement: Requirement, settings: Settings) -> Decision:
     why = "it is the mirror of a static pod" if pod.is_mirror else "it names no ServiceAccount"
     decision = Decision("no_service_account", audit={"decision": "no_service_account"}, why=why)
-    return _refused(decision, _lacks(requirement, why, settings)) if requirement == "pod" else decision
+    return _refused(decision, refusal(requirement, why, settings)) if requirement == "pod" else decision
 
 
 class _Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -212,7 +214,7 @@ def _on_pod(
     if count * injection.size > MAX_PATCH:
         denied = f"spec.containers: {count} need a patch of more than {MAX_PATCH} bytes, which a cluster cannot store"
         return _Outcome(Decision("invalid_pod", denied=denied, code=400))
-    is_skipped = _skipping(of_pod, of_account)
+    is_skipped = skipping(of_pod, of_account)
     mutation = mutate(pod, injection, _jittered(identity, uid), is_skipped=is_skipped, raw_volumes=raw_volumes)
     if mutation.injected:
         # This describes the pod after the patch, not the patch: a reinvocation must report the same.
@@ -221,7 +223,7 @@ def _on_pod(
     # If all containers are skipped, we inject nothing, so warnings about the identity do not apply.
     said = bounded([*(warnings if mutation.considered else ()), *mutation.warnings])
     decision = Decision(mutation.reason, mutation.operations, said, audit, method=identity.method)
-    return _Outcome(decision, _missing_credentials_reason(mutation))
+    return _Outcome(decision, missing_credentials_reason(mutation))
 
 
 def _without_effect(annotations: Mapping[str, str], ours: Mapping[str, str], settings: Settings) -> list[str]:
@@ -236,14 +238,6 @@ def _without_effect(annotations: Mapping[str, str], ours: Mapping[str, str], set
     if meant is not None:
         said.append(unlike("Pod", *meant, settings))
     return said
-
-
-def _skipping(of_pod: Mapping[str, str], of_account: Mapping[str, str]) -> Callable[[str], bool] | None:
-    """Returns a predicate that tells, by name, whether to skip a container; None if no container is skipped."""
-    skipped, only = _names(SKIP_CONTAINERS, of_pod, of_account), _names(ONLY_CONTAINERS, of_pod, of_account)
-    if not skipped and not only:
-        return None
-    return lambda name: name in skipped or (bool(only) and name not in only)
 
 
 def answer(review: Review, decision: Decision) -> bytes:
@@ -280,55 +274,10 @@ def _jittered(identity: Identity, uid: str) -> int:
     return _JITTERED_FROM + zlib.crc32(uid.encode()) % (DEFAULT_TOKEN_EXPIRATION - _JITTERED_FROM + 1)
 
 
-def _names(annotation: str, pod: Mapping[str, str], account: Mapping[str, str]) -> frozenset[str]:
-    """Returns the container names in an annotation. A Pod's list, even an empty one, overrides the ServiceAccount's."""
-    text = pod.get(annotation)
-    if text is None:
-        text = account.get(annotation)
-    return frozenset(name for part in text.split(",") if (name := part.strip())) if text else frozenset()
-
-
 def _has_skip_label(pod: Pod, settings: Settings) -> bool:
     # Hot path: `Pod.meta` is inlined.
     labels = pod.metadata.labels if pod.metadata is not None else None
     return labels is not None and settings.skip_label in labels
-
-
-def _missing_credentials_reason(mutation: Mutation) -> str:
-    """Returns why the pod would run without credentials, or an empty string if it has them."""
-    if not mutation.considered:
-        return "all its containers are skipped"
-    if mutation.without_credentials:
-        each = ", ".join(f"{short(name)} ({bounded([why])[0]})" for name, why in mutation.without_credentials[:_NAMED])
-        return f"container {each}" + (", ..." if len(mutation.without_credentials) > _NAMED else "")
-    return ""
-
-
-# Whose label says that a pod must not run without its role. "unclear": the pod's label is neither true nor false.
-_Requirement: TypeAlias = Literal["none", "pod", "namespace", "unclear"]
-
-
-def _requirement(pod: Pod, settings: Settings, namespace_requires: bool) -> _Requirement:
-    # Hot path: for most pods, the first check is enough.
-    metadata = pod.metadata
-    labels = metadata.labels if metadata is not None else None
-    value = labels.get(settings.require_label) if labels is not None else None
-    if value is None and not namespace_requires:
-        return "none"
-    if pod.is_mirror:
-        return "none"
-    requires = parse_bool(value) if value is not None else False
-    if requires is None:
-        return "unclear"
-    if requires:
-        return "pod"
-    return "namespace" if namespace_requires else "none"
-
-
-def _lacks(requirement: _Requirement, reason: str, settings: Settings) -> str:
-    if requirement == "pod":
-        return f"the pod is labelled {settings.require_label} but would lack its credentials: {reason}"
-    return f"the namespace is labelled {settings.require_label} but the pod would lack its credentials: {reason}"
 
 
 def _refused(decision: Decision, why: str) -> Decision:

@@ -1,4 +1,7 @@
-"""Encodes JSON Patch operations (RFC 6902), of which we use only `add`; escapes JSON Pointers (RFC 6901)."""
+"""Encodes JSON Patch operations (RFC 6902), of which we use only `add`; escapes JSON Pointers (RFC 6901).
+
+`mutate.py` decides which operations a pod needs.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final

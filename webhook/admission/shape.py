@@ -1,6 +1,6 @@
 """The shape of a pod: the few facts that decide its patch, if the pod has none of our settings yet.
 
-Nearly all pods of a cluster have one of a few shapes, so decisions can be cached by shape.
+Nearly all pods of a cluster have one of a few shapes, so `decision.py` caches its decisions by shape (`_on_shape`).
 """
 
 from typing import Final, TypeAlias

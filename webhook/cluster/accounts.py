@@ -13,13 +13,13 @@ from webhook.admission.settings import Settings
 from webhook.cluster.account_cache import AccountCache
 from webhook.cluster.account_object import AccountObject, service_account
 from webhook.cluster.api_errors import ApiError
+from webhook.cluster.background import running
 from webhook.cluster.collection import Collection
 from webhook.cluster.config_map import MappingConfigMap
 from webhook.cluster.decoding import decoding
 from webhook.cluster.lookup_grace import LookupGrace
 from webhook.cluster.lookups import Lookups
 from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
-from webhook.cluster.running import running
 from webhook.cluster.watch import Pace, Watch
 
 if TYPE_CHECKING:

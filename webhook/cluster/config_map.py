@@ -10,10 +10,10 @@ import msgspec
 
 from webhook.admission.mapping import NO_MAPPING, RoleMapping, parse_mapping
 from webhook.cluster.api_errors import ApiError
+from webhook.cluster.background import running
 from webhook.cluster.collection import Collection, ObjectMeta, PartialObject
 from webhook.cluster.decoding import decoding
 from webhook.cluster.resource import JSON, Resource
-from webhook.cluster.running import running
 from webhook.cluster.watch import Pace, Watch
 from webhook.errors import MappingError
 

@@ -1,4 +1,7 @@
-"""What a fetch of a document brought, and what STS requires of every document that it fetches."""
+"""What a fetch of a document brought, and what STS requires of every document that it fetches.
+
+`commands/issuer/fetch.py` does the fetching.
+"""
 
 import re
 from dataclasses import dataclass, field

@@ -17,9 +17,9 @@ from webhook.admission.settings import Settings
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.accounts import ClusterAccounts
 from webhook.cluster.api_errors import ClusterConfigError
+from webhook.cluster.background import running
 from webhook.cluster.client import KubernetesClient
 from webhook.cluster.config_map import MappingConfigMap
-from webhook.cluster.running import running
 from webhook.errors import WebhookError
 from webhook.manifests.accounts import ManifestAccounts
 from webhook.manifests.credentials_file import CredentialsFile

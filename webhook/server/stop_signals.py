@@ -5,7 +5,11 @@ import signal
 
 
 class StopSignals:
-    """SIGTERM asks for a stop that drains first; SIGINT (Ctrl-C) or a second signal asks for an immediate stop."""
+    """SIGTERM asks for a stop that drains first; SIGINT (Ctrl-C) asks for an immediate one.
+
+    `drains` follows the last signal: after SIGTERM, a second SIGTERM ends the drain, and SIGINT also shortens the time
+    for open requests.
+    """
 
     def __init__(self) -> None:
         self.asked = False

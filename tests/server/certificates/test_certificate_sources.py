@@ -16,8 +16,8 @@ from certs.state import read_state
 from tests.certs.replicas import NAMES, SERVICE, configuration
 from tests.cluster.api_server import client_of, until
 from tests.server.object_server import CONFIGURATION, SECRET, ObjectServer
+from webhook.cluster.background import running
 from webhook.cluster.client import KubernetesClient
-from webhook.cluster.running import running
 from webhook.manifests.file_watch import watch_files
 from webhook.server.certificates.contexts import ServingContext
 from webhook.server.certificates.files import CertificateFiles

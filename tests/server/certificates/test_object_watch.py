@@ -4,8 +4,8 @@ import pytest
 
 from tests.cluster.api_server import ApiServer, bookmark, client_of, event, fails, lists, meta, watches
 from tests.server.object_server import SECRETS
+from webhook.cluster.background import running
 from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
-from webhook.cluster.running import running
 from webhook.cluster.watch import Pace
 from webhook.server.certificates.object_watch import watch_object
 

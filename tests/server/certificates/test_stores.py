@@ -10,8 +10,8 @@ from certs.state import read_state
 from tests.certs.replicas import NAMES, SERVICE, configuration
 from tests.cluster.api_server import client_of, until
 from tests.server.object_server import CONFIGURATION, SECRET, ObjectServer
+from webhook.cluster.background import running
 from webhook.cluster.client import KubernetesClient
-from webhook.cluster.running import running
 from webhook.server.certificates.bundle_store import KubernetesBundleStore
 from webhook.server.certificates.object_watch import watch_object
 from webhook.server.certificates.secret_store import KubernetesSecretStore

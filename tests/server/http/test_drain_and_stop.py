@@ -210,4 +210,4 @@ def test_stop_aborts_what_is_not_answered_within_its_grace(run: Run, caplog: pyt
             assert await client.closed() == b""
 
     run(test())
-    assert "StopSignals: aborted 1 connections after 0.1 s" in caplog.messages
+    assert "stopping: aborted 1 connections after 0.1 s" in caplog.messages

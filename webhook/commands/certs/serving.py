@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from webhook.commands.flags.by_command import SERVE_FLAGS
 from webhook.commands.flags.parsing import Parsed, parse
-from webhook.commands.flags.running import mapping, running_serve, sequence, serve_arguments
+from webhook.commands.flags.serve_container import mapping, running_serve, sequence, serve_arguments
 from webhook.commands.flags.to_settings import is_self_managed
 
 _IN_CLUSTER: Final = {"KUBERNETES_SERVICE_HOST": "set in every pod"}

@@ -7,7 +7,7 @@ from webhook.admission.settings import Settings
 from webhook.commands.flags.by_command import SERVE_FLAGS
 from webhook.commands.flags.flag import ENV_PREFIX
 from webhook.commands.flags.parsing import Parsed, parse
-from webhook.commands.flags.running import running_serve
+from webhook.commands.flags.serve_container import running_serve
 from webhook.commands.flags.to_settings import settings_from
 from webhook.errors import SettingsError, WebhookError
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse
+from webhook.commands.issuer.aws_commands import find_aws, is_confirmed, run_steps
 from webhook.commands.issuer.files import read_file
 from webhook.commands.issuer.flags import PUBLISH_FLAGS
-from webhook.commands.issuer.running import find_aws, is_confirmed, run_steps
 from webhook.errors import SettingsError, UnusableInput
 from webhook.issuer.bucket import (
     Bucket,

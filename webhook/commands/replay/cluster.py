@@ -17,9 +17,9 @@ from webhook.cluster.resource import Resource
 from webhook.commands.flags.parsing import Parsed
 from webhook.commands.flags.taken_over import take_over
 from webhook.commands.replay.api_server import as_the_api_server, review_of
-from webhook.commands.replay.asked import Trust
 from webhook.commands.replay.case import Case
 from webhook.commands.replay.live import LiveCluster, live_cluster
+from webhook.commands.replay.running_webhook import Trust
 from webhook.errors import SettingsError, WebhookError
 from webhook.manifests.documents import Document
 

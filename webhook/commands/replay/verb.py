@@ -16,7 +16,6 @@ from webhook.commands.flags.by_command import ADMISSION_FLAGS, REPLAY_FLAGS, SER
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
 from webhook.commands.flags.to_settings import checked, settings_from, with_account
-from webhook.commands.replay.asked import webhook_at
 from webhook.commands.replay.calls import Ask, answer_of
 from webhook.commands.replay.case import Case, Skipped, Subject, cases_of
 from webhook.commands.replay.cluster import Replayed, problems_of, read_state, replayed_cluster, trust_of
@@ -24,6 +23,7 @@ from webhook.commands.replay.golden import compare, update
 from webhook.commands.replay.outcome import counts, failing, is_bad
 from webhook.commands.replay.output import RENDERERS, coloured, complaints
 from webhook.commands.replay.report import REPORTS, element
+from webhook.commands.replay.running_webhook import webhook_at
 from webhook.commands.replay.unnamed import without_names
 from webhook.diagnosis.answers import Answer, answer_here
 from webhook.errors import CredentialsConfigError, ManifestError, SettingsError, UnusableInput

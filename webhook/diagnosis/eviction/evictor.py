@@ -1,4 +1,7 @@
-"""The effects of an eviction, behind a protocol; a fake of them for tests and rehearsals."""
+"""The effects of an eviction, behind a protocol that `heal.py` uses and `live.py` fulfils on a cluster.
+
+`FakeEvictor` is for tests.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,7 @@
-"""Evicts the pods of a plan, one at a time; stops at the first sign that new pods come back without credentials."""
+"""Evicts the pods of a plan, one at a time, and waits for PodDisruptionBudgets and for the new pods.
+
+Stops at the first sign that new pods come back without credentials.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certs.bundle import Service
-from webhook.cluster.running import running
+from webhook.cluster.background import running
 from webhook.server.certificates.bundle_store import KubernetesBundleStore
 from webhook.server.certificates.object_watch import watch_object
 from webhook.server.certificates.secret_store import KubernetesSecretStore

@@ -1,6 +1,7 @@
 """Limits for the clients of a listener: time, memory and connections.
 
-`connection.py` enforces those of one connection, `occupancy.py` those of all of them together.
+`request_reader.py` enforces the sizes of one request, `connection.py` the times of one connection, and `occupancy.py`
+the limits of all connections together.
 """
 
 from dataclasses import dataclass

@@ -131,7 +131,7 @@ class Listener:
         if self._busy:
             cut = sum(connection.phase != "closing" for connection in self._connections)
             if cut or self._shared.tasks:
-                logger.warning("StopSignals: aborted %d connections after %g s", cut, grace)
+                logger.warning("stopping: aborted %d connections after %g s", cut, grace)
             for connection in self._connections:
                 connection.abort()
             for task in self._shared.tasks:
