@@ -1,7 +1,8 @@
 """`__complete WORD...`: answers a completion script.
 
 A word a line, with a tab before its explanation, and last a colon and a number: 4 if names of files do not fit, 0 if
-they do. That is how kubectl's plugins (kubectl_complete-...) and cobra's programs answer. `candidates.py` finds the words.
+they do. That is how kubectl's plugins (kubectl_complete-...) and cobra's programs answer.
+`candidates.py` finds the words.
 """
 
 from collections.abc import Mapping, Sequence
