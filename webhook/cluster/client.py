@@ -16,21 +16,12 @@ from typing import Any, Final, Literal, Self, TypeAlias
 from urllib.parse import urlencode
 
 import aiohttp
-import msgspec
 
 from webhook import __version__
 from webhook.cluster.access import Access, AccessSettings, load_access
-from webhook.cluster.api_errors import (
-    ApiError,
-    ClusterConfigError,
-    ClusterError,
-    NotAnApiServer,
-    TimedOut,
-    TooLarge,
-    Unreachable,
-)
+from webhook.cluster.api_errors import ApiError, ClusterConfigError, ClusterError, TooLarge
+from webhook.cluster.failures import answer_error, connection_error
 from webhook.cluster.resource import JSON, NonResource, PodPort, Resource
-from webhook.cluster.status import Status, status_error
 
 # Large enough for any object: the API server accepts requests of at most 3 MiB (etcd stores at most 1.5 MiB), and JSON
 # may encode each byte as six.
@@ -112,7 +103,7 @@ class KubernetesClient:
             async with await self._request(verb, resource, params or {}, accept, timeout) as response:
                 return await self._body(response, max_bytes, f"{verb} {resource}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._unreachable(error) from error
+            raise connection_error(error, self.host) from error
 
     async def write(
         self,
@@ -131,7 +122,7 @@ class KubernetesClient:
             async with await self._request(verb, resource, params or {}, JSON, timeout, body) as response:
                 return await self._body(response, MAX_BODY, f"{verb} {resource}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._unreachable(error) from error
+            raise connection_error(error, self.host) from error
 
     async def create_dry_run(
         self, resource: Resource, body: Mapping[str, Any], seconds: float = 30.0
@@ -146,7 +137,7 @@ class KubernetesClient:
                 warnings = tuple(map(_warning_text, response.headers.getall("Warning", [])))
                 return await self._body(response, MAX_BODY, f"create {resource}"), warnings
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._unreachable(error) from error
+            raise connection_error(error, self.host) from error
 
     @asynccontextmanager
     async def stream(
@@ -165,7 +156,7 @@ class KubernetesClient:
                     # Close the connection: it cannot be reused while part of the answer is unread.
                     response.close()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._unreachable(error) from error
+            raise connection_error(error, self.host) from error
 
     @asynccontextmanager
     async def websocket(
@@ -196,7 +187,7 @@ class KubernetesClient:
             advice = f" (grant {resource.rule('get')}, from Kubernetes 1.35 also create)" if error.status == 403 else ""
             raise ApiError(error.status, "", f"get {resource}: {error.status}{advice}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._unreachable(error) from error
+            raise connection_error(error, self.host) from error
 
     async def _body(self, response: aiohttp.ClientResponse, max_bytes: int, what: str) -> bytes:
         parts: list[bytes] = []
@@ -239,7 +230,7 @@ class KubernetesClient:
             return response
         async with response:
             text = await response.content.read(_MAX_ERROR_BODY)
-            raise _api_error(response, text, verb, resource, params)
+            raise answer_error(response, text, verb, resource, params)
 
     async def _send(
         self,
@@ -308,50 +299,8 @@ class KubernetesClient:
         self._access = access
         self._loaded_at = monotonic()
 
-    def _unreachable(self, error: Exception) -> Unreachable:
-        if isinstance(error, TimeoutError):
-            return TimedOut(f"the API server at {self.host} does not answer in time")
-        if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            why = getattr(error.certificate_error, "verify_message", "") or error.certificate_error
-            advice = "check certificate-authority in the kubeconfig, and that its server is the right one"
-            return Unreachable(
-                f"the API server at {self.host} has a certificate that does not verify: {why} ({advice})"
-            )
-        if isinstance(error, aiohttp.ClientConnectorError):
-            error = error.os_error
-            return Unreachable(f"the API server at {self.host} cannot be reached: {error.strerror or error}")
-        return Unreachable(f"the API server at {self.host} cannot be reached: {error or type(error).__name__}")
-
 
 def _warning_text(header: str) -> str:
     """Returns the text of a Warning header (RFC 7234): its third part, in quotes."""
     text = header.partition('"')[2].rpartition('"')[0]
     return text.replace('\\"', '"').replace("\\\\", "\\")
-
-
-def _api_error(
-    response: aiohttp.ClientResponse,
-    body: bytes,
-    verb: str,
-    resource: Resource | NonResource | PodPort,
-    params: Mapping[str, str],
-) -> ApiError | NotAnApiServer:
-    if response.status == 404 and body.lstrip().startswith(b"<"):
-        # A web server's page about a missing file does not say that an object is missing.
-        what = "404 with a page of HTML or XML"
-        return NotAnApiServer(f"{verb} {resource}: what answers is no Kubernetes API server: {what}")
-    try:
-        status = msgspec.json.decode(body, type=Status)
-    except msgspec.MsgspecError:
-        status = Status(reason=response.reason, message=body[:200].decode("ascii", "replace") or response.reason)
-    seconds = response.headers.get("Retry-After", "")
-    retry_after = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0
-    error = status_error(status, f"{verb} {resource}", response.status, retry_after)
-    if error.status == 401:
-        advice = "the API server refuses our credentials: check that they belong to this cluster and have not expired"
-    elif error.status == 403:
-        name = params.get("fieldSelector", "").removeprefix("metadata.name=")
-        advice = f"grant {resource.rule(verb, name)}"
-    else:
-        return error
-    return ApiError(error.status, error.reason, f"{error} ({advice})", error.retry_after)
