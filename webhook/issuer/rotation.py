@@ -12,10 +12,7 @@ from typing import Final
 from webhook.errors import WebhookError
 from webhook.issuer.jwks import Jwk
 from webhook.issuer.public_key import kid_of
-
-STS_GRACE: Final = timedelta(minutes=5)
-"""How long STS accepts a token after its `exp`."""
-
+from webhook.issuer.token_requirements import GRACE
 
 MAX_AGE: Final = timedelta(hours=87600)
 """The longest lifetime of a token that makes sense: ten years."""
@@ -72,7 +69,7 @@ def merge(old: Sequence[Jwk], new: Sequence[Jwk]) -> Merged:
 
 def wait_after_switch(max_token_lifetime: timedelta) -> timedelta:
     """Returns how long the old keys must stay published after the last API server has switched to the new key."""
-    return max_token_lifetime + STS_GRACE
+    return max_token_lifetime + GRACE
 
 
 def span_text(span: timedelta) -> str:

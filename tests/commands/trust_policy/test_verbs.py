@@ -111,7 +111,11 @@ WRONG = {
     ),
     "a session name of one character": (
         (*EXPLAIN, "--token", "x", "--role-session-name", "y"),
-        "--role-session-name: must have 2 to 64 characters",
+        "--role-session-name: must be 2 to 64 letters, digits and characters of _+=,.@-",
+    ),
+    "a session name that STS refuses": (
+        (*EXPLAIN, "--token", "x", "--role-session-name", "by hand"),
+        "--role-session-name: must be 2 to 64 letters, digits and characters of _+=,.@-",
     ),
     "policy and token both from standard input": (
         ("explain", "-", "--token", "-"),
