@@ -38,7 +38,7 @@ def _main(argv: Sequence[str], environ: Mapping[str, str], *, is_plugin: bool) -
         # The Go webhook has no commands: accept a container's arguments for it as those of `serve`.
         argv = ["serve", *argv]
     verb = argv[0] if argv else ""
-    name = f"pod-identity-webhook {verb}" if COMMANDS.named(verb) else "pod-identity-webhook"
+    name = " ".join(["pod-identity-webhook", *COMMANDS.path(argv)])
     try:
         code = _run(verb, argv, environ)
         # Flush here: if the reader is gone, a flush at the interpreter's exit would print a traceback.

@@ -8,7 +8,7 @@ WebhookError
 ├── UnusableInput             a command cannot use its input: exit code 2
 ├── ManifestError             a manifest cannot be read
 │   └── NoManifest            a file is something else than a manifest
-├── DocumentError             a published document is not a JSON object: webhook/issuer/json_object.py
+├── DocumentError             a document is not the JSON object that it should be: webhook/issuer/json_object.py
 │   └── JwksError             a document is not a JWKS: webhook/issuer/jwks.py
 ├── PemError                  a PEM file has no usable public keys: webhook/issuer/pem.py
 ├── MergeError                two JWKS cannot be one: webhook/issuer/rotation.py

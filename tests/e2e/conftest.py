@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cluster import Cluster
+from tests.e2e.identity_chain import Chain, end, whole_chain
+from tests.e2e.issuing_cluster import IssuingCluster
 from tests.e2e.programs import MissingProgram, control_plane, kubernetes_version
 from tests.e2e.proxy import Proxy
 from tests.e2e.rbac import account_with
@@ -141,3 +143,21 @@ def own_webhook(own_cluster: Cluster, own_proxy: Proxy, tmp_path: Path) -> Itera
     )
     yield own
     own.remove()
+
+
+@pytest.fixture(scope="module")
+def issuing_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IssuingCluster]:
+    """A control plane with an issuer of its own, and the webhook as Helm installs it, for the tests of one file."""
+    own = IssuingCluster(tmp_path_factory.mktemp("issuing-cluster"))
+    yield own
+    own.remove()
+
+
+@pytest.fixture
+def chain(
+    issuing_cluster: IssuingCluster, tmp_path: Path, aws: Path, request: pytest.FixtureRequest
+) -> Iterator[Chain]:
+    """IRSA's chain for one test, with every link whole."""
+    own = whole_chain(issuing_cluster, tmp_path, request.node.name, aws)
+    yield own
+    end(own)

@@ -1,33 +1,17 @@
 """docs/troubleshooting.md: the AWS CLI prints what each entry quotes, and the proof there shows the cause."""
 
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.aws.environment import aws_environment
 from tests.docs.messages import entries, is_quoted, missing_line
 from tests.e2e.aws_messages import MESSAGES, role_of_iam
 from tests.e2e.broken_links import BROKEN_LINKS
-from tests.e2e.identity_chain import Chain, end, whole_chain
-from tests.e2e.issuing_cluster import ISSUER, IssuingCluster
+from tests.e2e.identity_chain import Chain
+from tests.e2e.issuing_cluster import ISSUER
 from tests.e2e.refused_pods import FAULTS
 from tests.e2e.terminal import Terminal
-
-
-@pytest.fixture(scope="module")
-def issuing_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IssuingCluster]:
-    own = IssuingCluster(tmp_path_factory.mktemp("issuing-cluster"))
-    yield own
-    own.remove()
-
-
-@pytest.fixture
-def chain(issuing_cluster: IssuingCluster, tmp_path: Path) -> Iterator[Chain]:
-    own = whole_chain(issuing_cluster, tmp_path, "troubleshooting", aws_environment())
-    yield own
-    end(own)
 
 
 def test_every_entry_is_made_here_or_at_the_api_server() -> None:

@@ -95,8 +95,8 @@ def _refuse_to_rotate(installed: Installed) -> None:
         done = rotate("rotate")
         assert (done.code, done.out) == (1, "")
         assert done.err == (
-            "pod-identity-webhook certs: the webhook does not sign this certificate, so it cannot rotate it: its kind"
-            f" is {kind.name} ({installed.text(kind.source)}); {installed.text(kind.instead)}\n"
+            "pod-identity-webhook certs rotate: the webhook does not sign this certificate, so it cannot rotate it: "
+            f"its kind is {kind.name} ({installed.text(kind.source)}); {installed.text(kind.instead)}\n"
         )
     assert installed.annotations() == before
 

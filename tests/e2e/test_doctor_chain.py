@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.api import Object
 from tests.e2e.broken_links import BROKEN_LINKS, Broken, created_before_annotation
 from tests.e2e.doctor_command import Said, doctor
-from tests.e2e.identity_chain import ACCOUNT_NUMBER, SERVICE_ACCOUNT, Chain, end, whole_chain
+from tests.e2e.identity_chain import ACCOUNT_NUMBER, SERVICE_ACCOUNT, Chain
 from tests.e2e.issuing_cluster import IssuingCluster
 from tests.e2e.objects import pod, pod_spec, pods
 from tests.e2e.replica_objects import publish_replicas
@@ -53,21 +53,11 @@ _POINTED = {
 
 
 @pytest.fixture(scope="module")
-def issuing_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IssuingCluster]:
-    own = IssuingCluster(tmp_path_factory.mktemp("issuing-cluster"))
-    assert own.release is not None
-    publish_replicas(own.release)
-    yield own
-    own.remove()
-
-
-@pytest.fixture
-def chain(
-    issuing_cluster: IssuingCluster, tmp_path: Path, aws: Path, request: pytest.FixtureRequest
-) -> Iterator[Chain]:
-    own = whole_chain(issuing_cluster, tmp_path, request.node.name, aws)
-    yield own
-    end(own)
+def issuing_cluster(issuing_cluster: IssuingCluster) -> IssuingCluster:
+    """The cluster, with what the webhook's replicas publish of themselves."""
+    assert issuing_cluster.release is not None
+    publish_replicas(issuing_cluster.release)
+    return issuing_cluster
 
 
 @pytest.fixture

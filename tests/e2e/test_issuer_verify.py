@@ -28,10 +28,16 @@ def issuer_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster
     )
     try:
         own.start()
-        own.admin.ensure("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+        ensure_default_account(own)
         yield own
     finally:
         own.remove()
+
+
+def ensure_default_account(cluster: Cluster) -> None:
+    """Creates the ServiceAccount default/default; a new API server may be ready before it has the namespace."""
+    cluster.admin.ensure("/api/v1/namespaces", {"metadata": {"name": "default"}})
+    cluster.admin.ensure("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
 
 
 @contextlib.contextmanager
@@ -108,7 +114,7 @@ def test_the_documents_at_another_host(issuer_cluster: Cluster, tmp_path: Path) 
 
 
 def test_a_token_of_another_cluster(issuer_cluster: Cluster, cluster: Cluster, tmp_path: Path) -> None:
-    cluster.admin.ensure("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+    ensure_default_account(cluster)
     token = token_of(cluster, tmp_path / "token")
     with public_documents(issuer_cluster):
         found = failures(ISSUER, *flags_of(issuer_cluster), token)

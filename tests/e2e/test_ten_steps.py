@@ -6,33 +6,16 @@ in a folder of the test. tests/cluster_e2e has a kubelet.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.broken_links import BROKEN_LINKS, Broken, created_before_annotation
-from tests.e2e.identity_chain import Chain, end, whole_chain
-from tests.e2e.issuing_cluster import ISSUER, IssuingCluster
+from tests.e2e.identity_chain import Chain
+from tests.e2e.issuing_cluster import ISSUER
 from tests.e2e.objects import ROLE
 
 _FOUND_BY_US = {name: broken for name, broken in BROKEN_LINKS.items() if broken.found_by is not None}
-
-
-@pytest.fixture(scope="module")
-def issuing_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IssuingCluster]:
-    own = IssuingCluster(tmp_path_factory.mktemp("issuing-cluster"))
-    yield own
-    own.remove()
-
-
-@pytest.fixture
-def chain(
-    issuing_cluster: IssuingCluster, tmp_path: Path, aws: Path, request: pytest.FixtureRequest
-) -> Iterator[Chain]:
-    own = whole_chain(issuing_cluster, tmp_path, request.node.name, aws)
-    yield own
-    end(own)
 
 
 @pytest.mark.parametrize("program", ["the AWS CLI", "boto3"])

@@ -4,18 +4,18 @@ import pytest
 
 from webhook.issuer.rendered_issuer import issuer_notes, issuer_problems
 
-SERVE_HTTPS = "Serve the issuer with HTTPS, and set --service-account-issuer to an https URL."
+SERVE_HTTPS = "Serve the issuer with HTTPS, and set --service-account-issuer to a URL that begins with https://."
 REMOVE = "Remove that part from --service-account-issuer."
 SMALL = "the host must be in small letters: IAM and tokens carry it to the letter"
 REFUSED = {
     "http": ("http://a.example.com", f"it begins with 'http://'. {SERVE_HTTPS}"),
-    "capitals in the scheme": ("HTTPS://a.example.com", f"it begins with 'https://'. {SERVE_HTTPS}"),
+    "capitals in the scheme": ("HTTPS://a.example.com", f"it begins with 'HTTPS://'. {SERVE_HTTPS}"),
     "no scheme": ("a.example.com", "'a.example.com' is not a URL. Give the issuer as https://HOST/PATH."),
     "a query": ("https://a.example.com/?b", f"it has a query. {REMOVE}"),
     "an empty query": ("https://a.example.com?", f"it has a query. {REMOVE}"),
     "a fragment": ("https://a.example.com#b", f"it has a fragment. {REMOVE}"),
     "a user": ("https://me@a.example.com", f"it has a user. {REMOVE}"),
-    "256 characters": ("https://a.example.com/" + "b" * 234, "it has 256. Use a shorter host or path."),
+    "256 characters": ("https://a.example.com/" + "b" * 234, "it has 256 characters. Use a shorter host or path."),
     "a slash at the end": (
         "https://a.example.com/b/",
         "the URL must not end with a slash: set --service-account-issuer without it too",

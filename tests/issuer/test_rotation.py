@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.issuer.keys import ec_key, rsa_key
 from webhook.issuer.jwks import Jwk, jwk_of, read_jwks
-from webhook.issuer.rotation import MergeError, merge, order_of_rotation, span_text, wait_after_switch
+from webhook.issuer.rotation import MergeError, merge, order_of_rotation, span_text, steps_left, wait_after_switch
 
 OLD, NEW, THIRD = (jwk_of(key.public_key()) for key in (rsa_key(), rsa_key("new"), rsa_key("third")))
 CURVE = jwk_of(ec_key("ES256").public_key())
@@ -39,7 +39,27 @@ def test_after_the_switch_the_same_command_says_what_may_go() -> None:
     merged = merge([OLD, NEW], [NEW])
 
     assert (merged.keys, merged.droppable) == ((OLD, NEW), (OLD,))
-    assert merged.notes == ("the new JWKS has no key that the old one lacks",)
+    assert merged.notes == ("there is nothing to publish: the old JWKS has every key of the new one",)
+
+
+LIFETIME = timedelta(hours=1)
+STEPS = order_of_rotation(LIFETIME)
+LEFT = {
+    "a new key": ([OLD], [NEW], None, STEPS),
+    "a new key, after the switch": ([OLD], [NEW], timedelta(minutes=1), STEPS),
+    "published": ([OLD, NEW], [NEW], None, STEPS[1:]),
+    "switched just now": ([OLD, NEW], [NEW], timedelta(0), STEPS[4:]),
+    "switched a minute too recently": ([OLD, NEW], [NEW], timedelta(minutes=64), STEPS[4:]),
+    "waited long enough": ([OLD, NEW], [NEW], timedelta(minutes=65), STEPS[5:]),
+    "the same keys": ([OLD, NEW], [NEW, OLD], None, ()),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "since", "steps"), LEFT.values(), ids=LEFT)
+def test_a_merge_says_what_is_left_to_do(
+    old: list[Jwk], new: list[Jwk], since: timedelta | None, steps: tuple[str, ...]
+) -> None:
+    assert steps_left(merge(old, new), LIFETIME, since) == steps
 
 
 NOTES = {
@@ -58,7 +78,7 @@ NOTES = {
         [CURVE],
         "the discovery document must list ES256 too: render it again with all keys",
     ),
-    "nothing new": ([OLD], [], "the new JWKS has no key"),
+    "the same keys": ([OLD], [OLD], "there is nothing to do: the old JWKS has the keys of the new one, and no other"),
 }
 
 
@@ -67,11 +87,12 @@ def test_what_is_odd_is_noted(old: list[Jwk], new: list[Jwk], note: str) -> None
     merged = merge(old, new)
 
     assert merged.notes == (note,)
-    assert merged.keys == (*old, *new)
+    assert merged.keys == (*old, *merged.added)
 
 
 PRIVATE = "it contains a private key or a secret (member d): never publish it"
 REFUSED = {
+    "no new key": ([OLD], [], "the new JWKS has no key, so no token would be valid when the old keys are dropped"),
     "another key with the same kid": (
         [OLD],
         [changed(NEW, kid=OLD.kid)],
@@ -109,7 +130,7 @@ def test_what_cannot_be_merged_is_refused(old: list[Jwk], new: list[Jwk], proble
 KEYS = st.lists(st.sampled_from([OLD, NEW, THIRD]), unique_by=lambda jwk: jwk.kid)
 
 
-@given(KEYS, KEYS)
+@given(KEYS, KEYS.filter(bool))
 def test_no_key_is_lost_and_each_has_one_place_in_the_report(old: list[Jwk], new: list[Jwk]) -> None:
     merged = merge(old, new)
 

@@ -127,6 +127,12 @@ def test_sts_forgives_a_token_that_expired_less_than_five_minutes_ago() -> None:
     assert late.checks()["exp"].found == "it expired at 2026-11-29T13:00:00Z, which STS forgives for five minutes"
 
 
+def test_the_fix_for_a_token_without_kid_is_another_token() -> None:
+    fix = with_token(token(kid=None)).checks()["kid"].fix
+
+    assert fix == "Use a token of the API server: it writes the kid into each."
+
+
 def test_one_of_several_client_ids_is_enough() -> None:
     assert failures(with_token(token(aud=["vault", "ours"]), audiences=("mine", "ours"))) == {}
 

@@ -82,7 +82,7 @@ def test_without_a_token_only_the_issuer_is_verified() -> None:
     [
         ("http://issuer.example", {"https": "it begins with 'http://'"}),
         ("issuer.example", {"https": "'issuer.example' is not a URL", "host": "the URL has no valid host name"}),
-        ("HTTPS://issuer.example", {"https": "it begins with 'https://'"}),
+        ("HTTPS://issuer.example", {"https": "it begins with 'HTTPS://'"}),
         ("https://issuer.example?a=b", {"query": "it has a query"}),
         ("https://issuer.example?", {"query": "it has a query"}),
         ("https://user@issuer.example#a", {"query": "it has a fragment and a user"}),
@@ -93,7 +93,7 @@ def test_without_a_token_only_the_issuer_is_verified() -> None:
             "https://issuer.example:99999",
             {"port": "it has a port that is no number from 1 to 65535"},
         ),
-        (f"https://issuer.example/{'a' * 233}", {"length": "it has 256"}),
+        (f"https://issuer.example/{'a' * 233}", {"length": "it has 256 characters"}),
         (
             "https://kubernetes.default.svc",
             {"host": "kubernetes.default.svc is a name inside of a network, which AWS cannot resolve"},

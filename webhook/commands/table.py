@@ -4,6 +4,7 @@ It names modules and imports none: each command loads only what it needs, which 
 """
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +39,11 @@ class Command:
     def named(self, name: str) -> "Command | None":
         """Returns the command of this name in the group."""
         return next((command for command in self.commands if command.name == name), None)
+
+    def path(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Returns the names of the command, and of the sub-command if there is one, that `words` begin with."""
+        command = self.named(words[0]) if words else None
+        return (command.name, *command.path(words[1:])) if command is not None else ()
 
 
 _CERTS_FLAGS: Final = "webhook.commands.certs.flags"

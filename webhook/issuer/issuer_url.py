@@ -82,8 +82,8 @@ def _https(issuer: str) -> Check:
         return _HTTPS.failed(f"{shown(issuer)} is not a URL", "Give the issuer as https://HOST/PATH.")
     if not issuer.startswith("https://"):
         return _HTTPS.failed(
-            f"it begins with {shown(parts.scheme + '://')}",
-            "Serve the issuer with HTTPS, and set --service-account-issuer to an https URL.",
+            f"it begins with {shown(issuer[: len(parts.scheme)] + '://')}",
+            "Serve the issuer with HTTPS, and set --service-account-issuer to a URL that begins with https://.",
         )
     return _HTTPS.ok(issuer)
 
@@ -112,7 +112,7 @@ def _plain(issuer: str) -> Check:
 
 def _length(issuer: str) -> Check:
     if len(issuer) > MAX_LENGTH:
-        return _LENGTH.failed(f"it has {len(issuer)}", "Use a shorter host or path.")
+        return _LENGTH.failed(f"it has {len(issuer)} characters", "Use a shorter host or path.")
     return _LENGTH.ok(f"it has {len(issuer)}")
 
 

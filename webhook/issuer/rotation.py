@@ -12,10 +12,7 @@ from typing import Final
 from webhook.errors import WebhookError
 from webhook.issuer.jwks import Jwk
 from webhook.issuer.public_key import kid_of
-
-STS_GRACE: Final = timedelta(minutes=5)
-"""How long STS accepts a token after its `exp`."""
-
+from webhook.issuer.token_requirements import GRACE
 
 MAX_AGE: Final = timedelta(hours=87600)
 """The longest lifetime of a token that makes sense: ten years."""
@@ -43,9 +40,11 @@ class Merged:
 def merge(old: Sequence[Jwk], new: Sequence[Jwk]) -> Merged:
     """Returns both sets as one.
 
-    A key of the old set that STS cannot use stays, with a note. Raises MergeError if a key must not be published, a new
-    one cannot be used, or a kid stands for two keys.
+    A key of the old set that STS cannot use stays, with a note. Raises MergeError if the new set is empty, a key must
+    not be published, a new one cannot be used, or a kid stands for two keys.
     """
+    if not new:
+        raise MergeError("the new JWKS has no key, so no token would be valid when the old keys are dropped")
     for origin, keys in (("old", old), ("new", new)):
         for number, jwk in enumerate(keys):
             if jwk.has_private_members or (origin == "new" and jwk.unusable_reason):
@@ -70,7 +69,7 @@ def merge(old: Sequence[Jwk], new: Sequence[Jwk]) -> Merged:
 
 def wait_after_switch(max_token_lifetime: timedelta) -> timedelta:
     """Returns how long the old keys must stay published after the last API server has switched to the new key."""
-    return max_token_lifetime + STS_GRACE
+    return max_token_lifetime + GRACE
 
 
 def span_text(span: timedelta) -> str:
@@ -104,6 +103,21 @@ def order_of_rotation(max_token_lifetime: timedelta) -> tuple[str, ...]:
     )
 
 
+def steps_left(merged: Merged, max_token_lifetime: timedelta, since_switch: timedelta | None) -> tuple[str, ...]:
+    """Returns what is to do after this merge, as in `order_of_rotation`: nothing if both sets have the same keys.
+
+    `since_switch` is how long ago the last API server switched to the new key; None if it is not known.
+    """
+    steps = order_of_rotation(max_token_lifetime)
+    if merged.added:
+        return steps
+    if not merged.droppable:
+        return ()
+    if since_switch is None:
+        return steps[1:]
+    return steps[5:] if since_switch >= wait_after_switch(max_token_lifetime) else steps[4:]
+
+
 def _difference(old: Jwk | None, new: Jwk) -> str:
     """Returns what a kid stands for, if its two entries are not the same key."""
     if old is None or new.public_key is None:
@@ -122,6 +136,13 @@ def _notes(old: Sequence[Jwk], new: Sequence[Jwk], added: Sequence[Jwk]) -> list
         if jwk.unusable_reason
     ]
     known = {kid_of(jwk.public_key): jwk.kid for jwk in old if jwk.public_key is not None}
+    if not added:
+        has_same_keys = len(new) == len(old)
+        notes.append(
+            "there is nothing to do: the old JWKS has the keys of the new one, and no other"
+            if has_same_keys
+            else "there is nothing to publish: the old JWKS has every key of the new one"
+        )
     notes += [
         f"the new kid {jwk.kid!r} is the same key as the old kid {known[same]!r}"
         for jwk in added
@@ -130,8 +151,4 @@ def _notes(old: Sequence[Jwk], new: Sequence[Jwk], added: Sequence[Jwk]) -> list
     more = sorted({name for jwk in added for name in jwk.algorithms} - {name for jwk in old for name in jwk.algorithms})
     if more and old:
         notes.append(f"the discovery document must list {', '.join(more)} too: render it again with all keys")
-    if not new:
-        notes.append("the new JWKS has no key")
-    elif not added:
-        notes.append("the new JWKS has no key that the old one lacks")
     return notes

@@ -75,17 +75,18 @@ def _key_checks(token: Token, issuer: str, keys: Sequence[Jwk] | None) -> list[C
     if not keys:
         return all_skipped((_KID, _SIGNATURE), "there are no keys that could be read")
     key = key_of(token, keys)
+    skipped = _SIGNATURE.skipped("its key is not there")
+    if not token.kid:
+        return [_KID.failed("it has no kid", "Use a token of the API server: it writes the kid into each."), skipped]
     if key is None:
-        said = (
-            f"the kid {shown(token.kid)} is none of {listed(key.kid for key in keys)}" if token.kid else "it has no kid"
-        )
+        said = f"the kid {shown(token.kid)} is none of {listed(key.kid for key in keys)}"
         is_foreign = token.iss is not None and token.iss.rstrip("/") != issuer.rstrip("/")
         fix = (
             "Verify a token of this issuer."
             if is_foreign
             else "Publish the key that the API server signs with before it signs: 'issuer merge' keeps old and new."
         )
-        return [_KID.failed(said, fix), _SIGNATURE.skipped("its key is not there")]
+        return [_KID.failed(said, fix), skipped]
     if reason := signature_problem(token, key):
         failed = _SIGNATURE.failed(
             reason,

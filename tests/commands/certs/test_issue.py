@@ -134,7 +134,8 @@ def test_foreign_files_are_overwritten_only_with_force(present: Callable[[Path],
 
     assert (refused.code, refused.out) == (1, "")
     assert refused.err == (
-        f"pod-identity-webhook certs: {tmp_path} {why}; choose another folder, or overwrite the files with --force\n"
+        f"pod-identity-webhook certs issue: {tmp_path} {why}; choose another folder, or overwrite the files with "
+        "--force\n"
     )
     assert untouched == before
     assert (forced.code, sorted(after)) == (0, FILES)
@@ -155,7 +156,7 @@ def test_an_unwritable_folder_is_an_error_of_one_line(tmp_path: Path) -> None:
     done = run("certs", "issue", str(tmp_path / "file"))
 
     assert (done.code, done.out) == (1, "")
-    assert done.err == f"pod-identity-webhook certs: cannot write {tmp_path / 'file'}: it is not a directory\n"
+    assert done.err == f"pod-identity-webhook certs issue: cannot write {tmp_path / 'file'}: it is not a directory\n"
 
 
 def test_all_that_is_wrong_with_the_flags_is_said_at_once() -> None:

@@ -72,8 +72,8 @@ def test_rotate_refuses_in_one_line_and_writes_nothing(kind: Kind) -> None:
         writes = here.cluster.writes
 
     line = (
-        "pod-identity-webhook certs: the webhook does not sign this certificate, so it cannot rotate it: its kind is"
-        f" {kind.name} ({kind.source}); {kind.instead}"
+        "pod-identity-webhook certs rotate: the webhook does not sign this certificate, so it cannot rotate it: its "
+        f"kind is {kind.name} ({kind.source}); {kind.instead}"
     )
     ca = " (for a new CA, renew that of its issuer first)" if kind is CERT_MANAGER else ""
     assert done == [Outcome(1, "", f"{line}\n"), Outcome(1, "", f"{line}{ca}\n")]

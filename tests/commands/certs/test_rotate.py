@@ -119,7 +119,7 @@ def test_a_missing_empty_or_foreign_secret_is_an_error_of_one_line() -> None:
         missing = rotated(here)
         writes = here.cluster.writes
 
-    prefix = "pod-identity-webhook certs: "
+    prefix = "pod-identity-webhook certs rotate: "
     assert [outcome.code for outcome in (foreign, empty, missing)] == [1, 1, 1]
     assert foreign.err == (
         f"{prefix}the webhook does not sign this certificate, so it cannot rotate it: its kind is existing-secret"
@@ -150,6 +150,6 @@ def test_wrong_usage_is_exit_code_2() -> None:
 
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines()[:2] == [
-        "pod-identity-webhook certs: 'now': certs rotate takes flags only",
-        "pod-identity-webhook certs: --tls-secret: must not be empty",
+        "pod-identity-webhook certs rotate: 'now': certs rotate takes flags only",
+        "pod-identity-webhook certs rotate: --tls-secret: must not be empty",
     ]

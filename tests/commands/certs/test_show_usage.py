@@ -10,7 +10,7 @@ def test_a_cluster_that_cannot_be_reached_is_one_line(tmp_path: Path) -> None:
     done = run("certs", "show", f"--kubeconfig={kubeconfig(tmp_path / 'config', here=url)}")
 
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith(f"pod-identity-webhook certs: the API server at {url} cannot be reached: ")
+    assert done.err.startswith(f"pod-identity-webhook certs show: the API server at {url} cannot be reached: ")
     assert done.err.count("\n") == 1
 
 
@@ -21,10 +21,10 @@ def test_all_that_is_wrong_with_the_flags_is_said_at_once() -> None:
 
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines() == [
-        "pod-identity-webhook certs: 'word': certs show takes flags only",
-        "pod-identity-webhook certs: --namespace: 'A.b' is not a valid name (DNS label)",
-        "pod-identity-webhook certs: --tls-secret: 'A_' is not a valid name (DNS subdomain)",
-        "pod-identity-webhook certs: --webhook-configuration: must not be empty",
-        "pod-identity-webhook certs: --address: 'here' is not of the form HOST:PORT",
-        "See 'pod-identity-webhook certs --help'.",
+        "pod-identity-webhook certs show: 'word': certs show takes flags only",
+        "pod-identity-webhook certs show: --namespace: 'A.b' is not a valid name (DNS label)",
+        "pod-identity-webhook certs show: --tls-secret: 'A_' is not a valid name (DNS subdomain)",
+        "pod-identity-webhook certs show: --webhook-configuration: must not be empty",
+        "pod-identity-webhook certs show: --address: 'here' is not of the form HOST:PORT",
+        "See 'pod-identity-webhook certs show --help'.",
     ]

@@ -44,6 +44,32 @@ def test_the_file_may_be_the_old_one(folder: Path) -> None:
     again = run("issuer", "merge", "old.json", "new.json", "--output-file=old.json")
     assert (folder / "old.json").read_text() == BOTH
     assert f"kept: {EC.kid}\nmay be dropped later: {RSA.kid}\n" in again.out
+    assert "note: there is nothing to publish: the old JWKS has every key of the new one\n" in again.out
+    assert "What is left, in this order:\n  1. Wait until caches have it" in again.out
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_same_keys_leave_nothing_to_do() -> None:
+    done = run("issuer", "merge", "old.json", "rsa.pub")
+    scripts = run("issuer", "merge", "old.json", "rsa.pub", "--output=json")
+
+    assert (done.code, done.out) == (0, jwks_document([RSA]).decode())
+    assert done.err.splitlines() == [
+        "added: none",
+        f"kept: {RSA.kid}",
+        "may be dropped later: none",
+        "note: there is nothing to do: the old JWKS has the keys of the new one, and no other",
+    ]
+    assert json.loads(scripts.out)["order"] == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_long_after_the_switch_only_dropping_the_old_key_is_left() -> None:
+    done = run("issuer", "merge", "-", "new.json", "--switched-at=2020-01-01T12:00:00Z", stdin=BOTH)
+
+    header, step = done.err.splitlines()[-2:]
+    assert header == "What is left, in this order:"
+    assert step.startswith("  1. Drop the old key: ")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +138,9 @@ def test_wrong_usage_is_named(argv: list[str], problem: str) -> None:
     done = run("issuer", "merge", *argv)
 
     assert (done.code, done.out) == (2, "")
-    assert done.err == f"pod-identity-webhook issuer: {problem}\nSee 'pod-identity-webhook issuer --help'.\n"
+    assert (
+        done.err == f"pod-identity-webhook issuer merge: {problem}\nSee 'pod-identity-webhook issuer merge --help'.\n"
+    )
 
 
 BAD_INPUT = {
@@ -134,6 +162,10 @@ BAD_INPUT = {
         ["old.json", "unnamed.json"],
         "old.json and unnamed.json: the new JWKS, keys[0]: it has no kid, so STS cannot find it",
     ),
+    "a new JWKS without keys": (
+        ["old.json", "none.json"],
+        ("old.json and none.json: the new JWKS has no key, so no token would be valid when the old keys are dropped"),
+    ),
     "0 bytes": (["old.json", "empty"], "empty: it is empty (0 bytes)"),
     "HTML": (["page.html", "new.json"], "page.html: it is an HTML page, not JSON"),
     "an endless file": (["/dev/zero", "new.json"], "/dev/zero: it is larger than 1024 KiB"),
@@ -148,5 +180,5 @@ BAD_INPUT = {
 def test_bad_input_is_named_in_one_line_and_nothing_is_written(folder: Path, argv: list[str], problem: str) -> None:
     done = run("issuer", "merge", *argv, "--output-file=merged.json")
 
-    assert (done.code, done.out, done.err) == (2, "", f"pod-identity-webhook issuer: {problem}\n")
+    assert (done.code, done.out, done.err) == (2, "", f"pod-identity-webhook issuer merge: {problem}\n")
     assert not (folder / "merged.json").exists()

@@ -179,7 +179,7 @@ def test_without_aws_on_the_path_run_says_so(tmp_path: Path) -> None:
     done = run("issuer", "publish", *WHERE, "--input-dir=out", "--run", "--yes", environ={"PATH": str(tmp_path / "no")})
 
     problem = "there is no aws on the PATH: install the AWS CLI, or run the commands elsewhere"
-    assert (done.code, done.out, done.err) == (1, "", f"pod-identity-webhook issuer: {problem}\n")
+    assert (done.code, done.out, done.err) == (1, "", f"pod-identity-webhook issuer publish: {problem}\n")
 
 
 USAGE = {
@@ -228,9 +228,9 @@ USAGE = {
 def test_wrong_usage_is_reported_as_a_whole(argv: list[str], problems: list[str]) -> None:
     done = run("issuer", "publish", *argv)
 
-    lines = [f"pod-identity-webhook issuer: {problem}" for problem in problems]
+    lines = [f"pod-identity-webhook issuer publish: {problem}" for problem in problems]
     assert (done.code, done.out) == (2, "")
-    assert done.err.splitlines() == [*lines, "See 'pod-identity-webhook issuer --help'."]
+    assert done.err.splitlines() == [*lines, "See 'pod-identity-webhook issuer publish --help'."]
 
 
 D, K = "out/.well-known/openid-configuration", "out/openid/v1/jwks"
@@ -273,5 +273,5 @@ def test_documents_that_cannot_be_published_there_are_refused(
     Path(path).write_text(content if isinstance(content, str) else json.dumps(content))
     done = publish(*argv, "--run", "--yes")
 
-    assert (done.code, done.out, done.err) == (2, "", f"pod-identity-webhook issuer: {problem}\n")
+    assert (done.code, done.out, done.err) == (2, "", f"pod-identity-webhook issuer publish: {problem}\n")
     assert calls() == []

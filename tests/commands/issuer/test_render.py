@@ -129,7 +129,7 @@ BAD_INPUT = {
 def test_bad_input_is_named_in_one_line_and_nothing_is_written(folder: Path, flag: str, problem: str) -> None:
     done = render("--public-key=ec.pub", flag, "--output-dir=out")
 
-    assert (done.code, done.out, done.err) == (2, "", f"pod-identity-webhook issuer: {problem}\n")
+    assert (done.code, done.out, done.err) == (2, "", f"pod-identity-webhook issuer render: {problem}\n")
     assert not (folder / "out").exists()
 
 
@@ -138,7 +138,7 @@ def test_two_keys_with_one_kid_are_refused() -> None:
     done = render("--jwks=old.json", "--jwks=clash.json", "--output-dir=-")
 
     problem = f"old.json and clash.json have different keys with the kid '{RSA.kid}'"
-    assert (done.code, done.out, done.err) == (2, "", f"pod-identity-webhook issuer: {problem}\n")
+    assert (done.code, done.out, done.err) == (2, "", f"pod-identity-webhook issuer render: {problem}\n")
 
 
 USAGE = {
@@ -169,9 +169,9 @@ USAGE = {
 def test_wrong_usage_is_reported_as_a_whole(argv: list[str], problems: list[str]) -> None:
     done = run("issuer", "render", *argv)
 
-    lines = [f"pod-identity-webhook issuer: {problem}" for problem in problems]
+    lines = [f"pod-identity-webhook issuer render: {problem}" for problem in problems]
     assert (done.code, done.out) == (2, "")
-    assert done.err.splitlines() == [*lines, "See 'pod-identity-webhook issuer --help'."]
+    assert done.err.splitlines() == [*lines, "See 'pod-identity-webhook issuer render --help'."]
 
 
 def test_a_target_that_cannot_be_written_changes_neither_file(folder: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_target_that_cannot_be_written_changes_neither_file(folder: Path) -> N
     done = render("--jwks=old.json", "--output-dir=out")
 
     problem = f"cannot write out/{DISCOVERY}: it is a folder; no file was changed"
-    assert (done.code, done.out, done.err) == (1, "", f"pod-identity-webhook issuer: {problem}\n")
+    assert (done.code, done.out, done.err) == (1, "", f"pod-identity-webhook issuer render: {problem}\n")
     assert [path.name for path in (folder / "out" / JWKS).parent.iterdir()] == ["jwks"]
     assert (folder / "out" / JWKS).read_text() == "before"
 
@@ -192,7 +192,7 @@ def test_an_output_folder_that_is_a_file_is_named() -> None:
 
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        f"pod-identity-webhook issuer: cannot write rsa.pub/{JWKS}: Not a directory; no file was changed\n"
+        f"pod-identity-webhook issuer render: cannot write rsa.pub/{JWKS}: Not a directory; no file was changed\n"
     )
 
 
@@ -256,4 +256,4 @@ LIVE_FAILURES = {
 def test_a_cluster_without_usable_keys_is_reported(
     folder: Path, answers: dict[str, Any], code: int, problem: str
 ) -> None:
-    assert live(answers, folder) == (code, "", f"pod-identity-webhook issuer: {problem}\n")
+    assert live(answers, folder) == (code, "", f"pod-identity-webhook issuer render: {problem}\n")

@@ -125,6 +125,17 @@ def test_it_is_that_of_the_host_of_the_keys_not_of_the_issuer(tmp_path: Path) ->
     assert f"localhost:{port}: " in done.out
 
 
+def test_a_server_can_be_asked_before_its_dns_record_exists(tmp_path: Path) -> None:
+    documents = {DISCOVERY: json.dumps({"jwks_uri": "https://oidc.example.test/keys"}).encode()}
+    leaf = issue_leaf(CA, Names(dns=("oidc.example.test",)), NOW)
+    with https(tmp_path, documents, leaf=leaf) as port:
+        done = thumbprint("https://oidc.example.test", tmp_path, f"--connect-to=127.0.0.1:{port}")
+
+    lines = done.out.splitlines()
+    assert (done.code, done.err, lines[0]) == (0, "", thumbprint_of(CA))
+    assert lines[1].startswith("oidc.example.test:443: CN=a CA of our own (the last of 2 that it sends), ends ")
+
+
 def test_a_server_of_an_unknown_ca_is_refused(tmp_path: Path) -> None:
     with issuer(tmp_path, leaf=STRANGER, above=b"") as url:
         of_issuer = thumbprint(url, tmp_path)
@@ -136,10 +147,10 @@ def test_a_server_of_an_unknown_ca_is_refused(tmp_path: Path) -> None:
 
     assert (of_issuer.code, of_keys.code, of_issuer.out, of_keys.out) == (1, 1, "", "")
     assert of_keys.err == (
-        f"pod-identity-webhook issuer: localhost:{port}: its certificate is not verified: unable to get local issuer "
-        "certificate\n"
+        f"pod-identity-webhook issuer thumbprint: localhost:{port}: its certificate is not verified: unable to get "
+        "local issuer certificate\n"
     )
-    assert of_issuer.err.startswith("pod-identity-webhook issuer: https://localhost:")
+    assert of_issuer.err.startswith("pod-identity-webhook issuer thumbprint: https://localhost:")
     assert len(of_issuer.err.splitlines()) == 1
 
 
@@ -159,7 +170,7 @@ def test_an_answer_that_is_no_discovery_document_is_named(tmp_path: Path, body: 
         done = thumbprint(f"https://localhost:{port}", tmp_path)
 
     url = f"https://localhost:{port}{DISCOVERY}"
-    assert (done.code, done.out, done.err) == (1, "", f"pod-identity-webhook issuer: {url}: {problem}\n")
+    assert (done.code, done.out, done.err) == (1, "", f"pod-identity-webhook issuer thumbprint: {url}: {problem}\n")
 
 
 def test_a_missing_document_and_a_closed_port_are_named(tmp_path: Path) -> None:
@@ -175,6 +186,10 @@ def test_a_missing_document_and_a_closed_port_are_named(tmp_path: Path) -> None:
 USAGE = {
     "no URL": ([], "set exactly one URL: that of the issuer"),
     "two URLs": (["https://a", "https://b"], "set exactly one URL: that of the issuer"),
+    "an address without port": (
+        ["https://a.example.com", "--connect-to=host"],
+        "--connect-to: 'host' is not of the form HOST:PORT",
+    ),
     "http": (["http://a.example.com"], "'http://a.example.com' is not an https URL"),
 }
 
@@ -184,7 +199,10 @@ def test_wrong_usage_is_named(argv: list[str], problem: str) -> None:
     done = run("issuer", "thumbprint", *argv)
 
     assert (done.code, done.out) == (2, "")
-    assert done.err == f"pod-identity-webhook issuer: {problem}\nSee 'pod-identity-webhook issuer --help'.\n"
+    assert (
+        done.err
+        == f"pod-identity-webhook issuer thumbprint: {problem}\nSee 'pod-identity-webhook issuer thumbprint --help'.\n"
+    )
 
 
 def test_a_file_without_ca_certificates_is_named(folder: Path) -> None:
@@ -192,7 +210,7 @@ def test_a_file_without_ca_certificates_is_named(folder: Path) -> None:
 
     assert folder.joinpath("empty").read_bytes() == b""
     assert (done.code, done.out) == (2, "")
-    assert done.err == "pod-identity-webhook issuer: --ca-file: empty: it has no CA certificate in PEM\n"
+    assert done.err == "pod-identity-webhook issuer thumbprint: --ca-file: empty: it has no CA certificate in PEM\n"
 
 
 def test_on_older_pythons_openssl_is_needed_and_named(tmp_path: Path) -> None:
@@ -206,4 +224,4 @@ def test_on_older_pythons_openssl_is_needed_and_named(tmp_path: Path) -> None:
             "the chain of a server can be read with Python 3.13 or newer, or with openssl, and there is neither: "
             "install openssl, or run the webhook's image"
         )
-        assert (done.code, done.out, done.err) == (1, "", f"pod-identity-webhook issuer: {problem}\n")
+        assert (done.code, done.out, done.err) == (1, "", f"pod-identity-webhook issuer thumbprint: {problem}\n")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.commands.outcome import Outcome, assert_golden, run
+from tests.commands.outcome import Outcome, assert_golden, run, run_process
 from tests.commands.trust_policy.policy_files import ARN, AUD, EXACT, ISSUER, REPORTS, SUB, policy, written
 from tests.issuer.keys import signed
 
-START = "pod-identity-webhook trust-policy: "
+START = "pod-identity-webhook trust-policy explain: "
 WITH_ADDRESS = EXACT | {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
 IN_AN_HOUR, EXPIRED = int(time.time()) + 3600, 1_700_000_000
 
@@ -96,7 +96,18 @@ def test_an_expired_token_is_called_so_and_the_policy_is_still_explained(tmp_pat
     said = f"{since}after five minutes of grace, STS refuses it before it asks IAM"
     assert (text.code, scripts.code) == (0, 0)
     assert said in text.out.splitlines()
-    assert json.loads(scripts.out)["tokenExpired"] is True
+    document = json.loads(scripts.out)
+    assert (document["tokenExpired"], document["tokenExpires"]) == (True, "2023-11-14T22:13:20Z")
+
+
+def test_where_marks_cannot_be_shown_there_are_words(tmp_path: Path) -> None:
+    name, held = written(tmp_path, policy()), token(tmp_path, sub="x")
+
+    outcome = run_process("trust-policy", "explain", name, "--token", held, environ={"PYTHONIOENCODING": "ascii"})
+
+    assert (outcome.code, outcome.err) == (1, "")
+    assert "  ok Action: Action names the request's action" in outcome.out.splitlines()
+    assert f"  NO StringEquals {SUB}: no value of the policy matches" in outcome.out.splitlines()
 
 
 NAMES = {"fits": ("ci-7", 0), "does not fit": ("me", 1), "is not known": (None, 3)}

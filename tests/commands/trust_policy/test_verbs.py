@@ -6,7 +6,7 @@ from tests.commands.outcome import assert_golden, run
 from webhook.commands.flags.flag import Flag
 from webhook.commands.trust_policy.flags import EXPLAIN_FLAGS, LINT_FLAGS, RENDER_FLAGS
 
-START = "pod-identity-webhook trust-policy: "
+NAME = "pod-identity-webhook trust-policy"
 ISSUER = ("--issuer", "https://oidc.example.com/c1")
 RENDER = ("render", "--account", "111122223333", *ISSUER)
 EXPLAIN = ("explain", "policy.json")
@@ -81,7 +81,7 @@ WRONG = {
         ("render", "--issuer", "http://x.example.com", "--account", "111122223333", "--service-account", "a/b"),
         (
             "--issuer: it begins with 'http://'. "
-            "Serve the issuer with HTTPS, and set --service-account-issuer to an https URL."
+            "Serve the issuer with HTTPS, and set --service-account-issuer to a URL that begins with https://."
         ),
     ),
     "an audience with a variable": (
@@ -111,7 +111,11 @@ WRONG = {
     ),
     "a session name of one character": (
         (*EXPLAIN, "--token", "x", "--role-session-name", "y"),
-        "--role-session-name: must have 2 to 64 characters",
+        "--role-session-name: must be 2 to 64 letters, digits and characters of _+=,.@-",
+    ),
+    "a session name that STS refuses": (
+        (*EXPLAIN, "--token", "x", "--role-session-name", "by hand"),
+        "--role-session-name: must be 2 to 64 letters, digits and characters of _+=,.@-",
     ),
     "policy and token both from standard input": (
         ("explain", "-", "--token", "-"),
@@ -126,5 +130,6 @@ def test_wrong_usage_is_a_line_for_each_problem(wrong: tuple[object, ...]) -> No
     assert isinstance(argv, tuple)
     outcome = run("trust-policy", *argv)
 
-    lines = [*(f"{START}{problem}" for problem in problems), "See 'pod-identity-webhook trust-policy --help'."]
+    name = " ".join([NAME, *argv[:1]])
+    lines = [*(f"{name}: {problem}" for problem in problems), f"See '{name} --help'."]
     assert (outcome.code, outcome.out, outcome.err.splitlines()) == (2, "", lines)

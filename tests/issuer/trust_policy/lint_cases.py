@@ -92,6 +92,22 @@ CONDITIONS = {
         key("StringEquals", f"https://{SUB}"),
         "has a scheme",
     ),
+    "an operator for ARNs on sub": one(
+        comparing("ArnLike", "system:serviceaccount:shop:*"), "operator-type", key("ArnLike", SUB), "but sub is text"
+    ),
+    "an operator for numbers on aud": one(
+        document(statement({"StringEquals": {SUB: REPORTS}, "NumericEquals": {AUD: "1"}})),
+        "operator-type",
+        key("NumericEquals", AUD),
+        "but aud is text",
+    ),
+    "a negated operator for ARNs on sub": Mistake(
+        comparing("ArnNotLike", "system:serviceaccount:shop:*"),
+        (
+            ("negated", key("ArnNotLike", SUB), "it does not name"),
+            ("operator-type", key("ArnNotLike", SUB), "but sub is text"),
+        ),
+    ),
     "a claim that is no key": one(
         document(statement({"StringEquals": {**EXACT["StringEquals"], PROVIDER.key("iss"): "x"}})),
         "unknown-claim",
@@ -213,6 +229,26 @@ PRINCIPALS = {
         "provider-account",
         "$.Role.AssumeRolePolicyDocument.Statement[0].Principal.Federated",
         "the role is in 444455556666",
+    ),
+    "providers in two accounts": one(
+        document(
+            statement(EXACT),
+            statement(EXACT, Principal={"Federated": ARN.replace("111122223333", "444455556666")}),
+        ),
+        "provider-account",
+        "$.Statement[1].Principal.Federated",
+        f"in account 444455556666, and {FED} is one in 111122223333",
+    ),
+    "two clusters in one statement": one(
+        document(
+            statement(
+                {"StringEquals": {**EXACT["StringEquals"], "b.example.com:sub": REPORTS, "b.example.com:aud": STS}},
+                Principal={"Federated": [ARN, "arn:aws:iam::111122223333:oidc-provider/b.example.com"]},
+            )
+        ),
+        "several-providers",
+        S,
+        "its own provider only",
     ),
 }
 

@@ -10,29 +10,31 @@ from hypothesis import strategies as st
 
 from tests.issuer.trust_policy.policies import AUD, STS, SUB, document, policy, request, statement
 from tests.issuer.trust_policy.strategies import json_values, untimed
+from webhook.issuer.json_object import DocumentError
 from webhook.issuer.trust_policy.document import read_policy
 from webhook.issuer.trust_policy.evaluation import evaluate
-from webhook.issuer.trust_policy.json_text import MAX_CHARACTERS, UnreadablePolicy
+from webhook.issuer.trust_policy.json_text import MAX_CHARACTERS
 from webhook.issuer.trust_policy.lint.policy import lint
 
-TOO_DEEP = "is nested more than 32 levels deep; a trust policy has at most six"
-TOO_LONG = f"has more than {MAX_CHARACTERS} characters, too many for a trust policy"
+TOO_DEEP = "it is nested too deeply: more than 20 levels"
+TOO_LONG = f"it has more than {MAX_CHARACTERS} characters, too many for a trust policy"
 UNREADABLE = {
-    "0 bytes": ("", "is empty"),
-    "white space": (" \n\t", "is empty"),
-    "a byte order mark alone": ("\ufeff", "is empty"),
-    "HTML": ("<!doctype html><p>", "is HTML or XML, not JSON"),
-    "text": ("not JSON", "is not JSON: line 1, column 1: Expecting value"),
-    "half of a policy": ('\n{\n"Version": "2012', "is not JSON: line 3, column 12: Unterminated string starting at"),
-    "a list": ("[]", "is JSON, but a list instead of an object"),
-    "a string": ('"x"', "is JSON, but a string instead of an object"),
-    "null": ("null", "is JSON, but null instead of an object"),
-    "not a number": ('{"a": NaN}', "is not JSON: NaN is no number of JSON"),
-    "a number of 5,000 digits": ('{"a": ' + "9" * 5000 + "}", "has a number with too many digits"),
-    "nesting of 40": (
-        '{"a":' * 40 + "1" + "}" * 40,
-        TOO_DEEP,
+    "0 bytes": ("", "it is empty (0 bytes)"),
+    "white space": (" \n\t", "it is empty, except for white space"),
+    "a byte order mark alone": ("\ufeff", "it is empty (0 bytes)"),
+    "HTML": ("<!doctype html><p>", "it is an HTML page, not JSON"),
+    "text": ("not JSON", "it is not JSON: Expecting value (line 1, column 1)"),
+    "half of a policy": (
+        '\n{\n"Version": "2012',
+        "it is not JSON: Unterminated string starting at (line 3, column 12)",
     ),
+    "a list": ("[]", "it is not a JSON object but a list"),
+    "a string": ('"x"', "it is not a JSON object but a string"),
+    "null": ("null", "it is not a JSON object but null"),
+    "not a number": ('{"a": NaN}', "it is not JSON: NaN is no JSON value"),
+    "a number of 5,000 digits": ('{"a": ' + "9" * 5000 + "}", "it has a number with too many digits"),
+    "a number that is too large": ('{"a": 1e999}', "it has a number that is too large"),
+    "nesting of 21": ('{"a":' * 21 + "1" + "}" * 21, TOO_DEEP),
     "nesting of 20,000": ("[" * 20_000, TOO_DEEP),
     "too long": (
         " " * MAX_CHARACTERS + "{}",
@@ -40,18 +42,18 @@ UNREADABLE = {
     ),
     "a role without its policy": (
         '{"Role": {"Arn": "x"}}',
-        "has a Role without AssumeRolePolicyDocument, so it is no output of aws iam get-role",
+        "it has a Role without AssumeRolePolicyDocument, so it is no output of aws iam get-role",
     ),
     "a role with half of its policy": (
         '{"Role": {"AssumeRolePolicyDocument": "%7B%22"}}',
-        "is not JSON: line 1, column 2: Unterminated string starting at",
+        "it is not JSON: Unterminated string starting at (line 1, column 2)",
     ),
 }
 
 
 @pytest.mark.parametrize(("text", "problem"), UNREADABLE.values(), ids=UNREADABLE)
 def test_a_text_that_is_no_policy_is_called_what_it_is(text: str, problem: str) -> None:
-    with pytest.raises(UnreadablePolicy) as raised:
+    with pytest.raises(DocumentError) as raised:
         read_policy(text)
 
     assert str(raised.value) == problem
@@ -61,7 +63,7 @@ def judged(text: str) -> None:
     """Reads, evaluates and lints; each finding has a place."""
     try:
         read = read_policy(text)
-    except UnreadablePolicy:
+    except DocumentError:
         return
     evaluate(read, request())
     for finding in lint(read):

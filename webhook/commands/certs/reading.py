@@ -1,13 +1,13 @@
 """Reads everything that `certs show` compares: the installation, the caBundle, and the served certificate."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from certs.bundle import Service, our_entries
 from certs.stores import StoredSecret
 from webhook.cluster.client import KubernetesClient
+from webhook.commands.address import host_and_port
 from webhook.commands.certs.cluster import Denied, access_of, bundle_store, found
 from webhook.commands.certs.facts import (
     Facts,
@@ -23,8 +23,6 @@ from webhook.commands.certs.handshake import NotServed, ask
 from webhook.commands.certs.installation import Installation, pod_of, read_installation, use_names_of
 from webhook.commands.certs.kind import bundle_writer
 from webhook.commands.flags.parsing import Parsed
-
-_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^\[\]:/\s]+):([0-9]{1,5})", re.ASCII)
 
 
 async def read_facts(parsed: Parsed, environ: Mapping[str, str]) -> Facts:
@@ -44,7 +42,7 @@ async def read_facts(parsed: Parsed, environ: Mapping[str, str]) -> Facts:
         except Denied as error:
             denied["configuration"] = str(error)
     facts = _facts(parsed, installation, configuration, {**installation.unread, **denied})
-    address = split_address(facts.address)
+    address = host_and_port(facts.address)
     assert address is not None  # noqa: S101 - main() has checked --address, and names have no colon
     bundles = [entry.bundle for entry in facts.entries or ()]
     try:
@@ -97,11 +95,3 @@ def _service_port(configuration: Mapping[str, Any], service: Service) -> int:
         if isinstance(port, int) and 0 < port <= 65535:
             return port
     return 443
-
-
-def split_address(address: str) -> tuple[str, int] | None:
-    """Returns host and port of `HOST:PORT`; None if it is none."""
-    match = _ADDRESS.fullmatch(address)
-    if match is None or not 0 < int(match[2]) <= 65535:
-        return None
-    return match[1].strip("[]"), int(match[2])

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from webhook.commands.address import address_problems
 from webhook.commands.certs.cluster import name_problems
 from webhook.commands.certs.findings import findings
 from webhook.commands.certs.flags import SHOW_FLAGS
 from webhook.commands.certs.output import as_json, text
-from webhook.commands.certs.reading import read_facts, split_address
+from webhook.commands.certs.reading import read_facts
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import parse
 from webhook.errors import SettingsError
@@ -33,8 +34,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     values = parsed.values
     if not values["webhook_configuration"]:
         parsed.problems.append("--webhook-configuration: must not be empty")
-    if values["address"] and split_address(values["address"]) is None:
-        parsed.problems.append(f"--address: {values['address']!r} is not of the form HOST:PORT")
+    parsed.problems += address_problems("--address", values["address"])
     if parsed.problems:
         raise SettingsError(parsed.problems)
     facts = asyncio.run(read_facts(parsed, environ))

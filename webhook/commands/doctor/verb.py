@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from webhook.admission.names import is_dns_label, is_dns_subdomain
-from webhook.commands.address import host_and_port
+from webhook.commands.address import address_problems, host_and_port
 from webhook.commands.doctor.chain import Asked, examine_account, examine_pod
 from webhook.commands.doctor.flags import DOCTOR_FLAGS
 from webhook.commands.doctor.gathering.role import role_of_file
@@ -73,9 +73,7 @@ async def _examine(asked: Asked, target: Target | None) -> Diagnosis:
 
 def _problems(parsed: Parsed, target: Target | None) -> Sequence[str]:
     values = parsed.values
-    problems = []
-    if values["connect_to"] and host_and_port(values["connect_to"]) is None:
-        problems.append(f"--connect-to: {values['connect_to']!r} is not of the form HOST:PORT")
+    problems = address_problems("--connect-to", values["connect_to"])
     if values["trust_policy"] and values["role_from_aws"]:
         problems.append("--trust-policy and --role-from-aws: give only one of them")
     if values["namespace"] and not is_dns_label(values["namespace"]):

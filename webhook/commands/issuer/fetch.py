@@ -31,6 +31,14 @@ class Fetcher:
     seconds: float = STS_SECONDS
     instead: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
 
+    @classmethod
+    def of_issuer(cls, issuer: str, context: ssl.SSLContext, instead: tuple[str, int] | None) -> "Fetcher":
+        """Returns a fetcher that connects to `instead`, unless it is None, for what the issuer's host serves."""
+        address = address_of(issuer)
+        if address is None or instead is None:
+            return cls(context)
+        return cls(context, instead={(address.host, address.port): instead})
+
     async def fetch(self, url: str) -> Fetched:
         """Fetches an https URL; never raises for what a server or the network does."""
         progress = _Progress(monotonic())
@@ -42,8 +50,13 @@ class Fetcher:
             return progress.ended(url, self._too_late(progress.stage))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             address = address_of(progress.url or url)
-            problem = await connection_problem(error, progress.stage, address, self._target(address), self.seconds)
+            target = self.target(address) if address is not None else ("", 0)
+            problem = await connection_problem(error, progress.stage, address, target, self.seconds)
             return progress.ended(url, problem)
+
+    def target(self, address: Address) -> tuple[str, int]:
+        """Returns the host and the port to connect to for an address."""
+        return self.instead.get((address.host, address.port), (address.host, address.port))
 
     async def _follow(self, url: str, progress: "_Progress") -> Fetched:
         """Fetches `url`, and what redirects on the same host lead to."""
@@ -68,7 +81,7 @@ class Fetcher:
         address = address_of(url)
         if address is None:
             raise httpx.InvalidURL("not an https URL that can be fetched")
-        host, port = self._target(address)
+        host, port = self.target(address)
         headers = {
             "Host": _authority(address.host, address.port, "https"),
             # An API server serves its JWKS only as application/jwk-set+json, and answers 406 to who wants another type.
@@ -88,11 +101,6 @@ class Fetcher:
             if 300 <= response.status_code < 400 and location is not None:
                 return Fetched(url, response.status_code, redirects=(urljoin(url, location),))
             return await _read(url, response)
-
-    def _target(self, address: Address | None) -> tuple[str, int]:
-        if address is None:
-            return "", 0
-        return self.instead.get((address.host, address.port), (address.host, address.port))
 
     def _too_late(self, stage: Stage) -> Problem:
         limit = f"{self.seconds:g} s"

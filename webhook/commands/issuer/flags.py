@@ -4,6 +4,7 @@ from typing import Final
 
 from webhook.commands.flags.flag import Flag, of_command
 from webhook.commands.flags.shared import ACCESS, FORMAT
+from webhook.commands.issuer.verify_flags import CONNECTION
 
 _ISSUER: Final = "The issuer"
 _KEYS: Final = "Its keys"
@@ -140,15 +141,4 @@ PUBLISH_FLAGS: Final = of_command(
     FORMAT,
 )
 
-THUMBPRINT_FLAGS: Final = of_command(
-    "issuer",
-    Flag(
-        "ca-file",
-        "string",
-        "",
-        "CA certificates (PEM) that verify the issuer; default is the system's",
-        _ISSUER,
-        metavar="FILE",
-    ),
-    FORMAT,
-)
+THUMBPRINT_FLAGS: Final = of_command("issuer", *CONNECTION, FORMAT)

@@ -15,12 +15,12 @@ from webhook.commands.issuer.flags import MERGE_FLAGS
 from webhook.commands.issuer.keys import keys_of_either
 from webhook.errors import SettingsError, UnusableInput
 from webhook.issuer.jwks import Jwk, jwks_document
-from webhook.issuer.rotation import MAX_AGE, Merged, MergeError, merge, order_of_rotation, span_text, wait_after_switch
+from webhook.issuer.rotation import MAX_AGE, Merged, MergeError, merge, span_text, steps_left, wait_after_switch
 
 _ABOUT: Final = (
     "Merges the JWKS that is published, OLD, with NEW, the JWKS or the public key (PEM) that is to sign next; - is "
     "standard input. Reports which keys were added and kept, which may be dropped and from when, and the order of a "
-    "rotation in which no valid token fails. "
+    "rotation in which no valid token fails, or what is left of it if no key is new. "
     "Exit code: 0 if the keys are merged; 1 if the file cannot be written; 2 for wrong usage or keys that cannot be "
     "merged."
 )
@@ -43,10 +43,12 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     target = parsed.values["output_file"]
     if target != _PRINT:
         write_files({Path(target): document})
+    now = datetime.now(UTC)
+    steps = steps_left(merged, lifetime, now - switched_at if switched_at is not None else None)
     if parsed.values["output"] == "json":
-        print(json.dumps(_as_json(merged, document, lifetime, switched_at), indent=2))
+        print(json.dumps(_as_json(merged, steps, document, lifetime, switched_at), indent=2))
         return 0
-    report = "\n".join(_report(merged, lifetime, switched_at, datetime.now(UTC)))
+    report = "\n".join(_report(merged, steps, lifetime, switched_at, now))
     if target == _PRINT:
         print(document.decode(), end="")
         print(report, file=sys.stderr)
@@ -80,7 +82,9 @@ def _checked(parsed: Parsed) -> datetime | None:
     return switched_at
 
 
-def _report(merged: Merged, lifetime: timedelta, switched_at: datetime | None, now: datetime) -> Iterator[str]:
+def _report(
+    merged: Merged, steps: Sequence[str], lifetime: timedelta, switched_at: datetime | None, now: datetime
+) -> Iterator[str]:
     yield f"added: {_kids(merged.added)}"
     yield f"kept: {_kids(merged.kept)}"
     yield f"may be dropped later: {_kids(merged.droppable)}"
@@ -94,12 +98,15 @@ def _report(merged: Merged, lifetime: timedelta, switched_at: datetime | None, n
         yield f"  from when: {when} (longest token {span_text(lifetime)}, and the 5m that STS still accepts it)"
     for note in merged.notes:
         yield f"note: {note}"
-    yield "The order to keep:"
-    for number, step in enumerate(order_of_rotation(lifetime), 1):
+    if steps:
+        yield "The order to keep:" if merged.added else "What is left, in this order:"
+    for number, step in enumerate(steps, 1):
         yield f"  {number}. {step}"
 
 
-def _as_json(merged: Merged, document: bytes, lifetime: timedelta, switched_at: datetime | None) -> dict[str, Any]:
+def _as_json(
+    merged: Merged, steps: Sequence[str], document: bytes, lifetime: timedelta, switched_at: datetime | None
+) -> dict[str, Any]:
     """Returns the output for scripts; `droppableFrom` is null without --switched-at."""
     wait = wait_after_switch(lifetime)
     return {
@@ -108,7 +115,7 @@ def _as_json(merged: Merged, document: bytes, lifetime: timedelta, switched_at: 
         "droppable": [jwk.kid for jwk in merged.droppable],
         "droppableSecondsAfterSwitch": int(wait.total_seconds()),
         "droppableFrom": format_time(switched_at + wait) if switched_at is not None else None,
-        "order": list(order_of_rotation(lifetime)),
+        "order": list(steps),
         "notes": list(merged.notes),
         "jwks": json.loads(document),
     }

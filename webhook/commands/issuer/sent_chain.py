@@ -19,15 +19,17 @@ _MAX_OUTPUT: Final = 1024 * 1024
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 
 
-def sent_chain(host: str, port: int, context: ssl.SSLContext, environ: Mapping[str, str]) -> tuple[bytes, ...]:
-    """Returns the certificates (DER) that the server sends, its leaf first, after `context` has verified it.
+def sent_chain(
+    host: str, target: tuple[str, int], context: ssl.SSLContext, environ: Mapping[str, str]
+) -> tuple[bytes, ...]:
+    """Returns the certificates (DER) that `target` sends for `host`, its leaf first, after `context` has verified it.
 
     Raises WebhookError if the server cannot be reached or verified within 10 s.
     """
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    address = f"[{target[0]}]:{target[1]}" if ":" in target[0] else f"{target[0]}:{target[1]}"
     try:
         with (
-            socket.create_connection((host, port), timeout=_SECONDS) as connection,
+            socket.create_connection(target, timeout=_SECONDS) as connection,
             context.wrap_socket(connection, server_hostname=host) as tls,
         ):
             leaf = tls.getpeercert(binary_form=True) or b""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from certs.state import format_time
+from webhook.commands.address import address_problems, host_and_port
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import parse
 from webhook.commands.issuer.fetch import Fetcher
@@ -37,12 +38,14 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         problems.append("set exactly one URL: that of the issuer")
     elif address_of(parsed.positionals[0]) is None:
         problems.append(f"{parsed.positionals[0][:300]!r} is not an https URL")
+    problems += address_problems("--connect-to", parsed.values["connect_to"])
     if problems:
         raise SettingsError(problems)
     context = trust_of(parsed.values["ca_file"])
     (issuer,) = parsed.positionals
-    address = asyncio.run(_host_of_keys(issuer, Fetcher(context)))
-    chain = sent_chain(address.host, address.port, context, environ)
+    fetcher = Fetcher.of_issuer(issuer, context, host_and_port(parsed.values["connect_to"]))
+    address = asyncio.run(_host_of_keys(issuer, fetcher))
+    chain = sent_chain(address.host, fetcher.target(address), context, environ)
     try:
         top = top_certificate(chain)
     except ValueError as error:

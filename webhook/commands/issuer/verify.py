@@ -8,7 +8,7 @@ from typing import Final
 from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.api_errors import ClusterConfigError
-from webhook.commands.address import host_and_port
+from webhook.commands.address import address_problems, host_and_port
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse
 from webhook.commands.issuer.fetch import Fetcher
@@ -41,9 +41,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         raise SettingsError(problems)
     values = parsed.values
     (issuer,) = parsed.positionals
-    address, instead = address_of(issuer), host_and_port(values["connect_to"])
-    moved = {(address.host, address.port): instead} if address is not None and instead is not None else {}
-    fetcher = Fetcher(trust_of(values["ca_file"]), instead=moved)
+    fetcher = Fetcher.of_issuer(issuer, trust_of(values["ca_file"]), host_and_port(values["connect_to"]))
     given = _given_token(values["token"]) if values["token"] else None
     sections, now = asyncio.run(_verify(parsed, issuer, fetcher, given))
     if values["output"] == "json":
@@ -90,8 +88,7 @@ def _problems(parsed: Parsed) -> list[str]:
         problems.append("give one URL: issuer verify https://HOST/PATH")
     if values["token"] and values["live"]:
         problems.append("--token and --live: give only one of them")
-    if values["connect_to"] and host_and_port(values["connect_to"]) is None:
-        problems.append(f"--connect-to: {values['connect_to']!r} is not of the form HOST:PORT")
+    problems += address_problems("--connect-to", values["connect_to"])
     namespace, slash, name = values["service_account"].partition("/")
     if not (slash and is_dns_label(namespace) and is_dns_subdomain(name)):
         problems.append(f"--service-account: {values['service_account']!r} is not of the form NAMESPACE/NAME")

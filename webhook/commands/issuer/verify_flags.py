@@ -6,7 +6,26 @@ from webhook.commands.flags.flag import Flag, of_command
 from webhook.commands.flags.shared import ACCESS, COLOUR, FORMAT
 
 _TOKEN: Final = "The token"
-_CONNECTION: Final = "The connection"
+
+CONNECTION: Final = (
+    Flag(
+        "ca-file",
+        "string",
+        "",
+        "CA certificates (PEM) that verify the servers; default is the system's",
+        "The connection",
+        metavar="FILE",
+    ),
+    Flag(
+        "connect-to",
+        "string",
+        "",
+        "connects to this address instead of the issuer's host, and verifies the issuer's name there",
+        "The connection",
+        metavar="HOST:PORT",
+    ),
+)
+"""How to reach the issuer's servers; a command puts them through `of_command`."""
 
 VERIFY_FLAGS: Final = (
     *of_command(
@@ -29,22 +48,7 @@ VERIFY_FLAGS: Final = (
             _TOKEN,
             repeatable=True,
         ),
-        Flag(
-            "ca-file",
-            "string",
-            "",
-            "CA certificates (PEM) that verify the servers; default is the system's",
-            _CONNECTION,
-            metavar="FILE",
-        ),
-        Flag(
-            "connect-to",
-            "string",
-            "",
-            "connects to this address instead of the issuer's host, and verifies the issuer's name there",
-            _CONNECTION,
-            metavar="HOST:PORT",
-        ),
+        *CONNECTION,
     ),
     *ACCESS,
     *of_command(

@@ -1,5 +1,6 @@
 """`trust-policy explain`: whether a ServiceAccount may assume the role, and which condition decides it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +35,8 @@ _ABOUT: Final = (
     "Exit code: 0 if allowed; 1 if denied; 3 if undetermined; 2 for wrong usage, or a FILE that is no policy."
 )
 _CODES: Final = {"allowed": 0, "denied": 1, "undetermined": 3}
-_SESSION_NAME_LENGTHS: Final = range(2, 65)
+_SESSION_NAME: Final = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}")
+"""What STS accepts as the name of a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ def _checked(parsed: Parsed) -> _Identity | None:
         problems.append("name exactly one FILE, or '-' for standard input")
     problems += standard_input_problems([*parsed.positionals, values["token"]])
     problems += account_problems(values["account"], values["partition"])
-    if values["role_session_name"] and len(values["role_session_name"]) not in _SESSION_NAME_LENGTHS:
-        problems.append("--role-session-name: must have 2 to 64 characters")
+    if values["role_session_name"] and not _SESSION_NAME.fullmatch(values["role_session_name"]):
+        problems.append("--role-session-name: must be 2 to 64 letters, digits and characters of _+=,.@-")
     if bool(values["token"]) == bool(values["service_account"]):
         problems.append("set either --token or --service-account")
     elif values["token"]:

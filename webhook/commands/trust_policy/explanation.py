@@ -3,19 +3,24 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
 
+from certs.state import format_time
 from webhook.commands.flags.parsing import Parsed
-from webhook.commands.screen import cell, screen
+from webhook.commands.screen import cell, marks, screen
 from webhook.issuer.trust_policy.evaluation import StatementResult, Verdict
 from webhook.issuer.trust_policy.truth import Truth
 from webhook.terminal import one_line
 
-_MARKS: Final[dict[Truth, tuple[str, str]]] = {True: ("✓", "green"), False: ("✗", "red"), None: ("?", "yellow")}
+_MARKS: Final[dict[Truth, tuple[str, str]]] = {
+    True: ("ok", "green"),
+    False: ("failed", "red"),
+    None: ("unknown", "yellow"),
+}
 _WORDS: Final[dict[Truth, str]] = {True: "yes", False: "no", None: "unknown"}
 _STYLES: Final = {"allowed": "bold green", "denied": "bold red", "undetermined": "bold yellow"}
 _APPLIES: Final[dict[Truth, str]] = {
@@ -67,11 +72,10 @@ def _print_text(verdict: Verdict, asked: Asked, console: Console) -> None:
         _line(console, f"  {claim}: {', '.join(values) or 'none'}")
     _line(console, f"  provider: {asked.provider}")
     if asked.is_expired and asked.expires is not None:
-        expired = f"{asked.expires.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         _line(
             console,
             cell("  the token is expired", "red"),
-            f" since {expired}: after five minutes of grace, STS refuses it before it asks IAM",
+            f" since {format_time(asked.expires)}: after five minutes of grace, STS refuses it before it asks IAM",
         )
     for result in verdict.statements:
         _print_statement(result, asked, console)
@@ -84,8 +88,8 @@ def _print_statement(result: StatementResult, asked: Asked, console: Console) ->
     _line(console, "")
     _line(console, cell(one_line(f"{statement.path}{sid}"), "bold"), f" {effect}: {_APPLIES[result.applies]}")
     for part in _parts(result, asked):
-        mark, style = _MARKS[part.holds]
-        _line(console, "  ", cell(mark, style), f" {part.name}: {part.reason}")
+        outcome, style = _MARKS[part.holds]
+        _line(console, "  ", cell(marks()[outcome], style), f" {part.name}: {part.reason}")
         _values(console, "policy", part.policy)
         _values(console, "request", part.request)
 
@@ -123,7 +127,7 @@ def _as_json(verdict: Verdict, asked: Asked) -> dict[str, Any]:
         "reason": verdict.reason,
         "provider": asked.provider,
         "claims": {claim: list(values) for claim, values in asked.claims.items()},
-        "tokenExpires": None if asked.expires is None else asked.expires.astimezone(UTC).isoformat(),
+        "tokenExpires": None if asked.expires is None else format_time(asked.expires),
         "tokenExpired": asked.is_expired,
         "statements": [_statement_as_json(result) for result in verdict.statements],
     }

@@ -8,8 +8,9 @@ from typing import Final
 
 from webhook.errors import UnusableInput
 from webhook.issuer.issuer_url import url_checks
+from webhook.issuer.json_object import DocumentError
 from webhook.issuer.trust_policy.document import TrustPolicy, read_policy
-from webhook.issuer.trust_policy.json_text import MAX_CHARACTERS, UnreadablePolicy
+from webhook.issuer.trust_policy.json_text import MAX_CHARACTERS
 from webhook.issuer.trust_policy.subjects import Subject, name_problem, namespace_problem
 
 _MAX_BYTES: Final = 4 * MAX_CHARACTERS
@@ -23,8 +24,8 @@ def read_policy_file(name: str) -> TrustPolicy:
     try:
         return read_policy(read_bytes(name).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise UnusableInput(f"{shown}: is not UTF-8") from error
-    except UnreadablePolicy as error:
+        raise UnusableInput(f"{shown}: it is not text in UTF-8") from error
+    except DocumentError as error:
         raise UnusableInput(f"{shown}: {error}") from error
 
 

@@ -8,10 +8,10 @@ from webhook.diagnosis.doctor import sections
 from webhook.diagnosis.doctor.facts import Assumption, Published, Role
 from webhook.diagnosis.doctor.questions import ASSUME, AUDIENCE, PROVIDER, TRUST
 from webhook.diagnosis.doctor.step import Step
+from webhook.issuer.json_object import DocumentError
 from webhook.issuer.token import Token
 from webhook.issuer.trust_policy.document import TrustPolicy, read_policy
 from webhook.issuer.trust_policy.evaluation import StatementResult, Verdict, evaluate
-from webhook.issuer.trust_policy.json_text import UnreadablePolicy
 from webhook.issuer.trust_policy.lint.policy import lint
 from webhook.issuer.trust_policy.provider import ProviderArn, without_scheme
 from webhook.issuer.trust_policy.request import web_identity_request
@@ -112,7 +112,7 @@ def trust_step(
         return TRUST.unknown("the issuer is not known", "set --issuer")
     try:
         policy = read_policy(role.policy.value)
-    except UnreadablePolicy as error:
+    except DocumentError as error:
         return TRUST.failed(f"{role.source}: {error}", "trust-policy render prints one that AWS accepts")
     claims = {"sub": (subject,), "aud": token.aud if token is not None else (published.audience,)}
     verdict = evaluate(policy, web_identity_request(provider, claims, now=now))

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 import msgspec
 
@@ -25,8 +24,7 @@ from webhook.diagnosis.doctor.dry_run import containers_of
 from webhook.diagnosis.doctor.facts import Account, RunningPod
 from webhook.diagnosis.doctor.questions import MOUNT, POD_TOKEN, REGION, VARIABLES, VOLUME
 from webhook.diagnosis.doctor.step import Step
-
-_GRACE: Final = timedelta(minutes=5)
+from webhook.issuer.token_requirements import GRACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +174,7 @@ def _token(facts: RunningPod, now: datetime) -> Step:
     token = facts.file_token.value
     if token is None:
         return POD_TOKEN.unknown(facts.file_token.problem or "it was not read")
-    if token.exp is not None and now >= token.exp + _GRACE:
+    if token.exp is not None and now >= token.exp + GRACE:
         return POD_TOKEN.failed(
             f"it expired at {token.exp:%Y-%m-%dT%H:%M:%SZ}", "look into kubelet's log on the node, and at its clock",
         )  # fmt: skip

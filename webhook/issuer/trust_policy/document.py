@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote_plus
 
+from webhook.issuer.json_object import DocumentError
 from webhook.issuer.trust_policy.json_text import (
     Members,
-    UnreadablePolicy,
     member,
     plain,
     read_json_object,
@@ -33,7 +33,7 @@ _NOT_IN_TRUST_POLICIES: Final = {
 _MAX_PARENTS: Final = 3
 """How far from a missing member the next line that we name may be."""
 
-_WITHOUT_DOCUMENT: Final = "has a Role without AssumeRolePolicyDocument, so it is no output of aws iam get-role"
+_WITHOUT_DOCUMENT: Final = "it has a Role without AssumeRolePolicyDocument, so it is no output of aws iam get-role"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class TrustPolicy:
 
 
 def read_policy(text: str) -> TrustPolicy:
-    """Reads a trust policy: JSON, the same URL-encoded, or what `aws iam get-role` prints. Raises UnreadablePolicy."""
+    """Reads a trust policy: JSON, the same URL-encoded, or what `aws iam get-role` prints. Raises DocumentError."""
     if text.lstrip().startswith("%7B") or text.lstrip().startswith("%7b"):
         text = unquote_plus(text.strip())
     read = read_json_object(text)
@@ -132,7 +132,7 @@ def read_policy(text: str) -> TrustPolicy:
         inner = read_json_object(unquote_plus(document) if document.lstrip().startswith("%") else document)
         return _Reader(path, {}, role_arn).policy(inner.value)
     if not isinstance(document, Members):
-        raise UnreadablePolicy(_WITHOUT_DOCUMENT)
+        raise DocumentError(_WITHOUT_DOCUMENT)
     return _Reader(path, read.lines, role_arn).policy(document)
 
 

@@ -5,20 +5,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from webhook.errors import WebhookError
+from webhook.issuer import json_object
+from webhook.issuer.json_object import DocumentError, parse_json
 
 MAX_CHARACTERS: Final = 256 * 1024
 """Longest text that we read. A trust policy has at most 4,096 characters; `aws iam get-role` adds some thousands."""
 
-_MAX_DEPTH: Final = 32
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+|\n')
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-class UnreadablePolicy(WebhookError):
-    """A text is no JSON object, so it cannot be a trust policy."""
 
 
 class Members(list[tuple[str, Any]]):
@@ -47,40 +43,19 @@ def member(path: str, key: str) -> str:
 
 
 def read_json_object(text: str) -> JsonText:
-    """Reads a JSON object (RFC 8259). Raises UnreadablePolicy, which says what the text is instead."""
+    """Reads a JSON object (RFC 8259). Raises DocumentError, which says what the text is instead."""
     if len(text) > MAX_CHARACTERS:
-        raise UnreadablePolicy(f"has more than {MAX_CHARACTERS} characters, too many for a trust policy")
-    stripped = text.strip("\ufeff \t\r\n")
-    if not stripped:
-        raise UnreadablePolicy("is empty")
-    if stripped.startswith("<"):
-        raise UnreadablePolicy("is HTML or XML, not JSON")
-    try:
-        value = json.loads(stripped, object_pairs_hook=Members, parse_constant=_refused)
-    except json.JSONDecodeError as error:
-        # Leading lines were stripped: count them too.
-        line = error.lineno + text[: len(text) - len(text.lstrip("\ufeff \t\r\n"))].count("\n")
-        raise UnreadablePolicy(f"is not JSON: line {line}, column {error.colno}: {error.msg}") from error
-    except RecursionError as error:
-        raise UnreadablePolicy(_too_deep()) from error
-    except ValueError as error:
-        raise UnreadablePolicy("has a number with too many digits") from error
+        raise DocumentError(f"it has more than {MAX_CHARACTERS} characters, too many for a trust policy")
+    text = text.removeprefix("\ufeff")
+    value = parse_json(text, Members)
     if not isinstance(value, Members):
-        raise UnreadablePolicy(f"is JSON, but {type_name(value)} instead of an object")
+        raise DocumentError(f"it is not a JSON object but {type_name(value)}")
     return JsonText(value, dict(_lines(text)))
 
 
 def type_name(value: Any) -> str:
     """Returns the JSON type of `value`, with its article."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a string"
-    return "an object" if isinstance(value, Members) else "a list"
+    return "an object" if isinstance(value, Members) else json_object.type_name(value)
 
 
 def plain(value: Any) -> Any:
@@ -90,16 +65,8 @@ def plain(value: Any) -> Any:
     return [plain(each) for each in value] if isinstance(value, list) else value
 
 
-def _refused(constant: str) -> NoReturn:
-    raise UnreadablePolicy(f"is not JSON: {constant} is no number of JSON")
-
-
-def _too_deep() -> str:
-    return f"is nested more than {_MAX_DEPTH} levels deep; a trust policy has at most six"
-
-
 def _lines(text: str) -> Iterator[tuple[str, int]]:
-    """Yields the path of each value in `text`, which is valid JSON, with its line. Raises UnreadablePolicy."""
+    """Yields the path of each value in `text`, which is valid JSON, with its line."""
     line = 1
     path = "$"
     # Of each open object or list: its path, and its next index (None for an object).
@@ -126,8 +93,6 @@ def _lines(text: str) -> Iterator[tuple[str, int]]:
         else:
             yield path, line
             if token in "{[":
-                if len(open_values) == _MAX_DEPTH:
-                    raise UnreadablePolicy(_too_deep())
                 is_object = token == "{"
                 open_values.append((path, None if is_object else 0))
                 key_wanted = is_object

@@ -124,7 +124,7 @@ def test_a_kubeconfig_that_is_not_there_is_one_line(server: Served) -> None:
 
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err.startswith(
-        "pod-identity-webhook issuer: no token of ServiceAccount default/default could be requested: /nowhere: no such "
-        "kubeconfig"
+        "pod-identity-webhook issuer verify: no token of ServiceAccount default/default could be requested: /nowhere: "
+        "no such kubeconfig"
     )
     assert outcome.err.count("\n") == 1

@@ -346,4 +346,4 @@ def test_wrong_usage(case: str, tmp_path: Path) -> None:
     outcome = run("issuer", "verify", *arguments(tmp_path))
 
     assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err.splitlines()[0] == f"pod-identity-webhook issuer: {line.format(folder=tmp_path)}"
+    assert outcome.err.splitlines()[0] == f"pod-identity-webhook issuer verify: {line.format(folder=tmp_path)}"

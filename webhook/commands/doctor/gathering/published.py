@@ -44,10 +44,8 @@ async def read_published(
         issuer, origin = await _own_issuer(reader), "the API server's own document"
     if not issuer:
         return Published(token=token, audience=audience)
-    address = address_of(issuer)
-    moved = {(address.host, address.port): instead} if address is not None and instead is not None else {}
-    fetcher = Fetcher(context, instead=moved)
-    discovery = await fetcher.fetch(discovery_url(issuer)) if address is not None else None
+    fetcher = Fetcher.of_issuer(issuer, context, instead)
+    discovery = await fetcher.fetch(discovery_url(issuer)) if address_of(issuer) is not None else None
     jwks_uri = jwks_uri_of(document_of(discovery))
     jwks = await fetcher.fetch(jwks_uri) if jwks_uri is not None else None
     return Published(issuer=issuer, origin=origin, token=token, discovery=discovery, jwks=jwks, audience=audience)

@@ -31,6 +31,10 @@ def lint_comparisons(policy: TrustPolicy, statement: Statement) -> Iterator[Find
             continue
         if statement.effect == "Allow":
             yield from _weak(condition, operator, claim)
+        if not operator.name.startswith("String"):
+            what = f"is compared by {operator.name}, but {claim} is text"
+            yield Finding("operator-type", condition.path, what, "use StringEquals, or StringLike for a pattern")
+            continue
         for value in condition.values:
             yield from _lint_value(policy, statement, condition, operator, value)
     if statement.effect == "Allow":

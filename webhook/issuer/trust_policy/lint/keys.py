@@ -22,6 +22,9 @@ def lint_keys(statement: Statement, providers: Iterable[ProviderArn]) -> Iterato
     paths = {provider.path.lower(): provider.path for provider in providers}
     if not paths:
         return
+    if len(paths) > 1 and statement.effect == "Allow" and any(claim_of(each) for each in statement.conditions):
+        what = "names several providers, but a token has the condition keys of its own provider only"
+        yield Finding("several-providers", statement.path, what, "write a statement for each provider")
     for condition in statement.conditions:
         prefix, _, claim = condition.key.rpartition(":")
         lower, wanted = prefix.lower(), " or ".join(f"{path}:{claim}" for path in paths.values())

@@ -14,6 +14,7 @@ from webhook.issuer.trust_policy.lint.principals import (
     lint_principals,
     providers_of,
 )
+from webhook.issuer.trust_policy.provider import parse_provider_arn
 
 DEFAULT_QUOTA: Final = 2048
 """Characters that a trust policy may have by default (IAM's quota ACLSizePerRole)."""
@@ -65,6 +66,8 @@ def _lint_statement(policy: TrustPolicy, statement: Statement) -> Iterator[Findi
 def _lint_whole(policy: TrustPolicy) -> Iterator[Finding]:
     if finding := size_finding(policy.root, policy.size):
         yield finding
+    if not policy.role_arn:
+        yield from _lint_accounts(policy)
     allows = [statement for statement in policy.statements if statement.effect == "Allow"]
     if policy.problems or any(concerns_web_identity(statement) for statement in allows):
         return
@@ -79,6 +82,23 @@ def _lint_whole(policy: TrustPolicy) -> Iterator[Finding]:
     else:
         what = "lets no token of an OIDC provider assume the role"
         yield Finding("no-web-identity", policy.root, what, "add a statement as 'trust-policy render' writes it")
+
+
+def _lint_accounts(policy: TrustPolicy) -> Iterator[Finding]:
+    """Yields the providers in another account than the first, if the role's account is not known."""
+    first: tuple[str, str] | None = None
+    for statement in policy.statements:
+        for value in (principal.value for principal in statement.principals if statement.effect == "Allow"):
+            provider = parse_provider_arn(value.text)
+            if provider is None:
+                continue
+            account, path = first = first or (provider.account, value.path)
+            if provider.account != account:
+                what = (
+                    f"is a provider in account {provider.account}, and {path} is one in {account}: STS looks for a "
+                    "provider in the role's own account only"
+                )
+                yield Finding("provider-account", value.path, what, "name the providers of the role's own account only")
 
 
 def _account_of(role_arn: str) -> str:
