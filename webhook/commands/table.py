@@ -113,8 +113,8 @@ COMMANDS: Final = Command(
                 Command(
                     "verify",
                     "checks a published issuer, and a token, as AWS STS and IAM do",
-                    "webhook.commands.issuer.verify",
-                    "webhook.commands.issuer.verify_flags:VERIFY_FLAGS",
+                    "webhook.commands.issuer.verify.verb",
+                    "webhook.commands.issuer.verify.flags:VERIFY_FLAGS",
                 ),
                 Command(
                     "publish",

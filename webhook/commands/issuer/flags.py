@@ -4,7 +4,7 @@ from typing import Final
 
 from webhook.commands.flags.flag import Flag, of_command
 from webhook.commands.flags.shared import ACCESS, FORMAT
-from webhook.commands.issuer.verify_flags import CONNECTION
+from webhook.commands.issuer.verify.flags import CONNECTION
 
 _ISSUER: Final = "The issuer"
 _KEYS: Final = "Its keys"

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from webhook.commands import screen
-from webhook.commands.issuer.verify_output import print_text
+from webhook.commands.issuer.verify.output import print_text
 from webhook.issuer.check import Check
 from webhook.issuer.verification import Section
 

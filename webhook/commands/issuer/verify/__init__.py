@@ -1,0 +1,1 @@
+"""`issuer verify`: its flags, what it does, and its output."""
