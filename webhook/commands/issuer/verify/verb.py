@@ -15,8 +15,8 @@ from webhook.commands.issuer.fetch import Fetcher
 from webhook.commands.issuer.files import read_file
 from webhook.commands.issuer.live_token import request_token
 from webhook.commands.issuer.trust import trust_of
-from webhook.commands.issuer.verify_flags import VERIFY_FLAGS
-from webhook.commands.issuer.verify_output import as_json, failed_checks, print_text
+from webhook.commands.issuer.verify.flags import VERIFY_FLAGS
+from webhook.commands.issuer.verify.output import as_json, failed_checks, print_text
 from webhook.errors import SettingsError, WebhookError
 from webhook.issuer.discovery_requirements import jwks_uri_of
 from webhook.issuer.issuer_url import address_of, discovery_url
