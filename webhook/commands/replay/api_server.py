@@ -10,7 +10,6 @@ from webhook.admission.review import Review
 from webhook.admission.review import parse as parse_review
 from webhook.cluster.installation import Installation
 from webhook.cluster.namespaces import Namespace
-from webhook.commands.replay.calls import doubts_of
 from webhook.commands.replay.case import Case
 from webhook.errors import ReviewError
 
@@ -60,7 +59,7 @@ def as_the_api_server(
     asked = asking(installation.entries, request)
     if asked.why_not:
         return replace(case, not_called=f"the API server would not ask: {asked.why_not}", doubts=doubts)
-    return replace(case, not_called="", calls=asked.calls, doubts=(*doubts, *doubts_of(asked.calls)))
+    return replace(case, not_called="", calls=asked.calls, doubts=doubts)
 
 
 def _refused(case: Case, why: str) -> Case:
