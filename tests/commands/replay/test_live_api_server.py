@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands.manifests import pod, service_account, stream
+from tests.commands.manifests import pod, review, service_account, stream
 from tests.commands.outcome import Outcome, run
 from tests.commands.replay.installed import CONFIGURATION, entry, installed, namespace_path
 from tests.commands.replay.live import api_server, kubeconfig
@@ -161,6 +161,36 @@ def test_conditions_that_change_nothing_are_not_mentioned(tmp_path: Path, name: 
 
     assert verdict(done).startswith(f"# {word}")
     assert "matchConditions" not in done.out
+
+
+OTHER_REQUESTS = {
+    "UPDATE of pods": {"operation": "UPDATE"},
+    "CREATE of pods/ephemeralcontainers": {"subResource": "ephemeralcontainers"},
+    "CREATE of deployments": {"resource": {"group": "apps", "version": "v1", "resource": "deployments"}},
+}
+
+
+@pytest.mark.parametrize("what", OTHER_REQUESTS)
+def test_a_review_that_no_rule_covers_is_not_called(tmp_path: Path, what: str) -> None:
+    other = review(pod())
+    other["request"] |= OTHER_REQUESTS[what]
+    if "deployments" in what:
+        other["request"]["kind"] = {"group": "apps", "version": "v1", "kind": "Deployment"}
+    done = replayed(tmp_path, with_entries(entry()), other)
+
+    assert (done.code, verdict(done)) == (
+        0,
+        f"# not called: the API server would not ask: no rule covers {what}, in entry pods.example.com",
+    )
+
+
+def test_a_review_that_is_no_creation_and_that_a_rule_covers_is_answered(tmp_path: Path) -> None:
+    every = entry(rules=[{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]}])
+    update = review(pod())
+    update["request"]["operation"] = "UPDATE"
+    done = replayed(tmp_path, with_entries(every), update)
+
+    assert verdict(done) == "# unchanged: not_create"
 
 
 REFUSED: dict[str, tuple[Object, str]] = {
