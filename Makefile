@@ -47,7 +47,7 @@ e2e: $(DEV)/bin/python ## runs the tests on a real control plane; KUBEBUILDER_AS
 e2e-cluster: $(DEV)/bin/python ## runs the tests on the cluster of KUBECONFIG; its nodes must have the image IMAGE
 	IMAGE=$(IMAGE) $(DEV)/bin/python -m pytest tests/cluster_e2e
 
-e2e-programs: $(DEV)/bin/python ## runs the tests with other programs: the one file of make zipapp alone, the AWS CLI, zsh and fish
+e2e-programs: $(DEV)/bin/python ## runs the tests with other programs: the one file of make zipapp alone, the AWS CLI, aws-iam-authenticator, zsh and fish
 	$(DEV)/bin/python -m pytest tests/programs
 
 IMAGE ?= localhost/pod-identity-webhook:dev

@@ -204,6 +204,10 @@ def test_conditions_that_are_not_evaluated_are_a_doubt() -> None:
     found = verdict(pod(), known(entries=[entry(matchConditions=[{"name": "not-mine"}])]))
     assert found is not None
     assert found.doubts == ("the API server may not ask: matchConditions not-mine are not evaluated here",)
+    assert (found.reason, found.why) == (
+        "not-told",
+        "the webhook was away when the pod was created, or matchConditions not-mine are not true",
+    )
 
 
 @given(pods, all_sources, all_settings)

@@ -133,5 +133,6 @@ MESSAGES: Final[dict[str, Callable[[Chain], Broken]]] = {
     "ExpiredTokenException": _link("the token has expired"),
     "IDPCommunicationError": _link("the issuer's host is down"),
     'MountVolume.SetUp failed for volume "aws-iam-token"': _without_the_service_account,
+    # tests/programs makes its message; here is what its proof shows.
     "could not get token": lambda chain: _in_its_pod(chain, ""),
 }

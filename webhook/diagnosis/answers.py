@@ -34,7 +34,8 @@ class Answer:
     """The answer to one review.
 
     `error` is set if the answer is not an AdmissionReview or if the API server could not use it; it includes the HTTP
-    status if there is one. `after` is the patched pod; None if the review has no pod.
+    status if there is one. `after` is the patched pod; None if the review has no pod. `only_if` names what decides
+    whether the API server asks at all, if nobody evaluated it and the pod depends on it.
     """
 
     review: dict[str, Any] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Answer:
     warnings: list[str] = field(default_factory=list)
     error: str = ""
     after: dict[str, Any] | None = None
+    only_if: str = ""
 
 
 def answer_here(

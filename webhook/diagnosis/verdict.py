@@ -91,12 +91,21 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
-    """Whether the API server would call the webhook: if not, `reason` and `why`."""
+    """Whether the API server would call the webhook: if not, `reason` and `why`.
+
+    If it does so only if match conditions are true, `conditions` has their names.
+    """
 
     reason: Reason | None = None
     why: str = ""
     requires: bool = False
-    doubts: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """A line about the match conditions, if there are any."""
+        names = ", ".join(self.conditions)
+        return (f"the API server may not ask: matchConditions {names} are not evaluated here",) if names else ()
 
 
 def judge(pod: Mapping[str, Any], created_at: str, known: Known, own: OwnValues) -> Verdict | None:
@@ -170,9 +179,8 @@ def _calls(known: Known, namespace: str, labels: Labels) -> _Calls:
     asked = asking(known.entries, request)
     if asked.calls:
         conditions = sorted({condition for call in asked.calls for condition in call.conditions})
-        doubts = (f"the API server may not ask: matchConditions {', '.join(conditions)} are not evaluated here",)
         requires = any(call.path == REQUIRE_PATH for call in asked.calls)
-        return _Calls(requires=requires, doubts=doubts if conditions else ())
+        return _Calls(requires=requires, conditions=tuple(conditions))
     anywhere = Request(namespace=namespace, namespace_labels=None, labels=labels)
     exempt = bool(asking(known.entries, anywhere).calls)
     return _Calls("namespace-exempt" if exempt else "not-called", f"the API server would not ask: {asked.why_not}")
@@ -211,6 +219,9 @@ def _reason(
         return "container-left-out", "a container was added after the webhook's answer, or was skipped then"
     if known.configured_at > created_at:
         return "older-than-webhook", "the pod is older than the MutatingWebhookConfiguration"
+    if calls.conditions:
+        names = ", ".join(calls.conditions)
+        return "not-told", f"the webhook was away when the pod was created, or matchConditions {names} are not true"
     if dated is None or ROLE_ARN not in dated.account.annotations:
         return "not-told", "the webhook was away when the pod was created, or the role was not there yet"
     if not dated.is_recorded:

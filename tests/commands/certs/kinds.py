@@ -43,7 +43,7 @@ CERT_MANAGER = Kind(
     f"Certificate {NAMESPACE}/theirs, ClusterIssuer company",
     "cert-manager",
     f"run cmctl renew --namespace {NAMESPACE} theirs",
-    f"cert-manager makes it; kubectl describe shows what it waits for (Certificate {NAMESPACE}/tls)",
+    f"cert-manager makes it; kubectl --namespace {NAMESPACE} describe certificate tls shows what it waits for",
     OF_CERT_MANAGER,
     "cert-manager",
 )

@@ -1,5 +1,6 @@
 """`certs show` and `certs rotate` on each kind of certificate, healthy and broken; tests/e2e does it with the chart."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from certs.state import State
 from tests.commands.certs.certificates import (
     CONFIGURATION,
     ENTRY,
+    NAME,
     NAMES,
     NAMESPACE,
     SECRET,
@@ -50,6 +52,9 @@ def test_a_healthy_one_has_no_findings_and_says_who_renews_it(kind: Kind, tmp_pa
     assert document["secret"]["place"] == f"Secret {NAMESPACE}/{kind.secret}"
     assert [one["role"] for one in document["sharedSecret"]["certificates"]] == ["previous CA"]
     assert f"  kind: {kind.name} ({kind.source})\n  renewed by: {kind.renewed_by}\n" in text
+    # The CA of today is not shown as one whose trust ends.
+    assert re.search(r"\n  present CA   ends \S+, in \d+ days, after a change trusted until \S+ \(SHA-256 ", text)
+    assert "previous CA" not in text
     assert text.endswith("\nNo findings.\n")
 
 
@@ -215,6 +220,21 @@ def test_a_self_managed_one_is_told_by_its_deployment() -> None:
     assert (document["kind"], document["renewedBy"], document["doubt"]) == ("self-managed", "the webhook", None)
     assert (document["findings"], document["sharedSecret"]) == ([], None)
     assert (rotated.code, "holds only if" in rotated.out) == (0, False)
+
+
+def test_if_its_secret_is_missing_both_commands_say_that_the_webhook_makes_it_again() -> None:
+    with installation() as here:
+        here.cluster.put(DEPLOYMENT, deployment("serve"))
+        here.cluster.delete(SECRET)
+        (found,) = shown(here)["findings"]
+        rotated = run("certs", "rotate", *here.flags)
+
+    then = "the webhook makes it again while it runs; otherwise its log says why not"
+    assert found == f"the Secret {NAMESPACE}/{NAME} does not exist: {then}"
+    assert (rotated.code, rotated.err) == (
+        1,
+        f"pod-identity-webhook certs: there is no Secret {NAMESPACE}/{NAME}: {then}\n",
+    )
 
 
 def test_files_without_a_secret_are_shown_as_far_as_they_can_be_seen(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,6 +55,17 @@ def test_the_text_shows_the_certificates_and_the_findings() -> None:
     facts = in_the_middle_of_a_rotation()
 
     assert_golden("certs-show.txt", masked(text(facts, findings(facts, NOW), NOW)))
+
+
+def test_entries_with_the_same_bundle_are_shown_once() -> None:
+    facts = in_the_middle_of_a_rotation()
+    first, _ = facts.entries or ()
+    alike = replace(facts, entries=(first, Entry("other.amazonaws.com", first.bundle)))
+
+    lines = text(alike, [], NOW).splitlines()
+
+    after = lines[lines.index("MutatingWebhookConfiguration pod-identity-webhook") + 1 :]
+    assert [line[:7] for line in after] == ["  all 2", "    CA ", "    CA ", "    CA ", "", "No find"]
 
 
 def test_the_json_has_the_same_content() -> None:

@@ -1,11 +1,12 @@
 """`replay --live`: what the API server would do before it calls the webhook, and whether it would call it at all."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commands.manifests import pod, service_account, stream
+from tests.commands.manifests import pod, review, service_account, stream
 from tests.commands.outcome import Outcome, run
 from tests.commands.replay.installed import CONFIGURATION, entry, installed, namespace_path
 from tests.commands.replay.live import api_server, kubeconfig
@@ -93,16 +94,103 @@ def test_an_entry_with_a_path_that_the_webhook_does_not_serve_is_an_error(tmp_pa
     )
 
 
-def test_conditions_in_cel_are_said_not_to_be_evaluated(tmp_path: Path) -> None:
-    conditions = [{"name": "not-by-nodes", "expression": "!request.userInfo.groups.exists(g, g == 'system:nodes')"}]
-    done = replayed(tmp_path, with_entries(entry(matchConditions=conditions)), pod())
+_ONLY_IF = "matchConditions not-by-nodes of entry pods.example.com"
+_CONDITIONS = [{"name": "not-by-nodes", "expression": "!request.userInfo.groups.exists(g, g == 'system:nodes')"}]
+
+
+def _conditional(**members: Any) -> Object:
+    return with_entries(entry(matchConditions=_CONDITIONS, **members))
+
+
+def test_a_pod_that_depends_on_conditions_in_cel_is_not_said_to_be_injected(tmp_path: Path) -> None:
+    done = replayed(tmp_path, _conditional(), pod())
 
     assert done.code == 0
-    assert verdict(done) == "# patched: injected"
+    assert verdict(done) == f"# uncertain, only if {_ONLY_IF} are true: patched: injected"
     assert done.out.splitlines()[2] == (
-        "# warning: the API server may not ask: matchConditions not-by-nodes of entry pods.example.com: "
-        "CEL is not evaluated here"
+        f"# warning: the API server asks only if {_ONLY_IF} are true; CEL is not evaluated here: kubectl create "
+        "--dry-run=server shows what the API server does"
     )
+    assert "\n+    - name: AWS_ROLE_ARN\n" in done.out
+    assert done.count == "1 replayed: 1 uncertain; 1 with warnings"
+
+
+@pytest.mark.parametrize("word", ["uncertain", "warning"])
+def test_a_pipeline_can_fail_on_what_depends_on_conditions(tmp_path: Path, word: str) -> None:
+    done = replayed(tmp_path, _conditional(), pod(), flags=("--output=json", f"--fail-on=unchanged,{word}"))
+
+    (found,) = json.loads(done.out)
+    assert done.code == 1
+    assert done.err.endswith(f"failed because of --fail-on: {word}\n")
+    assert (found["outcome"], found["denied"]) == ("uncertain", False)
+    assert _ONLY_IF in found["warnings"][0]
+
+
+def test_a_denial_that_depends_on_conditions_is_uncertain_and_still_ends_with_1(tmp_path: Path) -> None:
+    labels = {"eks.amazonaws.com/require-pod-identity": "true"}
+    unlucky = pod(labels=labels, annotations={"eks.amazonaws.com/skip-containers": "app"})
+    done = replayed(tmp_path, _conditional(), unlucky)
+
+    assert done.code == 1
+    assert verdict(done).startswith(f"# uncertain, only if {_ONLY_IF} are true: denied: pod-identity-webhook: the pod ")
+
+
+CERTAIN = {
+    "the webhook would add nothing": (
+        [entry(matchConditions=_CONDITIONS)],
+        pod(annotations={"eks.amazonaws.com/skip-containers": "app"}),
+        "unchanged",
+    ),
+    "another entry without conditions has the same answer": (
+        [entry("a", matchConditions=_CONDITIONS), entry("b")],
+        pod(),
+        "patched",
+    ),
+    "the selectors leave the pod out": (
+        [entry(matchConditions=_CONDITIONS, objectSelector={"matchLabels": {"not": "there"}})],
+        pod(),
+        "not called",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CERTAIN)
+def test_conditions_that_change_nothing_are_not_mentioned(tmp_path: Path, name: str) -> None:
+    entries, made, word = CERTAIN[name]
+    done = replayed(tmp_path, with_entries(*entries), made)
+
+    assert verdict(done).startswith(f"# {word}")
+    assert "matchConditions" not in done.out
+
+
+OTHER_REQUESTS = {
+    "UPDATE of pods": {"operation": "UPDATE"},
+    "CREATE of pods/ephemeralcontainers": {"subResource": "ephemeralcontainers"},
+    "CREATE of deployments": {"resource": {"group": "apps", "version": "v1", "resource": "deployments"}},
+}
+
+
+@pytest.mark.parametrize("what", OTHER_REQUESTS)
+def test_a_review_that_no_rule_covers_is_not_called(tmp_path: Path, what: str) -> None:
+    other = review(pod())
+    other["request"] |= OTHER_REQUESTS[what]
+    if "deployments" in what:
+        other["request"]["kind"] = {"group": "apps", "version": "v1", "kind": "Deployment"}
+    done = replayed(tmp_path, with_entries(entry()), other)
+
+    assert (done.code, verdict(done)) == (
+        0,
+        f"# not called: the API server would not ask: no rule covers {what}, in entry pods.example.com",
+    )
+
+
+def test_a_review_that_is_no_creation_and_that_a_rule_covers_is_answered(tmp_path: Path) -> None:
+    every = entry(rules=[{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]}])
+    update = review(pod())
+    update["request"]["operation"] = "UPDATE"
+    done = replayed(tmp_path, with_entries(every), update)
+
+    assert verdict(done) == "# unchanged: not_create"
 
 
 REFUSED: dict[str, tuple[Object, str]] = {

@@ -75,7 +75,7 @@ def test_an_unknown_word_is_a_usage_error_that_names_the_words() -> None:
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.splitlines()[0] == (
         "pod-identity-webhook replay: --fail-on: 'unchanged,denide' is not a list, separated by commas, of unchanged, "
-        "not-found, not-called, warning, skipped"
+        "not-found, not-called, uncertain, warning, skipped"
     )
 
 

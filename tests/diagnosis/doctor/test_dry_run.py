@@ -1,6 +1,6 @@
 import pytest
 
-from tests.diagnosis.doctor.objects import ENTRIES, IDENTITY, ROLE, bare, configuration, injected, installation
+from tests.diagnosis.doctor.objects import ENTRIES, IDENTITY, ROLE, bare, configuration, entry, injected, installation
 from webhook.diagnosis.doctor.dry_run import dry_run_step
 from webhook.diagnosis.doctor.facts import DryRun
 from webhook.diagnosis.doctor.read import Read
@@ -81,3 +81,13 @@ def test_no_other_webhook_is_suspected_if_there_is_none() -> None:
     step = dry_run_step(DryRun(what="a pod", pod=bare()), IDENTITY, _ALONE)
 
     assert step.found == f"{_WITHOUT}: the API server does not call the webhook, or gets no answer"
+
+
+@pytest.mark.parametrize("calls", [0, None])
+def test_match_conditions_are_suspected_first(calls: int | None) -> None:
+    conditional = entry("plain", matchConditions=[{"name": "not-mine", "expression": "false"}])
+    facts = installation(configuration=Read(configuration(conditional)))
+
+    step = dry_run_step(DryRun(what="a pod", pod=bare(), calls=calls), IDENTITY, facts)
+
+    assert step.next.startswith("see whether matchConditions not-mine are true for this pod; if so, do what the ")

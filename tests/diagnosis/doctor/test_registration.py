@@ -109,6 +109,35 @@ def test_the_entries(entries: tuple[dict[str, Any], ...], lacking: str) -> None:
     )
 
 
+_CONDITIONAL = tuple({**one, "matchConditions": [{"name": "not-mine", "expression": "true"}]} for one in ENTRIES)
+_ONLY_IF = "but only if matchConditions not-mine are true, which is not evaluated here"
+
+
+def test_with_match_conditions_nothing_says_that_the_api_server_calls() -> None:
+    facts, namespace = _with(*_CONDITIONAL), Namespace({})
+
+    steps = [
+        entries_step(facts),
+        namespaces_step(facts, Read({"shop": namespace})),
+        called_step(facts, Read(namespace), "shop", {}),
+    ]
+
+    assert [(step.status, step.found, step.next) for step in steps] == [
+        ("unknown", f"{found}, {_ONLY_IF}", "the step of the dry run shows what the API server does")
+        for found in (
+            "for pods without labels, pods that require a role, and namespaces that do",
+            "in the namespace with such a ServiceAccount",
+            "by plain",
+        )
+    ]
+
+
+def test_a_namespace_with_an_entry_without_conditions_is_certain() -> None:
+    step = namespaces_step(_with(*_CONDITIONAL, entry("always")), Read({"shop": Namespace({})}))
+
+    assert (step.status, step.found) == ("ok", "in the namespace with such a ServiceAccount")
+
+
 _OPT_IN = tuple({**one, "namespaceSelector": {"matchLabels": {"injection": "on"}}} for one in ENTRIES)
 _WHY = (
     "namespaceSelector of namespace shop: it wants the label injection=on, but there is no such label, in entry plain"

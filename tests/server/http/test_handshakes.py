@@ -23,6 +23,10 @@ UNTRUSTED = (
     "the client, most likely the API server, does not trust our certificate: is the caBundle right, and is the "
     "certificate valid for the Service's name?"
 )
+UNTRUSTED_BY_ANOTHER = (
+    "a client does not trust our certificate: does it have the right CA? It is not the API server, which says 'bad "
+    "certificate'"
+)
 VERSIONS = pytest.mark.parametrize(
     "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"]
 )
@@ -76,7 +80,7 @@ def test_a_client_that_does_not_know_our_ca_is_logged_with_its_alert_and_what_it
 
     run(test())
     # A self-signed leaf is its own unknown CA.
-    assert warnings_in(caplog) == [f"TLS handshake failed: unknown CA; {UNTRUSTED}"]
+    assert warnings_in(caplog) == [f"TLS handshake failed: unknown CA; {UNTRUSTED_BY_ANOTHER}"]
     (record,) = [record for record in caplog.records if record.name == LOGGER]
     fields = vars(record)["fields"]
     assert fields.pop("peer").startswith("127.0.0.1:")

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from certs.pem import is_issued_by, read_certificate
 from webhook.commands.certs.facts import Facts, Secret, called_name, ends_soon, is_due, is_over, names_of
-from webhook.commands.certs.kind import Kind
 
 
 def findings(facts: Facts, now: datetime) -> list[str]:
@@ -93,7 +92,7 @@ def _secret(facts: Facts, now: datetime) -> Iterator[str]:
     if not facts.place or facts.reason_unread("secret"):
         return
     if facts.secret is None:
-        yield f"the {facts.place} does not exist: {_remedy(facts.kind)}"
+        yield f"the {facts.place} does not exist: {facts.kind.if_missing}"
         return
     if not facts.secret.held and not facts.secret.problems:
         yield f"the {facts.place} holds no certificate"
@@ -102,18 +101,6 @@ def _secret(facts: Facts, now: datetime) -> Iterator[str]:
         yield f"the {facts.place}: {problem}"
     if facts.secret.held:
         yield from _authorities(facts.secret, facts.place, now)
-
-
-def _remedy(kind: Kind) -> str:
-    if kind.name == "self-managed" and not kind.doubt:
-        return "the webhook makes it again while it runs; otherwise its log says why not"
-    if kind.name == "cert-manager":
-        return f"cert-manager makes it; kubectl describe shows what it waits for ({kind.source})"
-    if kind.name == "values":
-        return "run helm upgrade with the same values"
-    if kind.name == "existing-secret":
-        return "create it with tls.crt, tls.key and ca.crt; new pods wait for it"
-    return "if it has another name, set --tls-secret; if there is none, --tls-secret=''"
 
 
 def _authorities(secret: Secret, place: str, now: datetime) -> Iterator[str]:

@@ -14,6 +14,7 @@ _CERTIFICATE: Final = "cert-manager.io/certificate-name"
 _ISSUER: Final = "cert-manager.io/issuer-name"
 _ISSUER_KIND: Final = "cert-manager.io/issuer-kind"
 _INJECT_FROM: Final = "cert-manager.io/inject-ca-from"
+_REMADE: Final = "the webhook makes it again while it runs; otherwise its log says why not"
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Kind:
     """Who makes the certificate.
 
     `source` is where it comes from, `renewer` who renews it, and `instead` what to do instead of `certs rotate` ("" if
-    the webhook signs). `doubt` is why only the Secrets tell the kind; "" if the webhook's own flags do.
+    the webhook signs). `doubt` is why only the Secrets tell the kind; "" if the webhook's own flags do. `if_missing` is
+    what to do if its Secret does not exist.
     """
 
     name: KindName
@@ -29,6 +31,7 @@ class Kind:
     renewer: str
     instead: str = ""
     doubt: str = ""
+    if_missing: str = "if it has another name, set --tls-secret; if there is none, --tls-secret=''"
 
     @property
     def is_external(self) -> bool:
@@ -67,7 +70,8 @@ def kind_of(evidence: Evidence) -> Kind:
     is_own = serving.is_self_managed if serving is not None else evidence.hint == "self-managed"
     if is_own or (doubt and evidence.has_own_keys):
         source = f"CA and leaf in the Secret {evidence.of(evidence.shared_secret)}"
-        return Kind("self-managed", source, "the webhook", doubt=doubt)
+        remade = {} if doubt else {"if_missing": _REMADE}
+        return Kind("self-managed", source, "the webhook", doubt=doubt, **remade)
     if _CERTIFICATE in annotations or evidence.hint == "cert-manager":
         return _of_cert_manager(evidence, annotations, doubt)
     if evidence.certificate_secret and evidence.hint == "values":
@@ -77,6 +81,7 @@ def kind_of(evidence: Evidence) -> Kind:
             "you, with new values",
             "run helm upgrade with new pki.cert, pki.key and pki.caBundle",
             doubt,
+            "run helm upgrade with the same values",
         )
     is_known = serving is not None or evidence.hint == "existing-secret" or evidence.annotations is not None
     if evidence.certificate_secret and is_known:
@@ -87,6 +92,7 @@ def kind_of(evidence: Evidence) -> Kind:
             f"put a new tls.crt, tls.key and ca.crt into the Secret {evidence.of(evidence.certificate_secret)};"
             " the webhook loads them within two minutes",
             doubt,
+            "create it with tls.crt, tls.key and ca.crt; new pods wait for it",
         )
     if serving is not None:
         return Kind(
@@ -117,4 +123,6 @@ def _of_cert_manager(evidence: Evidence, annotations: Mapping[str, str], doubt: 
         "cert-manager",
         f"run cmctl renew --namespace {evidence.namespace} {name or 'CERTIFICATE'}",
         doubt,
+        f"cert-manager makes it; kubectl --namespace {evidence.namespace} describe certificate {name or 'CERTIFICATE'}"
+        " shows what it waits for",
     )

@@ -117,8 +117,13 @@ def _secret(facts: Facts, secret: Secret | None, what: What, now: datetime) -> I
     if secret is None:
         yield "  does not exist"
         return
+    # The replicas also record the present CA as one that stays trusted for a day if another kind of certificate comes.
+    present = facts.secret.certificates("CA") if what == "shared" and facts.secret is not None else ()
     for held in secret.held:
-        yield from _certificate(held.role, held.certificate, now, held)
+        if held.certificate in present:
+            yield from _certificate("present CA", held.certificate, now, held, trusted="after a change trusted")
+        else:
+            yield from _certificate(held.role, held.certificate, now, held)
     for request in secret.requests:
         state = "pending" if request.is_pending else "done"
         yield f"  rotation of the {request.what} issued before {format_time(request.after)} is requested: {state}"
@@ -129,14 +134,21 @@ def _entries(facts: Facts, now: datetime) -> Iterator[str]:
         yield f"  could not be read: {unread}"
     elif facts.entries is None:
         yield "  does not exist"
-    for entry in facts.entries or ():
-        yield f"  entry {entry.name}"
-        for ca in entry.bundle:
+    entries = facts.entries or ()
+    if len(entries) > 1 and len({entry.bundle for entry in entries}) == 1:
+        named = [(f"all {len(entries)} entries", entries[0].bundle)]
+    else:
+        named = [(f"entry {entry.name}", entry.bundle) for entry in entries]
+    for name, bundle in named:
+        yield f"  {name}"
+        for ca in bundle:
             yield from (f"  {line}" for line in _certificate("CA", ca, now))
 
 
-def _certificate(role: str, certificate: bytes, now: datetime, held: Held | None = None) -> Iterator[str]:
-    until = f", trusted until {format_time(held.until)}" if held is not None and held.until is not None else ""
+def _certificate(
+    role: str, certificate: bytes, now: datetime, held: Held | None = None, *, trusted: str = "trusted"
+) -> Iterator[str]:
+    until = f", {trusted} until {format_time(held.until)}" if held is not None and held.until is not None else ""
     yield f"  {role:<12} {ending(certificate, now)}{until} (SHA-256 {fingerprint(certificate)[:16]})"
     if role == "leaf":
         yield f"  {'':<12} for {', '.join(names_of(certificate)) or 'no name'}"

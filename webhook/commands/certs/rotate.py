@@ -80,7 +80,9 @@ def _stored(parsed: Parsed, read: Installation) -> StoredSecret:
     if reason := read.unread.get("shared"):
         raise WebhookError(reason)
     if read.shared is None:
-        raise WebhookError(f"there is no Secret {name}; set --namespace and --tls-secret")
+        is_known = read.kind.name == "self-managed" and not read.kind.doubt
+        then = read.kind.if_missing if is_known else "set --namespace and --tls-secret"
+        raise WebhookError(f"there is no Secret {name}{': ' if is_known else '; '}{then}")
     if not has_own_keys(read.shared.data):
         doubt = f" ({read.kind.doubt})" if read.kind.doubt else ""
         raise WebhookError(f"the Secret {name} has no CA or leaf of the webhook: there is nothing to rotate{doubt}")

@@ -94,9 +94,9 @@ _REPLAY_FLAGS: Final = (
         "list",
         "",
         "exit code 1 if one of these occurs, separated by commas: unchanged, not-found (unchanged because there is no "
-        "such ServiceAccount), not-called, warning, skipped",
+        "such ServiceAccount), not-called, uncertain, warning, skipped",
         _REPLAY,
-        choices=("unchanged", "not-found", "not-called", "warning", "skipped"),
+        choices=("unchanged", "not-found", "not-called", "uncertain", "warning", "skipped"),
         metavar="WORD,...",
     ),
     Flag(

@@ -1,8 +1,10 @@
 """What the API server does with a pod before it calls the webhook: it may refuse the pod, or call no entry for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from webhook.admission.asking import Request, asking
 from webhook.admission.identity import ServiceAccount
@@ -10,7 +12,6 @@ from webhook.admission.review import Review
 from webhook.admission.review import parse as parse_review
 from webhook.cluster.installation import Installation
 from webhook.cluster.namespaces import Namespace
-from webhook.commands.replay.calls import doubts_of
 from webhook.commands.replay.case import Case
 from webhook.errors import ReviewError
 
@@ -40,7 +41,8 @@ def as_the_api_server(
     of `installation` are unknown, only the label that skips the webhook counts, as without a cluster.
     """
     if review is None or review.pod is None:
-        return case
+        why_not = _why_no_rule(case, installation.entries or ())
+        return replace(case, not_called=f"the API server would not ask: {why_not}") if why_not else case
     namespace = None
     if namespaces is not None:
         namespace = namespaces.get(review.namespace)
@@ -60,7 +62,48 @@ def as_the_api_server(
     asked = asking(installation.entries, request)
     if asked.why_not:
         return replace(case, not_called=f"the API server would not ask: {asked.why_not}", doubts=doubts)
-    return replace(case, not_called="", calls=asked.calls, doubts=(*doubts, *doubts_of(asked.calls)))
+    return replace(case, not_called="", calls=asked.calls, doubts=doubts)
+
+
+class _Resource(msgspec.Struct):
+    group: str = ""
+    version: str = "v1"
+    resource: str = ""
+
+
+class _Reviewed(msgspec.Struct):
+    resource: _Resource
+    operation: str
+    namespace: str = ""
+    subResource: str = ""
+
+
+class _Body(msgspec.Struct):
+    request: _Reviewed
+
+
+def _why_no_rule(case: Case, entries: Sequence[Mapping[str, Any]]) -> str:
+    """Returns which rule is missing for a review that is not of a pod's creation; "" if one covers it.
+
+    Selectors are left out: the review's object may be anything.
+    """
+    try:
+        of = msgspec.json.decode(case.body, type=_Body).request
+    except msgspec.MsgspecError:
+        # The webhook's answer says what is wrong with it.
+        return ""
+    request = Request(
+        namespace=of.namespace,
+        namespace_labels=None,
+        labels={},
+        operation=of.operation,
+        group=of.resource.group,
+        version=of.resource.version,
+        resource=of.resource.resource,
+        subresource=of.subResource,
+    )
+    rules = [{"name": entry.get("name"), "rules": entry.get("rules")} for entry in entries]
+    return asking(rules, request).why_not if rules else ""
 
 
 def _refused(case: Case, why: str) -> Case:

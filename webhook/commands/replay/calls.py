@@ -16,24 +16,40 @@ Ask: TypeAlias = Callable[[bytes, str], Answer]
 
 
 def answer_of(case: Case, ask: Ask) -> Answer:
-    """Returns the answer to `case` after all calls, one after the other, each with the pod that the last one left.
+    """Returns the answer to `case`. If it depends on match conditions, which are not evaluated, it names them."""
+    if case.refused:
+        return Answer(message=case.refused, warnings=list(case.doubts), after=case.pod)
+    if case.not_called:
+        return Answer(allowed=True, warnings=list(case.doubts), after=case.pod)
+    answer = _after(case, case.calls, ask)
+    certain = tuple(call for call in case.calls if not call.conditions)
+    if certain == case.calls:
+        return answer
+    without = _after(case, certain, ask)
+    if (without.allowed, without.error, without.after) == (answer.allowed, answer.error, answer.after):
+        # Whether the API server asks or not, the pod is the same.
+        return answer
+    conditions = _conditions(case.calls)
+    warning = (
+        f"the API server asks only if {conditions} are true; CEL is not evaluated here: kubectl create "
+        "--dry-run=server shows what the API server does"
+    )
+    return replace(answer, only_if=conditions, warnings=[warning, *answer.warnings])
+
+
+def _after(case: Case, calls: tuple[Call, ...], ask: Ask) -> Answer:
+    """Returns the answer to `case` after `calls`, one after the other, each with the pod that the last one left.
 
     Several entries can match the same pod. The patch and the warnings are then those of all calls, and the review is
     that of the last. A refusal or an error ends them.
     """
     warnings = list(case.doubts)
-    if case.refused:
-        return Answer(message=case.refused, warnings=warnings, after=case.pod)
-    if case.not_called:
-        return Answer(allowed=True, warnings=warnings, after=case.pod)
     answer = Answer(allowed=True, after=case.pod)
     patch: list[dict[str, Any]] = []
     body = case.body
     # As the webhook gets the pod: if its controller names containers, with names that `case.pod` does not have.
-    sent = (
-        msgspec.json.decode(body, type=dict[str, Any]).get("request", {}).get("object") if len(case.calls) > 1 else None
-    )
-    for call in case.calls:
+    sent = msgspec.json.decode(body, type=dict[str, Any]).get("request", {}).get("object") if len(calls) > 1 else None
+    for call in calls:
         if call.path not in {PATH, REQUIRE_PATH}:
             problem = f"the entry {call.entry} calls the path {call.path}, which the webhook does not serve"
             return replace(answer, error=problem, warnings=warnings)
@@ -43,19 +59,16 @@ def answer_of(case: Case, ask: Ask) -> Answer:
         patch += answer.patch
         if answer.error or not answer.allowed:
             break
-        if answer.patch and len(case.calls) > 1:
+        if answer.patch and len(calls) > 1:
             sent = applied(asked, sent).after
             body = _with_object(body, sent)
     return replace(answer, patch=patch, warnings=warnings)
 
 
-def doubts_of(calls: tuple[Call, ...]) -> tuple[str, ...]:
-    """Returns a line for each call that depends on a condition that is not evaluated."""
-    return tuple(
-        f"the API server may not ask: matchConditions {', '.join(call.conditions)} of entry {call.entry}: "
-        "CEL is not evaluated here"
-        for call in calls
-        if call.conditions
+def _conditions(calls: tuple[Call, ...]) -> str:
+    """Returns the match conditions of all calls, by entry."""
+    return "matchConditions " + "; ".join(
+        f"{', '.join(call.conditions)} of entry {call.entry}" for call in calls if call.conditions
     )
 
 

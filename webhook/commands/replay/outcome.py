@@ -7,7 +7,9 @@ from typing import Final, Literal, TypeAlias
 from webhook.commands.replay.case import Case, Skipped
 from webhook.diagnosis.answers import Answer
 
-Outcome: TypeAlias = Literal["injected", "unchanged", "not-found", "not-called", "denied", "error", "skipped"]
+Outcome: TypeAlias = Literal[
+    "injected", "unchanged", "not-found", "not-called", "uncertain", "denied", "error", "skipped"
+]
 Results: TypeAlias = Sequence[tuple[Case, Answer]]
 
 # How the last line counts each outcome, in its order.
@@ -16,6 +18,7 @@ _COUNTED: Final[dict[Outcome, str]] = {
     "unchanged": "unchanged",
     "not-found": "not found",
     "not-called": "not called",
+    "uncertain": "uncertain",
     "denied": "denied",
     "error": "answered with an error",
 }
@@ -27,11 +30,17 @@ def is_bad(answer: Answer) -> bool:
 
 
 def outcome_of(case: Case, answer: Answer) -> Outcome:
-    """Returns the one outcome of a case. `not-found`: it is unchanged because its ServiceAccount does not exist."""
+    """Returns the one outcome of a case.
+
+    `not-found`: it is unchanged because its ServiceAccount does not exist. `uncertain`: it would be injected or denied,
+    if the API server asks.
+    """
     if case.not_called:
         return "not-called"
     if answer.error:
         return "error"
+    if answer.only_if:
+        return "uncertain"
     if not answer.allowed:
         return "denied"
     if answer.patch:

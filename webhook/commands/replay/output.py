@@ -77,6 +77,12 @@ def verdict(case: Case, answer: Answer) -> str:
         return f"not called: {case.not_called}"
     if answer.error:
         return f"error: {answer.error}"
+    if answer.only_if:
+        return f"uncertain, only if {answer.only_if} are true: {_decision(answer)}"
+    return _decision(answer)
+
+
+def _decision(answer: Answer) -> str:
     if not answer.allowed:
         return f"denied: {answer.message or answer.reason or 'no reason given'}"
     what = "patched" if answer.patch else "unchanged"

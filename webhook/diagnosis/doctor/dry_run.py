@@ -13,7 +13,7 @@ from webhook.admission.settings import Settings
 from webhook.diagnosis.doctor import sections
 from webhook.diagnosis.doctor.facts import DryRun, Installation
 from webhook.diagnosis.doctor.questions import DRY_RUN
-from webhook.diagnosis.doctor.registration import later_webhooks
+from webhook.diagnosis.doctor.registration import later_webhooks, match_conditions
 from webhook.diagnosis.doctor.step import Step
 
 _REFUSALS: Final = {
@@ -42,10 +42,12 @@ def dry_run_step(run: DryRun, identity: Identity, facts: Installation) -> Step:
             "let that webhook add to the containers instead of replacing them",
             sections.CHANGED_BY_ANOTHER,
         )
+    conditions = match_conditions(facts)
+    see = f"see whether matchConditions {', '.join(conditions)} are true for this pod; if so, " if conditions else ""
     if run.calls == 0:
         return DRY_RUN.failed(
             f"{said}: the API server did not reach the webhook",
-            "do what the first ✗ above says; the API server's log has 'failed calling webhook'",
+            f"{see}do what the first ✗ above says; the API server's log has 'failed calling webhook'",
             sections.NOT_CALLED,
         )
     if facts.configuration.is_missing:
@@ -55,7 +57,7 @@ def dry_run_step(run: DryRun, identity: Identity, facts: Installation) -> Step:
     suspects = f", or another webhook takes it out again ({', '.join(later)})" if later else ""
     return DRY_RUN.failed(
         f"{said}: the API server does not call the webhook, or gets no answer{suspects}",
-        "do what the other ✗ say; the API server's log has 'failed calling webhook'",
+        f"{see}do what the other ✗ say; the API server's log has 'failed calling webhook'",
     )
 
 

@@ -1,6 +1,6 @@
 """The MutatingWebhookConfiguration: whether it is there, and for which pods the API server calls the webhook."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from webhook.admission.annotations import REQUIRE_LABEL
@@ -17,6 +17,8 @@ _PATHS: Final = ("/mutate", "/mutate/require")
 _UPGRADE: Final = "run helm upgrade with the same values: it restores the configuration"
 _UNREAD: Final = "the MutatingWebhookConfiguration could not be read"
 _MISSING: Final = "there is no MutatingWebhookConfiguration"
+# The step that asks the API server itself.
+_TRY: Final = "the step of the dry run shows what the API server does"
 _NAMED: Final = 5
 _NAME_LABEL: Final = "kubernetes.io/metadata.name"
 
@@ -75,7 +77,9 @@ def entries_step(facts: Installation) -> Step:
         return ENTRIES.failed(
             f"MutatingWebhookConfiguration {facts.name} has no entry {'; nor '.join(lacking)}", _UPGRADE
         )
-    return ENTRIES.ok("for pods without labels, pods that require a role, and namespaces that do")
+    found = "for pods without labels, pods that require a role, and namespaces that do"
+    conditions = match_conditions(facts)
+    return ENTRIES.unknown(f"{found}, but {_unevaluated(conditions)}", _TRY) if conditions else ENTRIES.ok(found)
 
 
 def namespaces_step(facts: Installation, roles: Read[Mapping[str, Namespace]]) -> Step:
@@ -91,10 +95,13 @@ def namespaces_step(facts: Installation, roles: Read[Mapping[str, Namespace]]) -
     if not roles.value:
         return NAMESPACES.ok("no ServiceAccount has the annotation")
     missed = {}
+    conditions = set()
     for name, namespace in roles.value.items():
         asked = asking(entries, Request(namespace=name, namespace_labels=namespace.labels, labels={}))
         if asked.why_not:
             missed[name] = asked.why_not
+        elif all(call.conditions for call in asked.calls):
+            conditions |= {condition for call in asked.calls for condition in call.conditions}
     if missed:
         names = ", ".join(sorted(missed)[:_NAMED]) + (
             f" and {len(missed) - _NAMED} more" if len(missed) > _NAMED else ""
@@ -104,9 +111,10 @@ def namespaces_step(facts: Installation, roles: Read[Mapping[str, Namespace]]) -
             "label the namespace as the selector wants, or change mutatingWebhook.namespaceSelector of the chart",
         )
     count = len(roles.value)
-    return NAMESPACES.ok(
-        f"in {'the namespace' if count == 1 else f'all {count} namespaces'} with such a ServiceAccount"
-    )
+    found = f"in {'the namespace' if count == 1 else f'all {count} namespaces'} with such a ServiceAccount"
+    if conditions:
+        return NAMESPACES.unknown(f"{found}, but {_unevaluated(conditions)}", _TRY)
+    return NAMESPACES.ok(found)
 
 
 def called_step(facts: Installation, namespace: Read[Namespace], name: str, labels: Mapping[str, str]) -> Step:
@@ -120,12 +128,20 @@ def called_step(facts: Installation, namespace: Read[Namespace], name: str, labe
     if asked.why_not:
         then = "change the label that is named, or the selector (mutatingWebhook.namespaceSelector of the chart)"
         return CALLED.failed(f"it does not: {asked.why_not}", then)
-    conditions = sorted({condition for call in asked.calls for condition in call.conditions})
+    conditions = {condition for call in asked.calls for condition in call.conditions}
     doubts = [f"namespaceSelectors were not compared: {namespace.problem}"] if namespace.problem else []
     if conditions:
-        doubts.append(f"matchConditions {', '.join(conditions)} are not evaluated here")
+        doubts.append(_unevaluated(conditions))
     found = f"by {', '.join(call.entry for call in asked.calls)}"
-    return CALLED.unknown(f"{found}, but {'; '.join(doubts)}") if doubts else CALLED.ok(found)
+    if not doubts:
+        return CALLED.ok(found)
+    return CALLED.unknown(f"{found}, but {'; '.join(doubts)}", _TRY if conditions else "")
+
+
+def match_conditions(facts: Installation) -> list[str]:
+    """Returns the names of all entries' matchConditions. They are CEL, and only the API server evaluates them."""
+    entries = _entries(facts) or ()
+    return sorted({str(each.get("name")) for entry in entries for each in entry.get("matchConditions") or []})
 
 
 def other_webhooks_step(facts: Installation) -> Step:
@@ -188,6 +204,10 @@ def _fails_closed(entries: Sequence[Object], names: Sequence[str]) -> bool:
 
 def _entries(facts: Installation) -> Sequence[Object] | None:
     return entries_of(facts.configuration.value)[0] if facts.configuration.value is not None else None
+
+
+def _unevaluated(conditions: Collection[str]) -> str:
+    return f"only if matchConditions {', '.join(sorted(conditions))} are true, which is not evaluated here"
 
 
 def _unread(facts: Installation) -> str:

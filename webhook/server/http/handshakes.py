@@ -25,11 +25,15 @@ _UNTRUSTED: Final = (
     "the client, most likely the API server, does not trust our certificate: is the caBundle right, and is the "
     "certificate valid for the Service's name?"
 )
+_UNTRUSTED_BY_ANOTHER: Final = (
+    "a client does not trust our certificate: does it have the right CA? It is not the API server, which says 'bad "
+    "certificate'"
+)
 _MEANINGS: Final = {
     # Go's TLS, so the API server too, sends "bad certificate" whatever it dislikes; OpenSSL says it more precisely.
     "bad certificate": _UNTRUSTED,
-    "unknown CA": _UNTRUSTED,
-    "certificate unknown": _UNTRUSTED,
+    "unknown CA": _UNTRUSTED_BY_ANOTHER,
+    "certificate unknown": _UNTRUSTED_BY_ANOTHER,
     "certificate expired": "our certificate has expired, or the client's clock is wrong",
     "HTTP_REQUEST": "the client speaks HTTP without TLS",
     "UNSUPPORTED_PROTOCOL": "the client's TLS version is below --tls-min-version",
