@@ -15,6 +15,7 @@ class Feature(Enum):
 
     ADMISSION_POLICIES = _Since((1, 30), "there are ValidatingAdmissionPolicies")
     MANY_ISSUERS = _Since((1, 22), "an API server accepts several --service-account-issuer")
+    MATCH_CONDITIONS = _Since((1, 28), "webhook configurations have matchConditions")
     POD_SECURITY = _Since((1, 23), "the API server enforces Pod Security Standards")
 
     @property

@@ -154,6 +154,20 @@ def test_conditions_are_named_because_they_are_not_evaluated() -> None:
     assert asking([entry(matchConditions=conditions)], pod()).calls == (Call("one", "/mutate", ("not-mine", "mine")),)
 
 
+def test_known_match_conditions_do_not_count_as_doubts_and_a_false_one_prevents_the_call() -> None:
+    conditions = [{"name": name, "expression": name} for name in ("true", "false", "unknown")]
+    entries = [entry(matchConditions=[condition]) for condition in conditions]
+    values = {"true": True, "false": False, "unknown": None}
+
+    assert asking(entries, pod(), values.__getitem__).calls == (
+        Call("one", "/mutate"),
+        Call("one", "/mutate", ("unknown",)),
+    )
+    assert asking([entry(matchConditions=conditions)], pod(), values.__getitem__) == Asking(
+        why_not="matchCondition false is false, in entry one"
+    )
+
+
 def test_while_the_labels_of_the_namespace_are_unknown_its_selector_matches() -> None:
     request = Request(namespace="shop", namespace_labels=None, labels={})
 

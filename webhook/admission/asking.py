@@ -4,11 +4,13 @@ Pure: takes objects as the API server stores them.
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-rules
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 Labels: TypeAlias = Mapping[str, str]
+# Returns the value of a match condition's expression (CEL) for the request, or None if it is not known.
+Evaluate: TypeAlias = Callable[[str], bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +32,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of the webhook: the entry's name, the path of its URL, and its match conditions, by name.
+    """One call of the webhook: the entry's name, the path of its URL, and the names of its unknown match conditions.
 
-    The conditions are CEL, which is not evaluated here: if there are any, the API server may not make this call.
+    If there are any, the API server may not make this call.
     """
 
     entry: str
@@ -48,7 +50,11 @@ class Asking:
     why_not: str = ""
 
 
-def asking(entries: Sequence[Mapping[str, Any]], request: Request) -> Asking:
+def _unknown(_: str) -> None:
+    return None
+
+
+def asking(entries: Sequence[Mapping[str, Any]], request: Request, evaluate: Evaluate = _unknown) -> Asking:
     """Returns the calls for `request` of the `entries` of a MutatingWebhookConfiguration.
 
     `why_not` is about the entry that comes closest: the one that the fewest of its requirements keep from matching.
@@ -58,8 +64,11 @@ def asking(entries: Sequence[Mapping[str, Any]], request: Request) -> Asking:
     for entry in entries:
         name = str(entry.get("name", ""))
         obstacles = list(_obstacles(entry, request))
+        conditions = {} if obstacles else _conditions(entry, evaluate)
+        obstacles += [f"matchCondition {each} is false" for each, value in conditions.items() if value is False]
         if not obstacles:
-            calls.append(Call(name, _path(entry), _conditions(entry)))
+            unknown = tuple(each for each, value in conditions.items() if value is None)
+            calls.append(Call(name, _path(entry), unknown))
         elif not closest or len(obstacles) < len(closest):
             closest = [f"{obstacle}, in entry {name}" for obstacle in obstacles]
     if calls:
@@ -141,8 +150,12 @@ def _path(entry: Mapping[str, Any]) -> str:
     return "/" + str(config.get("url", "")).partition("://")[2].partition("/")[2]
 
 
-def _conditions(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(condition.get("name", "")) for condition in _maps(entry.get("matchConditions")))
+def _conditions(entry: Mapping[str, Any], evaluate: Evaluate) -> dict[str, bool | None]:
+    """Returns the match conditions by name, which the API server requires to be unique, and their values."""
+    return {
+        str(condition.get("name", "")): evaluate(str(condition.get("expression", "")))
+        for condition in _maps(entry.get("matchConditions"))
+    }
 
 
 def _items(value: object) -> Sequence[Any]:

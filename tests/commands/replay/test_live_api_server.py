@@ -108,7 +108,7 @@ def test_a_pod_that_depends_on_conditions_in_cel_is_not_said_to_be_injected(tmp_
     assert done.code == 0
     assert verdict(done) == f"# uncertain, only if {_ONLY_IF} are true: patched: injected"
     assert done.out.splitlines()[2] == (
-        f"# warning: the API server asks only if {_ONLY_IF} are true; CEL is not evaluated here: kubectl create "
+        f"# warning: the API server asks only if {_ONLY_IF} are true, which cannot be told from here: kubectl create "
         "--dry-run=server shows what the API server does"
     )
     assert "\n+    - name: AWS_ROLE_ARN\n" in done.out

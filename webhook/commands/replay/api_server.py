@@ -13,6 +13,7 @@ from webhook.admission.review import parse as parse_review
 from webhook.cluster.installation import Installation
 from webhook.cluster.namespaces import Namespace
 from webhook.commands.replay.case import Case
+from webhook.commands.replay.match_conditions import Conditions
 from webhook.errors import ReviewError
 
 # The cluster itself makes the ServiceAccount of this name in each namespace.
@@ -59,7 +60,7 @@ def as_the_api_server(
         return replace(case, doubts=doubts)
     labels = namespace.labels if namespace is not None else None
     request = Request(namespace=review.namespace, namespace_labels=labels, labels=review.pod.meta.labels or {})
-    asked = asking(installation.entries, request)
+    asked = asking(installation.entries, request, Conditions(case.body).value)
     if asked.why_not:
         return replace(case, not_called=f"the API server would not ask: {asked.why_not}", doubts=doubts)
     return replace(case, not_called="", calls=asked.calls, doubts=doubts)

@@ -2,21 +2,28 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from webhook.admission.asking import Call
 from webhook.commands.replay.case import Case
+from webhook.commands.replay.match_conditions import IS_AVAILABLE
 from webhook.diagnosis.answers import Answer, applied
 from webhook.server.mutate_endpoint import PATH, REQUIRE_PATH
+
+_WHY_UNKNOWN: Final = (
+    "cannot be told from here"
+    if IS_AVAILABLE
+    else "cannot be told without a library for CEL (pip install 'pod-identity-webhook[cel]')"
+)
 
 # Asks the webhook at a path about a review.
 Ask: TypeAlias = Callable[[bytes, str], Answer]
 
 
 def answer_of(case: Case, ask: Ask) -> Answer:
-    """Returns the answer to `case`. If it depends on match conditions, which are not evaluated, it names them."""
+    """Returns the answer to `case`. If it depends on match conditions whose value is not known, it names them."""
     if case.refused:
         return Answer(message=case.refused, warnings=list(case.doubts), after=case.pod)
     if case.not_called:
@@ -31,7 +38,7 @@ def answer_of(case: Case, ask: Ask) -> Answer:
         return answer
     conditions = _conditions(case.calls)
     warning = (
-        f"the API server asks only if {conditions} are true; CEL is not evaluated here: kubectl create "
+        f"the API server asks only if {conditions} are true, which {_WHY_UNKNOWN}: kubectl create "
         "--dry-run=server shows what the API server does"
     )
     return replace(answer, only_if=conditions, warnings=[warning, *answer.warnings])
