@@ -1,6 +1,7 @@
 """`replay --live`: what the API server would do before it calls the webhook, and whether it would call it at all."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,17 @@ def test_a_pod_that_depends_on_conditions_in_cel_is_not_said_to_be_injected(tmp_
     )
     assert "\n+    - name: AWS_ROLE_ARN\n" in done.out
     assert done.count == "1 replayed: 1 uncertain; 1 with warnings"
+
+
+def test_without_the_library_for_cel_the_warning_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cel_expr_python", None)
+
+    assert replayed(tmp_path, _conditional(), pod()).out.splitlines()[2] == (
+        f"# warning: the API server asks only if {_ONLY_IF} are true, which cannot be told without a library for CEL "
+        "(pip install 'pod-identity-webhook[cel]'): kubectl create --dry-run=server shows what the API server does"
+    )
 
 
 @pytest.mark.parametrize("word", ["uncertain", "warning"])

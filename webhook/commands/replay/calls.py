@@ -8,15 +8,11 @@ import msgspec
 
 from webhook.admission.asking import Call
 from webhook.commands.replay.case import Case
-from webhook.commands.replay.match_conditions import IS_AVAILABLE
+from webhook.commands.replay.match_conditions import is_available
 from webhook.diagnosis.answers import Answer, applied
 from webhook.server.mutate_endpoint import PATH, REQUIRE_PATH
 
-_WHY_UNKNOWN: Final = (
-    "cannot be told from here"
-    if IS_AVAILABLE
-    else "cannot be told without a library for CEL (pip install 'pod-identity-webhook[cel]')"
-)
+_WITHOUT_LIBRARY: Final = "without a library for CEL (pip install 'pod-identity-webhook[cel]')"
 
 # Asks the webhook at a path about a review.
 Ask: TypeAlias = Callable[[bytes, str], Answer]
@@ -37,8 +33,9 @@ def answer_of(case: Case, ask: Ask) -> Answer:
         # Whether the API server asks or not, the pod is the same.
         return answer
     conditions = _conditions(case.calls)
+    why = f"cannot be told {'from here' if is_available() else _WITHOUT_LIBRARY}"
     warning = (
-        f"the API server asks only if {conditions} are true, which {_WHY_UNKNOWN}: kubectl create "
+        f"the API server asks only if {conditions} are true, which {why}: kubectl create "
         "--dry-run=server shows what the API server does"
     )
     return replace(answer, only_if=conditions, warnings=[warning, *answer.warnings])

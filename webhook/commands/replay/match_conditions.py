@@ -12,8 +12,6 @@ from typing import Any, Final
 
 import msgspec
 
-IS_AVAILABLE: Final = importlib.util.find_spec("cel_expr_python") is not None
-
 # What a review made from a manifest does not have, or only with a made-up value.
 _MADE_UP: Final = {"dryRun", "options", "requestKind", "requestResource", "uid", "userInfo"}
 # What the API server, a controller or another plugin sets in a pod before webhooks see it, if a manifest does not.
@@ -31,6 +29,11 @@ _WORD: Final = re.compile(r"[A-Za-z][\w-]*")
 _POD_NAME: Final = re.compile(r"\b(request|metadata)\s*\.\s*\??name\b")
 
 
+def is_available() -> bool:
+    """Whether the library for CEL is installed."""
+    return importlib.util.find_spec("cel_expr_python") is not None
+
+
 class Conditions:
     """The match conditions of entries, for the review `body` of a pod's creation."""
 
@@ -43,7 +46,7 @@ class Conditions:
 
     def value(self, expression: str) -> bool | None:
         """Returns the value of `expression`, or None if it is not known, or the API server would get an error."""
-        if not IS_AVAILABLE:
+        if not is_available():
             return None
         variables = {"object": self._object, "oldObject": self._request.get("oldObject"), "request": self._request}
         if self._is_made_up:
