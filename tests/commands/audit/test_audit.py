@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,47 @@ def test_names_from_the_cluster_cannot_control_the_terminal(cluster: dict[str, A
     outcome = _audit("--color=always")
     assert "app\\x1b[2J" in outcome.out
     assert "\x1b[2J" not in outcome.out
+
+
+_EVIL = "arn:\x1b[2J\x7f\x9b\u202e\U000e0001[red]\nDeployment kube-system/forged"
+
+
+def test_text_from_annotations_and_variables_forges_no_line_and_is_no_markup(cluster: dict[str, Any]) -> None:
+    account = deepcopy(_ACCOUNT)
+    account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = _EVIL
+    cluster[f"{_SHOP}/serviceaccounts"] = _listed(account)
+    own = [{"name": name, "value": _EVIL} for name in ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")]
+    cluster[f"{_SHOP}/pods"] = _listed(_pod("bare"), _pod("other", containers=[{"name": "app", "env": own}]))
+    outcome = _audit("--color=never")
+    written = outcome.out + outcome.err
+    assert written.replace("\n", "").isprintable()
+    assert not [line for line in written.splitlines() if line.startswith("Deployment")]
+    assert "\\x1b[2J\\u007f\\u009b\\u202e\\U000e0001[red]\\nDeployment kube-system/forged" in outcome.out
+
+
+def test_json_means_the_same_whatever_the_cluster_has(cluster: dict[str, Any]) -> None:
+    account = deepcopy(_ACCOUNT)
+    account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = _EVIL
+    cluster[f"{_SHOP}/serviceaccounts"] = _listed(account)
+    out = _audit("-o", "json").out
+    assert out.replace("\n", "").isprintable()
+    assert {each["differences"][0]["wouldHave"] for each in json.loads(out)} == {_EVIL}
+
+
+@pytest.mark.parametrize("configuration", [403, 404, None], ids=["refused", "missing", "there"])
+def test_a_namespace_that_does_not_exist_is_said(cluster: dict[str, Any], configuration: int | None) -> None:
+    if configuration is not None:
+        cluster[CONFIGURATION] = configuration
+    cluster[_SHOP] = 404
+    outcome = _audit()
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.endswith("pod-identity-webhook audit: there is no namespace shop\n")
+
+
+def test_without_the_right_to_read_the_namespace_its_pods_are_audited_all_the_same(cluster: dict[str, Any]) -> None:
+    cluster |= {_SHOP: 403, CONFIGURATION: 404}
+    outcome = _audit()
+    assert (outcome.code, "no namespace" in outcome.err) == (1, False)
 
 
 @pytest.mark.parametrize(

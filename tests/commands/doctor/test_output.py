@@ -76,3 +76,13 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "see": "docs/troubleshooting.md#accessdenied",
     }
     assert capsys.readouterr().out == ""
+
+
+def test_json_means_the_same_whatever_the_cluster_has(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "\x1b[2J\x7f\x9b\u202e\U000e0001[red]\n"
+    with escaping(sys.stdout, sys.stderr):
+        print(as_json(Diagnosis(evil, _NOW, (TRUST.failed(evil, evil),))), end="")
+
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert json.loads(out)["steps"][0]["found"] == evil

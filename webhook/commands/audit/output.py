@@ -1,10 +1,10 @@
 """What `audit` prints: the findings by owner, or as JSON."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 
-import msgspec
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
@@ -12,12 +12,13 @@ from rich.text import Text
 from webhook.commands.screen import cell
 from webhook.diagnosis.findings import Finding, age_text, by_owner
 from webhook.diagnosis.verdict import Difference, Verdict
+from webhook.terminal import one_line
 
 
 def as_json(findings: Sequence[Finding], now: datetime) -> str:
     """Returns the findings as a JSON array, in the order of the text."""
     ordered = [each.as_json(now) for _, found in by_owner(findings) for each in found]
-    return msgspec.json.format(msgspec.json.encode(ordered)).decode() + "\n"
+    return json.dumps(ordered, indent=2) + "\n"
 
 
 def print_findings(findings: Sequence[Finding], now: datetime, console: Console) -> None:
@@ -31,9 +32,9 @@ def print_findings(findings: Sequence[Finding], now: datetime, console: Console)
         )
         for said, group in groupby(ordered, key=lambda each: _said(each.verdict)):
             first, *rest = said
-            _line(console, 2, cell(first, "red" if first.startswith("not injected") else "magenta"))
+            _line(console, 2, cell(one_line(first), "red" if first.startswith("not injected") else "magenta"))
             for line in rest:
-                _line(console, 2, cell(line))
+                _line(console, 2, cell(one_line(line)))
             for each in group:
                 _line(console, 4, cell(each.pod).append(f"  {age_text(each.age(now))}", style="dim"))
 

@@ -86,7 +86,7 @@ def as_json(diagnosis: Diagnosis) -> str:
         ],
         "notes": list(diagnosis.notes),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _print(console: Console, diagnosis: Diagnosis) -> None:
