@@ -14,7 +14,7 @@ from tests.commands.replay.live import api_server, kubeconfig
 
 ROLE = "arn:aws:iam::111122223333:role/reader"
 _SHOP = "/api/v1/namespaces/shop"
-_ACCOUNT = {
+_ACCOUNT: dict[str, Any] = {
     "metadata": {
         "namespace": "shop",
         "name": "web",

@@ -81,7 +81,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json_means_the_same_whatever_the_cluster_has(capsys: pytest.CaptureFixture[str]) -> None:
     evil = "\x1b[2J\x7f\x9b\u202e\U000e0001[red]\n"
     with escaping(sys.stdout, sys.stderr):
-        print(as_json(Diagnosis(evil, _NOW, (TRUST.failed(evil, evil),))), end="")
+        sys.stdout.write(as_json(Diagnosis(evil, _NOW, (TRUST.failed(evil, evil),))))
 
     out = capsys.readouterr().out
     assert out.replace("\n", "").isprintable()

@@ -102,7 +102,7 @@ def _container_credentials(path: Path | None, notice: Notice) -> ContainerCreden
 
 
 async def _namespaces(client: KubernetesClient, namespace: str, notice: Notice) -> dict[str, Namespace] | None:
-    """Returns the namespaces; None if RBAC does not let us read them. Raises UnusableInput if there is none to audit."""
+    """Returns the namespaces; None if RBAC forbids to read them. Raises UnusableInput if `namespace` does not exist."""
     try:
         if not namespace:
             return await list_namespaces(client)

@@ -31,7 +31,7 @@ _ABOUT: Final = (
     "ServiceAccounts, role mappings and namespaces, and with the flags of the running webhook. It changes nothing, "
     "unless --evict or --events say so. "
     "Exit code: 0 if there are no findings, or --evict has healed all; 1 if there are some, or access to the cluster "
-    "fails; 2 for wrong usage."
+    "fails; 2 for wrong usage, or if there is no such namespace."
 )
 
 
