@@ -43,7 +43,7 @@ def test_its_job_fails_for_a_finding_and_reports_it_as_an_event_on_the_owner(
 
     measured(f"the audit's Job: {log.splitlines()[-1]}")
     assert outcome == "Failed", log
-    assert f"Deployment {missed}/web\n  not injected: would get {ROLE}, container app\n  older-than-role: " in log
+    assert f"Deployment {missed}/web\n  not injected: container app would get {ROLE}\n  older-than-role: " in log
     # With the rights of the chart, it reads all that it needs.
     assert "forbidden" not in log.lower(), log
     assert "grant " not in log, log

@@ -67,7 +67,7 @@ def test_the_findings_are_grouped_by_owner_and_the_last_line_counts() -> None:
     first, second = outcome.out.split("\n\n")
     assert first.splitlines()[:3] == [
         "Pod shop/one",
-        f"  not injected: would get {ROLE}, container app",
+        f"  not injected: container app would get {ROLE}",
         "  older-than-role: the pod is older than the last change of ServiceAccount shop/web",
     ]
     assert second.startswith("Pod shop/two\n")
