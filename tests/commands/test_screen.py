@@ -44,13 +44,13 @@ def test_the_rest_of_a_wrapped_line_is_indented(monkeypatch: pytest.MonkeyPatch)
 
     print_hanging(screen("never", {}), 2, cell("one two three four five six seven"))
 
-    assert out.getvalue() == "  one two three\n    four five six\n    seven\n"
+    assert out.getvalue() == "  one two three\n      four five six\n      seven\n"
 
 
 @pytest.mark.parametrize(
     ("is_terminal", "expected"),
     [
-        (True, "audit: left: shop/web:\n  not-to-be-cut-in-the-middle\n  now\n"),
+        (True, "audit: left: shop/web:\n    not-to-be-cut-in-the-middle\n    now\n"),
         (False, "audit: left: shop/web: not-to-be-cut-in-the-middle now\n"),
     ],
 )

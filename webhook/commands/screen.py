@@ -19,7 +19,7 @@ from webhook.terminal import escaped, print_styled, wants_colour
 _UNLIMITED: Final = 100_000
 """Columns off a terminal: more than any line has."""
 
-_HANGING: Final = 2
+_HANGING: Final = 4
 """By how much the rest of a wrapped line is indented."""
 
 _MARKS: Final = {"ok": "✓", "failed": "✗", "skipped": "-", "unknown": "?"}
@@ -62,7 +62,7 @@ def cell(text: str, style: str = "") -> Text:
 
 
 def print_hanging(console: Console, indent: int, text: Text) -> None:
-    """Prints text behind `indent` blanks; what the terminal's width wraps stands two columns further to the right."""
+    """Prints text behind `indent` blanks; what the terminal's width wraps stands further to the right."""
     for number, line in enumerate(text.wrap(console, max(console.width - indent - _HANGING, 1))):
         line.rstrip()
         console.print(Text(" " * (indent if number == 0 else indent + _HANGING)).append_text(line))
