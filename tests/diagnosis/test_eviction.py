@@ -38,6 +38,12 @@ _STAYS: dict[str, tuple[Finding, int | None, str, str]] = {
         "it is the only replica: --evict-single-replicas evicts it",
         "kubectl -n shop rollout restart deployment/web",
     ),
+    "the only replica of an owner whose name is a command": (
+        found("a", owner=Owner("shop", "Deployment", "web; rm -rf ~")),
+        1,
+        "it is the only replica: --evict-single-replicas evicts it",
+        "kubectl -n shop rollout restart 'deployment/web; rm -rf ~'",
+    ),
     "the only replica of a ReplicaSet": (
         found("a", owner=Owner("shop", "ReplicaSet", "lone")),
         1,

@@ -171,6 +171,24 @@ def test_text_from_annotations_and_variables_forges_no_line_and_is_no_markup(clu
     assert "\\x1b[2J\\u007f\\u009b\\u202e\\U000e0001[red]\\nDeployment kube-system/forged" in outcome.out
 
 
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [("apps/v1", "a b\nDeployment kube-system/forged"), ("apps/v1;", "web")],
+    ids=["name", "version"],
+)
+def test_an_owner_that_cannot_be_ends_no_audit(cluster: dict[str, Any], version: str, name: str) -> None:
+    owner = {"apiVersion": version, "kind": "ReplicaSet", "name": name, "uid": "x", "controller": True}
+    evil = _pod("evil")
+    evil["metadata"]["ownerReferences"] = [owner]
+    cluster[f"{_SHOP}/pods"] = _listed(evil, _pod("one"))
+    outcome = _audit("--color=never")
+    assert outcome.err.endswith("2 pods read: 2 not injected, 0 with other values, of 2 owners\n")
+    assert [line for line in outcome.out.splitlines() if line and not line.startswith(" ")] == [
+        "Pod shop/one",
+        "ReplicaSet shop/{}".format(name.replace("\n", "\\n")),
+    ]
+
+
 def test_json_means_the_same_whatever_the_cluster_has(cluster: dict[str, Any]) -> None:
     account = deepcopy(_ACCOUNT)
     account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = _EVIL

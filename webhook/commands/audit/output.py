@@ -24,7 +24,7 @@ def print_findings(findings: Sequence[Finding], now: datetime, console: Console)
     for number, (owner, found) in enumerate(by_owner(findings)):
         if number:
             console.print()
-        console.print(cell(str(owner), "bold"))
+        console.print(cell(one_line(str(owner)), "bold"))
         ordered = sorted(
             found, key=lambda each: (each.verdict.kind != "missing", _said(each.verdict), each.created_at, each.pod)
         )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from webhook.cluster.api_errors import InvalidName
 from webhook.cluster.resource import Resource
 from webhook.commands.doctor.gathering.dry_run import pod_of_template
 from webhook.commands.doctor.gathering.in_pod import read_pod_token, read_variables
@@ -94,7 +95,12 @@ async def _owner(reader: Reader, namespace: str, pod: Object) -> tuple[str, Obje
         if owner is None:
             break
         plural, group_version = _PLURALS[owner["kind"]]
-        read = await reader.object(Resource(plural, namespace, str(owner["name"]), group_version))
+        try:
+            resource = Resource(plural, namespace, str(owner["name"]), group_version)
+        except InvalidName:
+            # Whoever creates a pod may write anything into its ownerReferences.
+            break
+        read = await reader.object(resource)
         if owner["kind"] in _KINDS.values():
             name = f"{owner['kind'].lower()}/{owner['name']}"
         if read.value is None:
