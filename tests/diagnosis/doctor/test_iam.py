@@ -1,4 +1,3 @@
-import json
 from datetime import UTC, datetime
 
 import pytest
@@ -182,7 +181,7 @@ def test_commands_to_paste_quote_what_comes_from_annotations() -> None:
     audience, arn = "x; rm -rf ~", "arn:aws:iam::$(id):role/x"
     provider = provider_of(arn, ISSUER)
     assert provider is not None
-    role = Role(source="file", policy=Read(json.dumps(trust_policy(_PROVIDER, "other"))), client_ids=Read([]))
+    role = Role(source="file", policy=Read(trust_policy(_PROVIDER, "other")), client_ids=Read([]))
     facts = Published(issuer=ISSUER, audience=audience)
 
     of_audience = audience_step(role, facts, provider).next
