@@ -25,7 +25,10 @@ def audited(release: Release) -> Iterator[Release]:
 @pytest.fixture
 def missed(api: ProxiedApi, namespace: str, image: str) -> str:
     """The namespace, with a Deployment `web` whose two pods are older than their role."""
-    api.create(service_accounts(namespace), service_account("late"))
+    # Kubernetes records who wrote an annotation, and when, only if the object was created with some field.
+    account = service_account("late")
+    account["metadata"]["labels"] = {"app": "web"}
+    api.create(service_accounts(namespace), account)
     spec = {**restricted_pod("web", image)["spec"], "serviceAccountName": "late", "restartPolicy": "Always"}
     template = {"metadata": {"labels": {"app": "web"}}, "spec": spec}
     body = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template}
