@@ -34,7 +34,7 @@ def test_what_is_escaped_is_harmless_and_lines_stay(text: str) -> None:
 
 
 def test_each_kind_is_written_as_its_code() -> None:
-    assert escaped("a\x1b\x9b\u202e\U000e0001\nb\té") == "a\\x1b\\x9b\\u202e\\U000e0001\nb\\x09é"
+    assert escaped("a\x1b\x7f\x9b\u202e\U000e0001\nb\té") == "a\\x1b\\u007f\\u009b\\u202e\\U000e0001\nb\\x09é"
 
 
 def test_a_stream_escapes_all_but_what_is_ours() -> None:

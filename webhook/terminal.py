@@ -41,7 +41,8 @@ def wants_colour(choice: str, environ: Mapping[str, str]) -> bool:
 
 def _escape(char: str) -> str:
     code = ord(char)
-    if code < 0x100:
+    # Encoders of JSON leave DEL as it is, and JSON has no \x.
+    if code < 0x7F:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

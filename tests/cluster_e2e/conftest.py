@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.cluster_e2e.aws_side import host, issuer, sts
 from tests.cluster_e2e.connection import ProxiedApi, connected
 from tests.cluster_e2e.release import Release
 from tests.cluster_e2e.workloads import make_namespace, remove_namespace, version
+
+__all__ = ["host", "issuer", "sts"]
 
 _MEASURED = pytest.StashKey[list[str]]()
 _NAMESPACE = "e2e-webhook"

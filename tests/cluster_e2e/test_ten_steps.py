@@ -14,67 +14,23 @@ things that a test on one machine cannot have:
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
-
-import pytest
 
 from tests.aws.programs import AwsPrograms
 from tests.cluster_e2e.connection import ProxiedApi
 from tests.cluster_e2e.release import Release
-from tests.cluster_e2e.workloads import ACCOUNT, REQUIRED, restricted_pod
+from tests.cluster_e2e.workloads import REQUIRED, restricted_pod
 from tests.e2e.api import Object
 from tests.e2e.objects import ROLE, pods
 from tests.e2e.programs import kubectl
 from tests.e2e.waiting import wait_until
-from tests.sts.accounts import Account, Role
-from tests.sts.bounded_fetch import Fetcher
-from tests.sts.policies import trust_policy
 from tests.sts.server import Sts
-from tests.sts.static_host import StaticHost
-from webhook.issuer.trust_policy.provider import ProviderArn
 
 _SEEN_IN_CONTAINER = """
 import json, os
 found = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
 print(json.dumps({"variables": found, "token": open(found["AWS_WEB_IDENTITY_TOKEN_FILE"]).read()}))
 """
-
-
-@pytest.fixture
-def issuer(api: ProxiedApi) -> str:
-    """The issuer that the cluster's API server has."""
-    return str(api.get("/.well-known/openid-configuration")["issuer"])
-
-
-@pytest.fixture
-def host(issuer: str, tmp_path: Path) -> Iterator[StaticHost]:
-    """The issuer's documents, as `issuer render` takes them from the cluster."""
-    parts = urlsplit(issuer)
-    assert parts.scheme == "https", issuer
-    assert parts.hostname is not None, issuer
-    own = StaticHost(tmp_path / "host", parts.hostname)
-    folder = own.files / parts.path.strip("/")
-    subprocess.run(
-        [sys.executable, "-m", "webhook", "issuer", "render", "--live", f"--issuer={issuer}", f"--output-dir={folder}"],
-        cwd=Path(__file__).parents[2],
-        check=True,
-        timeout=60,
-    )
-    yield own
-    own.close()
-
-
-@pytest.fixture
-def sts(host: StaticHost, issuer: str, namespace: str) -> Iterator[Sts]:
-    provider = ProviderArn("aws", "111122223333", issuer.removeprefix("https://"))
-    role = Role(trust_policy(provider, f"system:serviceaccount:{namespace}:{ACCOUNT}"))
-    account = Account({provider.path: {"sts.amazonaws.com"}}, {"s3-reader": role})
-    own = Sts(Fetcher(host.ca, {host.name: host.address}), {provider.account: account})
-    yield own
-    own.close()
 
 
 def test_with_the_kubelets_token_the_aws_cli_has_the_annotated_role(

@@ -6,7 +6,7 @@ import sys
 import pytest
 from rich.table import Table
 
-from webhook.commands.screen import cell, screen
+from webhook.commands.screen import cell, print_hanging, screen, wrapped_notice
 from webhook.terminal import escaping
 
 
@@ -34,3 +34,32 @@ def test_foreign_text_is_neither_markup_nor_an_escape_sequence() -> None:
 
 def test_colours_are_rich_s_own() -> None:
     assert printed("always", "no\x1b[32m") == "\x1b[31mno\\x1b[32m\x1b[0m\n"
+
+
+def test_the_rest_of_a_wrapped_line_is_indented(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("COLUMNS", "20")
+
+    print_hanging(screen("never", {}), 2, cell("one two three four five six seven"))
+
+    assert out.getvalue() == "  one two three\n      four five six\n      seven\n"
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "expected"),
+    [
+        (True, "audit: left: shop/web:\n    not-to-be-cut-in-the-middle\n    now\n"),
+        (False, "audit: left: shop/web: not-to-be-cut-in-the-middle now\n"),
+    ],
+)
+def test_a_notice_is_wrapped_between_words_and_only_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, expected: str
+) -> None:
+    err = io.StringIO()
+    monkeypatch.setattr(err, "isatty", lambda: is_terminal)
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setenv("COLUMNS", "25")
+
+    assert wrapped_notice("audit: left: shop/web: not-to-be-cut-in-the-middle now") + "\n" == expected

@@ -1,12 +1,13 @@
 """Which pods audit evicts, in which order, and when it stops."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from webhook.cluster.api_errors import Unreachable
 from webhook.cluster.pods import OwnerReference
 from webhook.diagnosis.eviction.evictor import Eviction, FakeEvictor, Proof, Sibling
 from webhook.diagnosis.eviction.heal import Report, heal
@@ -37,6 +38,12 @@ _STAYS: dict[str, tuple[Finding, int | None, str, str]] = {
         1,
         "it is the only replica: --evict-single-replicas evicts it",
         "kubectl -n shop rollout restart deployment/web",
+    ),
+    "the only replica of an owner whose name is a command": (
+        found("a", owner=Owner("shop", "Deployment", "web; rm -rf ~")),
+        1,
+        "it is the only replica: --evict-single-replicas evicts it",
+        "kubectl -n shop rollout restart 'deployment/web; rm -rf ~'",
     ),
     "the only replica of a ReplicaSet": (
         found("a", owner=Owner("shop", "ReplicaSet", "lone")),
@@ -117,6 +124,30 @@ def test_it_stops_at_the_first_new_pod_that_comes_back_bare() -> None:
         ("ccc", "the evictions stopped before it"),
         ("dddd", "the evictions stopped before it"),
     ]
+
+
+def _fails(_finding: Finding) -> Any:
+    raise Unreachable("the API server does not answer")
+
+
+def test_if_the_api_server_fails_before_an_eviction_it_stops_and_says_what_is_left() -> None:
+    proofs = _after(1, _fails, lambda _: Proof("right"))
+    report, evictor, _ = _healed(found("a"), found("bb"), found("ccc"), proofs=proofs)
+    assert (evictor.evicted, report.stopped) == (["a"], "the API server does not answer")
+    assert [each.finding.pod for each in report.left] == ["bb", "ccc"]
+
+
+class _FailsAfterwards(FakeEvictor):
+    async def siblings(self, finding: Finding) -> Sequence[Sibling]:
+        return _fails(finding) if self.evicted else await super().siblings(finding)
+
+
+def test_if_the_api_server_fails_after_an_eviction_that_pod_counts_as_evicted() -> None:
+    findings = (found("a"), found("bb"))
+    planned = plan(findings, {WEB: 9}, Options())
+    report = asyncio.run(heal(planned, _FailsAfterwards(_right), Options(), lambda _said: None))
+    assert ([each.pod for each in report.evicted], report.stopped) == (["a"], "the API server does not answer")
+    assert [each.finding.pod for each in report.left] == ["bb"]
 
 
 def test_it_evicts_nothing_if_a_dry_run_shows_that_injection_does_not_work() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from webhook.cluster.api_errors import ApiError
+from webhook.cluster.api_errors import ApiError, InvalidName
 from webhook.cluster.decoding import decoding
 from webhook.cluster.pods import OwnerReference
 from webhook.cluster.resource import Resource
@@ -83,9 +83,12 @@ class Workloads:
         plural = PLURALS.get((group, owner.kind))
         if plural is None or owner.kind in self.problems:
             return None
-        resource = Resource(plural, namespace, owner.name, owner.apiVersion, is_granted_everywhere=True)
         try:
+            resource = Resource(plural, namespace, owner.name, owner.apiVersion, is_granted_everywhere=True)
             body = await self._client.get(resource, seconds=_SECONDS)
+        except InvalidName:
+            # Whoever creates a pod may write anything into its ownerReferences.
+            return None
         except ApiError as error:
             if error.status == 404:
                 return None

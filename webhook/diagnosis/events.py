@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from webhook.cluster.api_errors import ApiError
 from webhook.cluster.resource import Resource
 from webhook.diagnosis.findings import Finding, by_owner
+from webhook.terminal import one_line
 
 if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
 
 _NAMED: Final = 5
 # The API server accepts at most 1,024 bytes.
-_MAX_MESSAGE: Final = 1000
+_MAX_BYTES: Final = 1000
 
 
 def events_of(findings: Sequence[Finding], now: datetime) -> list[dict[str, Any]]:
@@ -82,4 +83,6 @@ def _message(findings: Sequence[Finding]) -> str:
     names = ", ".join(each.pod for each in findings[:_NAMED]) + (", ..." if len(findings) > _NAMED else "")
     reasons = ", ".join(sorted({each.verdict.reason for each in findings}))
     role = f"; a new pod gets {verdict.role}" if verdict.role and verdict.heals else ""
-    return f"{len(findings)} of its pods {what} ({names}): {reasons}{role}"[:_MAX_MESSAGE]
+    # A role is an annotation's text, and whoever describes the owner reads the message on a terminal.
+    message = one_line(f"{len(findings)} of its pods {what} ({names}): {reasons}{role}")
+    return message.encode()[:_MAX_BYTES].decode(errors="ignore")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.commands.replay.live import api_server, kubeconfig
 
 ROLE = "arn:aws:iam::111122223333:role/reader"
 _SHOP = "/api/v1/namespaces/shop"
-_ACCOUNT = {
+_ACCOUNT: dict[str, Any] = {
     "metadata": {
         "namespace": "shop",
         "name": "web",
@@ -66,7 +67,7 @@ def test_the_findings_are_grouped_by_owner_and_the_last_line_counts() -> None:
     first, second = outcome.out.split("\n\n")
     assert first.splitlines()[:3] == [
         "Pod shop/one",
-        f"  not injected: would get {ROLE}, container app",
+        f"  not injected: container app would get {ROLE}",
         "  older-than-role: the pod is older than the last change of ServiceAccount shop/web",
     ]
     assert second.startswith("Pod shop/two\n")
@@ -152,6 +153,65 @@ def test_names_from_the_cluster_cannot_control_the_terminal(cluster: dict[str, A
     outcome = _audit("--color=always")
     assert "app\\x1b[2J" in outcome.out
     assert "\x1b[2J" not in outcome.out
+
+
+_EVIL = "arn:\x1b[2J\x7f\x9b\u202e\U000e0001[red]\nDeployment kube-system/forged"
+
+
+def test_text_from_annotations_and_variables_forges_no_line_and_is_no_markup(cluster: dict[str, Any]) -> None:
+    account = deepcopy(_ACCOUNT)
+    account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = _EVIL
+    cluster[f"{_SHOP}/serviceaccounts"] = _listed(account)
+    own = [{"name": name, "value": _EVIL} for name in ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")]
+    cluster[f"{_SHOP}/pods"] = _listed(_pod("bare"), _pod("other", containers=[{"name": "app", "env": own}]))
+    outcome = _audit("--color=never")
+    written = outcome.out + outcome.err
+    assert written.replace("\n", "").isprintable()
+    assert not [line for line in written.splitlines() if line.startswith("Deployment")]
+    assert "\\x1b[2J\\u007f\\u009b\\u202e\\U000e0001[red]\\nDeployment kube-system/forged" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [("apps/v1", "a b\nDeployment kube-system/forged"), ("apps/v1;", "web")],
+    ids=["name", "version"],
+)
+def test_an_owner_that_cannot_be_ends_no_audit(cluster: dict[str, Any], version: str, name: str) -> None:
+    owner = {"apiVersion": version, "kind": "ReplicaSet", "name": name, "uid": "x", "controller": True}
+    evil = _pod("evil")
+    evil["metadata"]["ownerReferences"] = [owner]
+    cluster[f"{_SHOP}/pods"] = _listed(evil, _pod("one"))
+    outcome = _audit("--color=never")
+    assert outcome.err.endswith("2 pods read: 2 not injected, 0 with other values, of 2 owners\n")
+    assert [line for line in outcome.out.splitlines() if line and not line.startswith(" ")] == [
+        "Pod shop/one",
+        "ReplicaSet shop/{}".format(name.replace("\n", "\\n")),
+    ]
+
+
+def test_json_means_the_same_whatever_the_cluster_has(cluster: dict[str, Any]) -> None:
+    account = deepcopy(_ACCOUNT)
+    account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = _EVIL
+    cluster[f"{_SHOP}/serviceaccounts"] = _listed(account)
+    out = _audit("-o", "json").out
+    assert out.replace("\n", "").isprintable()
+    assert {each["differences"][0]["wouldHave"] for each in json.loads(out)} == {_EVIL}
+
+
+@pytest.mark.parametrize("configuration", [403, 404, None], ids=["refused", "missing", "there"])
+def test_a_namespace_that_does_not_exist_is_said(cluster: dict[str, Any], configuration: int | None) -> None:
+    if configuration is not None:
+        cluster[CONFIGURATION] = configuration
+    cluster[_SHOP] = 404
+    outcome = _audit()
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.endswith("pod-identity-webhook audit: there is no namespace shop\n")
+
+
+def test_without_the_right_to_read_the_namespace_its_pods_are_audited_all_the_same(cluster: dict[str, Any]) -> None:
+    cluster |= {_SHOP: 403, CONFIGURATION: 404}
+    outcome = _audit()
+    assert (outcome.code, "no namespace" in outcome.err) == (1, False)
 
 
 @pytest.mark.parametrize(

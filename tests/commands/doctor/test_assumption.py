@@ -1,7 +1,10 @@
 """The call of STS, at the stand-in of tests/sts; time is the test's."""
 
 import asyncio
-from dataclasses import dataclass, field
+import threading
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -85,6 +88,38 @@ def test_without_an_answer_the_problem_has_no_token() -> None:
     answer = asyncio.run(assume(ROLE, read_token(token()), environ, patiently=True, pace=_Time().pace))
 
     assert answer == Assumption(endpoint="http://127.0.0.1:9", problem="no answer: All connection attempts failed")
+
+
+class _Echo(BaseHTTPRequestHandler):
+    """Sends the form back, in each member of an answer of STS."""
+
+    def do_POST(self) -> None:
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        echo = form["WebIdentityToken"][0]
+        parts = f"<Arn>{echo}</Arn>" if self.path == "/ok" else f"<Code>C</Code><Message>{echo}</Message>"
+        self.send_response(200 if self.path == "/ok" else 400)
+        self.end_headers()
+        self.wfile.write(parts.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Is quiet."""
+
+
+@pytest.mark.parametrize("path", ["ok", "refused"])
+def test_neither_a_token_that_comes_back_nor_a_password_in_the_url_is_shown(path: str) -> None:
+    with HTTPServer(("127.0.0.1", 0), _Echo) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        host = f"127.0.0.1:{server.server_port}"
+        environ = {"AWS_ENDPOINT_URL_STS": f"http://user:hunter2@{host}/{path}"}
+        answer = asyncio.run(assume(ROLE, read_token(token()), environ, patiently=False, pace=_Time().pace))
+        thread.join(10)
+
+    assert replace(answer, seconds=0) == (
+        Assumption(endpoint=f"http://{host}/ok", arn="…")
+        if path == "ok"
+        else Assumption(endpoint=f"http://{host}/refused", code="C", message="…")
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The screens of `doctor`, as golden files."""
 
 import json
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -22,9 +23,9 @@ _STEPS = (
 )
 
 
-def _shown(capsys: pytest.CaptureFixture[str], diagnosis: Diagnosis) -> str:
+def _shown(capsys: pytest.CaptureFixture[str], diagnosis: Diagnosis, colour: str = "never") -> str:
     with escaping(sys.stdout, sys.stderr):
-        print_text(diagnosis, "never", {})
+        print_text(diagnosis, colour, {})
     return capsys.readouterr().out
 
 
@@ -33,6 +34,25 @@ def test_a_broken_chain(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert_golden("doctor-broken.txt", shown)
     assert "\x1b" not in shown
+
+
+def test_on_a_narrow_terminal_what_was_found_stands_below_the_title(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    long = TRUST.failed("a policy " * 12, "trust-policy render")
+
+    assert_golden("doctor-narrow.txt", _shown(capsys, Diagnosis("Pod shop/app", _NOW, (*_STEPS[:2], long))))
+
+
+def test_no_colour_is_hard_to_read_on_a_white_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    symptom = symptom_of("Unable to locate credentials")
+    shown = _shown(capsys, Diagnosis("Pod shop/app", _NOW, _STEPS, symptom, ["a note"]), "always")
+
+    styles = {style for codes in re.findall(r"\x1b\[([0-9;]*)m", shown) for style in codes.split(";")}
+    bold, dim, red, green, magenta = "1", "2", "31", "32", "35"
+    assert styles == {"0", bold, dim, red, green, magenta}
 
 
 def test_with_a_symptom_the_step_that_it_points_to_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,3 +96,13 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "see": "docs/troubleshooting.md#accessdenied",
     }
     assert capsys.readouterr().out == ""
+
+
+def test_json_means_the_same_whatever_the_cluster_has(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "\x1b[2J\x7f\x9b\u202e\U000e0001[red]\n"
+    with escaping(sys.stdout, sys.stderr):
+        sys.stdout.write(as_json(Diagnosis(evil, _NOW, (TRUST.failed(evil, evil),))))
+
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert json.loads(out)["steps"][0]["found"] == evil

@@ -175,3 +175,18 @@ def test_the_answer_of_sts(answer: Assumption | None, status: str, found: str, a
 )
 def test_what_iam_is_known_to_refuse(step: Step, denied: bool) -> None:
     assert is_denied({step.name: step}) is denied
+
+
+def test_commands_to_paste_quote_what_comes_from_annotations() -> None:
+    audience, arn = "x; rm -rf ~", "arn:aws:iam::$(id):role/x"
+    provider = provider_of(arn, ISSUER)
+    assert provider is not None
+    role = Role(source="file", policy=Read(trust_policy(_PROVIDER, "other")), client_ids=Read([]))
+    facts = Published(issuer=ISSUER, audience=audience)
+
+    of_audience = audience_step(role, facts, provider).next
+    of_policy = trust_step(role, arn, None, facts, "system:serviceaccount:shop:reports", _NOW).next
+
+    assert "--client-id 'x; rm -rf ~'" in of_audience
+    assert "--open-id-connect-provider-arn 'arn:aws:iam::$(id):oidc-provider/oidc.example.com'" in of_audience
+    assert "--account '$(id)'" in of_policy

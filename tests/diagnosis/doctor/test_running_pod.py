@@ -115,6 +115,39 @@ def test_the_variables(pod: dict[str, Any], of: Account, found: str, anchor: str
         assert (step.status, step.found) == ("ok", "container app")
 
 
+_OURS = {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN_FILE}
+_SOURCES = [{"secretRef": {"name": "aws"}}]
+
+
+def test_static_keys_that_only_a_process_in_the_container_sees_win() -> None:
+    step = _steps(injected(envFrom=_SOURCES), variables={"app": Read({**_OURS, "AWS_ACCESS_KEY_ID": "set"})})
+
+    assert (step["pod-variables"].status, step["pod-variables"].found, step["pod-variables"].next) == (
+        "failed",
+        "container app: AWS_ACCESS_KEY_ID (from envFrom or the image) goes before the role",
+        "remove AWS_ACCESS_KEY_ID from what envFrom names, or from the image",
+    )
+
+
+def test_a_region_that_only_a_process_in_the_container_sees_is_there() -> None:
+    step = _steps(injected(envFrom=_SOURCES), variables={"app": Read({**_OURS, "AWS_DEFAULT_REGION": "eu-west-1"})})
+
+    assert (step["pod-variables"].status, step["pod-region"].status) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(
+    ("members", "status", "found"),
+    [
+        pytest.param({"envFrom": _SOURCES}, "unknown", "what envFrom sets in container app: 403", id="with envFrom"),
+        pytest.param({}, "ok", "container app", id="without"),
+    ],
+)
+def test_what_envfrom_sets_is_unknown_if_nobody_may_look(members: dict[str, Any], status: str, found: str) -> None:
+    step = _steps(injected(**members), variables={"app": Read(None, "403")})["pod-variables"]
+
+    assert (step.status, step.found) == (status, found)
+
+
 def test_variables_without_a_mount_lead_to_the_mount() -> None:
     step = _steps(_with_env(injected()["spec"]["containers"][0]["env"], volumeMounts=[]))["pod-mount"]
 

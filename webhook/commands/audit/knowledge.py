@@ -64,10 +64,11 @@ async def read_known(client: KubernetesClient, parsed: Parsed, namespace: str, n
     settings = with_account(settings)
     mapping = await _mapping(client, parsed, notice)
     sources = Sources(mapping, _container_credentials(parsed.values["watch_container_credentials_config"], notice))
-    accounts = await list_accounts(client, settings, namespace)
     namespaces = None
-    if installation.entries is not None:
-        namespaces = await _namespaces(client, namespace, notice)
+    if namespace or installation.entries is not None:
+        has_entries = installation.entries is not None
+        namespaces = await _namespaces(client, namespace, notice if has_entries else lambda _text: None)
+    accounts = await list_accounts(client, settings, namespace)
     return Known(settings, sources, accounts, namespaces, installation.entries, installation.created_at)
 
 
@@ -101,6 +102,7 @@ def _container_credentials(path: Path | None, notice: Notice) -> ContainerCreden
 
 
 async def _namespaces(client: KubernetesClient, namespace: str, notice: Notice) -> dict[str, Namespace] | None:
+    """Returns the namespaces; None if RBAC forbids to read them. Raises UnusableInput if `namespace` does not exist."""
     try:
         if not namespace:
             return await list_namespaces(client)

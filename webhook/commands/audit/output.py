@@ -1,23 +1,22 @@
 """What `audit` prints: the findings by owner, or as JSON."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 
-import msgspec
 from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
 
-from webhook.commands.screen import cell
+from webhook.commands.screen import cell, print_hanging
 from webhook.diagnosis.findings import Finding, age_text, by_owner
 from webhook.diagnosis.verdict import Difference, Verdict
+from webhook.terminal import one_line
 
 
 def as_json(findings: Sequence[Finding], now: datetime) -> str:
     """Returns the findings as a JSON array, in the order of the text."""
     ordered = [each.as_json(now) for _, found in by_owner(findings) for each in found]
-    return msgspec.json.format(msgspec.json.encode(ordered)).decode() + "\n"
+    return json.dumps(ordered, indent=2) + "\n"
 
 
 def print_findings(findings: Sequence[Finding], now: datetime, console: Console) -> None:
@@ -25,17 +24,17 @@ def print_findings(findings: Sequence[Finding], now: datetime, console: Console)
     for number, (owner, found) in enumerate(by_owner(findings)):
         if number:
             console.print()
-        console.print(cell(str(owner), "bold"))
+        console.print(cell(one_line(str(owner)), "bold"))
         ordered = sorted(
             found, key=lambda each: (each.verdict.kind != "missing", _said(each.verdict), each.created_at, each.pod)
         )
         for said, group in groupby(ordered, key=lambda each: _said(each.verdict)):
             first, *rest = said
-            _line(console, 2, cell(first, "red" if first.startswith("not injected") else "magenta"))
+            print_hanging(console, 2, cell(one_line(first), "red" if first.startswith("not injected") else "magenta"))
             for line in rest:
-                _line(console, 2, cell(line))
+                print_hanging(console, 2, cell(one_line(line)))
             for each in group:
-                _line(console, 4, cell(each.pod).append(f"  {age_text(each.age(now))}", style="dim"))
+                print_hanging(console, 4, cell(each.pod).append(f"  {age_text(each.age(now))}", style="dim"))
 
 
 def summary(findings: Sequence[Finding], seen: int) -> str:
@@ -65,15 +64,10 @@ def _what(verdict: Verdict) -> str:
     if verdict.kind == "changed":
         return "carries other values than it would get now"
     containers = list(dict.fromkeys(each.container for each in verdict.differences))
-    named = f", container{'' if len(containers) == 1 else 's'} {', '.join(containers)}" if containers else ""
-    return f"not injected: would get {verdict.role or 'credentials'}{named}"
+    named = f"container{'' if len(containers) == 1 else 's'} {', '.join(containers)} " if containers else ""
+    return f"not injected: {named}would get {verdict.role or 'credentials'}"
 
 
 def _changed(difference: Difference) -> str:
     has, would_have = difference.has or "none", difference.would_have or "none"
     return f"{difference.what} {has}, now {would_have} (container {difference.container})"
-
-
-def _line(console: Console, indent: int, text: Text) -> None:
-    # The padding also indents what a terminal wraps.
-    console.print(Padding(text, (0, 0, 0, indent), expand=False))

@@ -18,7 +18,7 @@ from webhook.commands.audit.progress import pods_progress
 from webhook.commands.flags.help import help_text
 from webhook.commands.flags.parsing import Parsed, parse
 from webhook.commands.flags.to_settings import checked, settings_from
-from webhook.commands.screen import screen
+from webhook.commands.screen import screen, wrapped_notice
 from webhook.diagnosis.audit import audit
 from webhook.diagnosis.events import report
 from webhook.diagnosis.findings import Finding
@@ -31,7 +31,7 @@ _ABOUT: Final = (
     "ServiceAccounts, role mappings and namespaces, and with the flags of the running webhook. It changes nothing, "
     "unless --evict or --events say so. "
     "Exit code: 0 if there are no findings, or --evict has healed all; 1 if there are some, or access to the cluster "
-    "fails; 2 for wrong usage."
+    "fails; 2 for wrong usage, or if there is no such namespace."
 )
 
 
@@ -48,8 +48,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def notice(text: str) -> None:
-    """Prints a line to standard error."""
-    print(f"pod-identity-webhook audit: {one_line(text)}", file=sys.stderr)
+    """Prints a line to standard error; indented text is a command to copy, which is never wrapped."""
+    line = f"pod-identity-webhook audit: {one_line(text)}"
+    print(line if text.startswith(" ") else wrapped_notice(line), file=sys.stderr)
 
 
 def _check_usage(parsed: Parsed) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -16,14 +17,17 @@ from webhook.diagnosis.doctor.step import PAGE, Status, Step
 from webhook.diagnosis.doctor.symptoms import Symptom
 from webhook.terminal import one_line, print_styled
 
-_STYLES: Final[dict[Status, str]] = {"ok": "green", "failed": "bold red", "skipped": "dim", "unknown": "yellow"}
-
+# Not yellow or cyan: nobody can read them on a white terminal.
+_STYLES: Final[dict[Status, str]] = {"ok": "green", "failed": "bold red", "skipped": "dim", "unknown": "magenta"}
 
 _OF_INJECTION: Final = frozenset({"service-account", "configuration", "called", "endpoints", "certificate", "dry-run"})
 """The steps without which no pod is injected."""
 
 _WIDE: Final = 120
 """Columns from which on titles and what was found stand side by side."""
+
+_BELOW: Final = (0, 0, 0, 2)
+"""The padding of what stands below a title, so that titles stand out without colour too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def as_json(diagnosis: Diagnosis) -> str:
         ],
         "notes": list(diagnosis.notes),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _print(console: Console, diagnosis: Diagnosis) -> None:
@@ -102,7 +106,7 @@ def _print(console: Console, diagnosis: Diagnosis) -> None:
         console.print(cell(one_line(f"Note: {note}"), "dim"))
     console.print()
     for line in _summary(diagnosis):
-        console.print(cell(one_line(line)))
+        console.print(cell(one_line(line), "bold"))
 
 
 def _table(diagnosis: Diagnosis, width: int) -> Table:
@@ -114,12 +118,13 @@ def _table(diagnosis: Diagnosis, width: int) -> Table:
         style = _STYLES[step.status]
         arrow = ">" if step.name == pointed else " "
         mark = cell(f"{arrow} {shown[step.status]}", style)
-        title = cell(step.title, "bold" if step.name == pointed else _dimmed(step))
+        is_marked = step.name == pointed or step.status == "failed"
+        title = cell(step.title, "bold" if is_marked else _dimmed(step))
         rows = _details(step)
         if width < _WIDE:
             table.add_row(mark, title)
             for row in rows:
-                table.add_row("", row)
+                table.add_row("", Padding(row, _BELOW))
             continue
         table.add_row(mark, title, rows[0])
         for row in rows[1:]:
@@ -132,7 +137,7 @@ def _details(step: Step) -> list[Text]:
     said = f"skipped: {step.found}" if step.status == "skipped" else step.found
     rows = [cell(one_line(said), _dimmed(step))]
     if step.next:
-        rows.append(cell(f"next: {one_line(step.next)}", "yellow" if step.status == "failed" else "dim"))
+        rows.append(cell(f"next: {one_line(step.next)}", "bold" if step.status == "failed" else "dim"))
     if see := _see(step):
         rows.append(cell(f"see:  {see}", "dim"))
     return rows

@@ -158,10 +158,15 @@ class Assumption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningPod:
-    """A pod that exists; `owner` is "deployment/name" or "" and `file_token` the token in its file, where readable."""
+    """A pod that exists; `owner` is "deployment/name" or "" and `file_token` the token in its file, where readable.
+
+    `variables` has what a process in each container really has of the variables that SDKs read, where readable. The
+    values of static keys are replaced.
+    """
 
     namespace: str
     name: str
     pod: Object
     owner: str = ""
+    variables: Mapping[str, Read[Mapping[str, str]]] = field(default_factory=dict)
     file_token: Read[Token] = field(default_factory=Read)

@@ -1,7 +1,11 @@
-"""AWS's side: the provider in IAM, its client IDs, the role's trust policy, and the answer of STS."""
+"""AWS's side: the provider in IAM, its client IDs, the role's trust policy, and the answer of STS.
+
+Commands to paste quote what comes from annotations.
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from shlex import quote
 from typing import Final
 
 from webhook.diagnosis.doctor import sections
@@ -57,7 +61,8 @@ def provider_step(role: Role | None, provider: ProviderArn | None) -> Step:
         return PROVIDER.ok(str(provider))
     near = [url for url in role.providers if url.rstrip("/") == provider.path.rstrip("/")]
     create = (
-        f"aws iam create-open-id-connect-provider --url https://{provider.path} --client-id-list {_USUAL_AUDIENCE}, "
+        f"aws iam create-open-id-connect-provider --url {quote(f'https://{provider.path}')} "
+        f"--client-id-list {_USUAL_AUDIENCE}, "
         f"in account {provider.account}"
     )
     if near:
@@ -78,8 +83,8 @@ def audience_step(role: Role | None, published: Published, provider: ProviderArn
         if audience in client_ids:
             return AUDIENCE.ok(audience)
         then = (
-            f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider} "
-            f"--client-id {audience}"
+            f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {quote(str(provider))} "
+            f"--client-id {quote(audience)}"
         )
         if audience != _USUAL_AUDIENCE:
             then = f"remove the annotation audience, or: {then}"
@@ -166,7 +171,7 @@ def _policy_fix(policy: TrustPolicy, provider: ProviderArn, subject: str, issuer
     fixes = [finding.fix for finding in lint(policy)]
     account = subject.removeprefix("system:serviceaccount:").replace(":", "/")
     render = (
-        f"pod-identity-webhook trust-policy render --issuer {issuer} --account {provider.account} "
+        f"pod-identity-webhook trust-policy render --issuer {quote(issuer)} --account {quote(provider.account)} "
         f"--service-account {account} prints one that allows it"
     )
     return f"{fixes[0]}; {render}" if fixes else render

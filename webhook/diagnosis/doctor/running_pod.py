@@ -21,7 +21,7 @@ from webhook.admission.pod import Container, Pod
 from webhook.admission.settings import Settings
 from webhook.diagnosis.doctor import sections
 from webhook.diagnosis.doctor.dry_run import containers_of
-from webhook.diagnosis.doctor.facts import Account, RunningPod
+from webhook.diagnosis.doctor.facts import Account, Object, RunningPod
 from webhook.diagnosis.doctor.questions import MOUNT, POD_TOKEN, REGION, VARIABLES, VOLUME
 from webhook.diagnosis.doctor.step import Step
 from webhook.issuer.token_requirements import GRACE
@@ -29,10 +29,14 @@ from webhook.issuer.token_requirements import GRACE
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One container, its variables, and the credentials that an SDK finds in it."""
+    """One container, its variables, and the credentials that an SDK finds in it.
+
+    `unseen` says why variables of `envFrom` are not known, "" if they are or there are none.
+    """
 
     container: Container
     environ: Mapping[str, str | None]
+    unseen: str
     mounts: Mounts
     found: Found
 
@@ -43,7 +47,7 @@ def pod_steps(
     """Returns the steps about a running pod. `symptom` is the name of the step that an error of the pod points to."""
     pod = msgspec.convert(facts.pod, Pod)
     injection = injection_of(identity, settings, windows=pod.is_windows, session_name=None)
-    seen = [_see(container, injection) for container in containers_of(pod)]
+    seen = [_see(container, injection, facts) for container in containers_of(pod)]
     left_out = _left_out(pod, account, settings)
     return [
         _variables(facts, seen, left_out, injection, account, is_symptom=symptom == VARIABLES.name),
@@ -64,10 +68,22 @@ def recreate(facts: RunningPod) -> str:
     return f"delete the pod, and create it again from its manifest: {delete}"
 
 
-def _see(container: Container, injection: Injection) -> _Seen:
-    environ = environment(container.env or ())
+def _see(container: Container, injection: Injection, facts: RunningPod) -> _Seen:
+    environ: Mapping[str, str | None] = environment(container.env or ())
+    read = facts.variables.get(container.name)
+    unseen = ""
+    if read is not None and read.value is not None:
+        environ = read.value
+    elif container.name in _with_other_sources(facts.pod):
+        unseen = read.problem if read is not None else "it has ended"
     mounts = Mounts(container.volumeMounts or (), injection.volume_name, injection.place)
-    return _Seen(container, environ, mounts, found(environ, injection.credentials, mounts.have))
+    return _Seen(container, environ, unseen, mounts, found(environ, injection.credentials, mounts.have))
+
+
+def _with_other_sources(pod: Object) -> frozenset[str]:
+    """Returns the containers with variables from ConfigMaps and Secrets as a whole."""
+    containers = (pod.get("spec") or {}).get("containers") or []
+    return frozenset(str(container.get("name")) for container in containers if container.get("envFrom"))
 
 
 def _left_out(pod: Pod, account: Account, settings: Settings) -> frozenset[str]:
@@ -98,10 +114,7 @@ def _variables(
         if name in left_out:
             continue
         if one.found.whose == "others":
-            return VARIABLES.failed(
-                f"container {name}: {one.found.why} goes before the role", f"remove {one.found.why} from the container",
-                sections.OWN_CREDENTIALS,
-            )  # fmt: skip
+            return _others(one)
         if one.found.whose == "own" or (one.found.whose == "none" and one.environ.get(ENV_ROLE_ARN)):
             role, wanted = one.environ.get(ENV_ROLE_ARN), injection.credentials.get(ENV_ROLE_ARN)
             if role != wanted:
@@ -114,9 +127,24 @@ def _variables(
     if left_out and (is_symptom or len(left_out) == len(seen)):
         found_text = f"container {', '.join(sorted(left_out))}: left out by {SKIP_CONTAINERS} or {ONLY_CONTAINERS}"
         return VARIABLES.failed(found_text, "change that annotation, and create the pod again")
+    unseen = next((one for one in seen if one.unseen and one.container.name not in left_out), None)
+    if unseen is not None:
+        return VARIABLES.unknown(f"what envFrom sets in container {unseen.container.name}: {unseen.unseen}")
     others = f"; left out by annotation: {', '.join(sorted(left_out))}" if left_out else ""
     return VARIABLES.ok(
         f"container {', '.join(s.container.name for s in seen if s.container.name not in left_out)}{others}"
+    )
+
+
+def _others(one: _Seen) -> Step:
+    """Returns the failure of a container with credentials that go before the role."""
+    why = one.found.why
+    is_listed = any(variable.name == why for variable in one.container.env or ())
+    source = "" if is_listed else " (from envFrom or the image)"
+    return VARIABLES.failed(
+        f"container {one.container.name}: {why}{source} goes before the role",
+        f"remove {why} from {'the container' if is_listed else 'what envFrom names, or from the image'}",
+        sections.OWN_CREDENTIALS,
     )
 
 

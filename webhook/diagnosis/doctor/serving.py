@@ -70,7 +70,7 @@ def version_step(facts: Installation, version: str) -> Step:
         return VERSION.unknown(facts.replicas.problem or "there are no replicas")
     versions = sorted({replica.version for replica in facts.replicas.value if replica.version})
     if not versions:
-        return VERSION.unknown(_unmeasured(facts), _in_pod(facts))
+        return VERSION.unknown(_unmeasured(facts))
     if versions != [version]:
         then = "install the version of the replicas here, or roll the Deployment out"
         return VERSION.failed(f"this command is {version}, the replicas are {', '.join(versions)}", then)
@@ -101,7 +101,7 @@ def cache_step(facts: Installation) -> Step:
         then = "its log says why it cannot list; usually a right is missing"
         return CACHE.failed(f"{waiting[0]} has not read all ServiceAccounts yet", then)
     if not ages:
-        return CACHE.unknown(facts.replicas.problem or _unmeasured(facts), _in_pod(facts))
+        return CACHE.unknown(facts.replicas.problem or _unmeasured(facts))
     oldest = max(ages, key=lambda name: ages[name])
     if ages[oldest] > CACHE_SECONDS:
         then = "its log says why its watch does not go on"
@@ -115,5 +115,6 @@ def _unmeasured(facts: Installation) -> str:
 
 
 def _in_pod(facts: Installation) -> str:
+    """Returns a command that can connect to the webhook; its rights are not enough for other steps."""
     namespace, _, name = facts.service.partition("/")
     return f"kubectl -n {namespace} exec deploy/{name} -- pod-identity-webhook doctor" if name else ""

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from webhook.cluster.api_errors import ClusterError
 from webhook.diagnosis.eviction.evictor import Evictor, Sibling
 from webhook.diagnosis.eviction.plan import Left, Options, Plan
 from webhook.diagnosis.findings import Finding
 
 _BETWEEN_LOOKS: Final = 2.0
+_STOPPED: Final = "the evictions stopped before it"
 
 # What to do after a pod: go on with its owner, with the next owner, or not at all.
 _Next: TypeAlias = Literal["go-on", "next-owner", "stop"]
@@ -27,7 +29,7 @@ class Report:
 
 
 async def heal(plan: Plan, evictor: Evictor, options: Options, say: Callable[[str], None]) -> Report:
-    """Carries out `plan`; `say` gets a line for each step. Raises ClusterError if the API server does not answer."""
+    """Carries out `plan`; `say` gets a line for each step. Stops, and reports why, if the API server fails."""
     healing = _Healing(evictor, options, say, Report(left=list(plan.left)))
     following: _Next = "go-on"
     for _, queue in plan.queues:
@@ -49,6 +51,16 @@ class _Healing:
         self.why = ""
 
     async def one(self, finding: Finding) -> _Next:
+        try:
+            return await self._one(finding)
+        except ClusterError as error:
+            self.report.stopped = str(error)
+            self.why = _STOPPED
+            if finding not in self.report.evicted:
+                self.report.left.append(Left(finding, self.why))
+            return "stop"
+
+    async def _one(self, finding: Finding) -> _Next:
         options, report = self._options, self.report
         if options.limit and len(report.evicted) >= options.limit:
             return self._stay(finding, f"--limit {options.limit} is reached", "stop")
@@ -113,7 +125,7 @@ class _Healing:
             new = [each for each in await self._evictor.siblings(finding) if each.uid not in known]
             bare = next((each for each in new if each.fault), None)
             if bare is not None:
-                self.why = "the evictions stopped before it"
+                self.why = _STOPPED
                 self.report.stopped = f"the new pod {finding.namespace}/{bare.name} came back wrong: {bare.fault}"
                 return "stop"
             ready = next((each for each in new if each.is_ready or not was_ready), None)
@@ -133,7 +145,7 @@ class _Healing:
 
     def _stop(self, finding: Finding, why: str) -> _Next:
         self.report.stopped = why
-        return self._stay(finding, "the evictions stopped before it", "stop")
+        return self._stay(finding, _STOPPED, "stop")
 
 
 def _name(finding: Finding) -> str:

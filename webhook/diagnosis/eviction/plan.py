@@ -1,5 +1,6 @@
 """Decides which of the found pods may be evicted, and why the others may not. Pure."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -79,7 +80,10 @@ def _stays(finding: Finding, replicas: int | None, options: Options) -> Left | N
 
 
 def _restart(finding: Finding) -> str:
+    """Returns a command to paste. The owner's name may be anything: whoever creates an object writes its owners."""
     owner = finding.owner
     if owner.kind in _RESTARTABLE:
-        return f"kubectl -n {owner.namespace} rollout restart {owner.kind.lower()}/{owner.name}"
+        return shlex.join(
+            ["kubectl", "-n", owner.namespace, "rollout", "restart", f"{owner.kind.lower()}/{owner.name}"]
+        )
     return f"kubectl -n {owner.namespace} delete pod {finding.pod}"

@@ -28,6 +28,8 @@ _CALLS_TO_ISSUER: Final = 3
 _ARN: Final = re.compile(r"<Arn>([^<]{1,2048})</Arn>")
 _CODE: Final = re.compile(r"<Code>([^<]{1,200})</Code>")
 _MESSAGE: Final = re.compile(r"<Message>([^<]{1,2000})</Message>", re.DOTALL)
+_USER: Final = re.compile(r"//[^/@]*@")
+"""A user and a password in a URL."""
 _SUFFIXES: Final = {"aws-cn": "amazonaws.com.cn"}
 _DEFAULTS: Final = {
     "aws": "https://sts.amazonaws.com",
@@ -86,16 +88,17 @@ async def _call(client: httpx.AsyncClient, endpoint: str, role_arn: str, token: 
         "DurationSeconds": _SHORTEST,
         "WebIdentityToken": token.text,
     }
+    shown = _USER.sub("//", endpoint)
     try:
         answer = await client.post(endpoint, data=form)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Assumption(endpoint=endpoint, problem=f"no answer: {error or type(error).__name__}")
-    text = answer.text[:100_000]
+        return Assumption(endpoint=shown, problem=f"no answer: {error or type(error).__name__}")
+    # A server that is not STS could send the token back.
+    text = answer.text[:100_000].replace(token.text, "…")
     if answer.status_code == 200 and (arn := _ARN.search(text)):
-        return Assumption(endpoint=endpoint, arn=html.unescape(arn[1]))
+        return Assumption(endpoint=shown, arn=html.unescape(arn[1]))
     code, message = _CODE.search(text), _MESSAGE.search(text)
     if code is None:
-        return Assumption(endpoint=endpoint, problem=f"HTTP {answer.status_code}, and no answer of STS")
+        return Assumption(endpoint=shown, problem=f"HTTP {answer.status_code}, and no answer of STS")
     said = " ".join(html.unescape(message[1]).split()) if message is not None else ""
-    # A server that is not STS could send the token back.
-    return Assumption(endpoint=endpoint, code=html.unescape(code[1]), message=said.replace(token.text, "…"))
+    return Assumption(endpoint=shown, code=html.unescape(code[1]), message=said)

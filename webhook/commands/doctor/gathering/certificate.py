@@ -42,10 +42,15 @@ async def read_certificate(
     bundles = [entry.bundle for entry in facts.entries or ()]
     served = await asyncio.gather(*(_served(pod, facts, bundles) for pod in pods if address_of(pod)))
     found, seen, unseen = [], [], []
+    is_inside = bool(environ.get("KUBERNETES_SERVICE_HOST"))
+    ends = {one.name: one.metrics.value.get(_EXPIRY) for one in replicas if one.metrics.value is not None}
     for pod, answer in zip([pod for pod in pods if address_of(pod)], served, strict=True):
         name = pod["metadata"]["name"]
         if isinstance(answer, str):
             unseen.append(f"replica {name}: {answer}")
+            continue
+        if not (is_inside or _is_ours(answer, facts, ends.get(name))):
+            unseen.append(f"replica {name}: something else answers at {address_of(pod)} here, outside of its network")
             continue
         found += _findings(replace(facts, served=answer), now)
         seen.append(f"replica {name} serves a leaf until {ends_at(answer.leaf):%Y-%m-%d}")
@@ -67,6 +72,16 @@ async def _served(pod: Object, facts: Facts, bundles: Sequence[tuple[bytes, ...]
         return await asyncio.to_thread(ask, address_of(pod), port, called_name(facts.service), bundles)
     except NotServed as error:
         return str(error)
+
+
+def _is_ours(served: Served, facts: Facts, end: float | None) -> bool:
+    """Whether a certificate is a replica's: outside of the cluster's network, any machine may have a pod's address.
+
+    It is if a caBundle verifies it, if it is in the Secret, or if it ends when the replica's metrics say (`end`).
+    """
+    in_secret = facts.secret.certificate("leaf") if facts.secret is not None else None
+    is_verified = any(not refusal for refusal in served.refusals.values())
+    return is_verified or served.leaf == in_secret or ends_at(served.leaf).timestamp() == end
 
 
 def _findings(facts: Facts, now: datetime) -> list[str]:

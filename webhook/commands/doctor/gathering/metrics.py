@@ -1,4 +1,4 @@
-"""Reads the metrics of a replica: from the pod itself, or else through the API server."""
+"""Reads the metrics of a replica: through the API server, or else from the pod itself."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -73,17 +73,27 @@ def address_of(pod: Object) -> str:
 
 
 async def _text(reader: Reader, pod: Object) -> Read[str]:
-    port = port_of(pod, "metrics", 9999)
+    """Reads the metrics through the API server, which knows the pod; if it does not let us, from the pod's address."""
+    port, metadata = port_of(pod, "metrics", 9999), pod["metadata"]
+    document = PodPort(str(metadata["namespace"]), str(metadata["name"]), port, _DOCUMENT)
+    passed_on = await reader.text(document, seconds=5.0)
+    if passed_on.value is not None:
+        return passed_on
+    return await _directly(pod, port) or passed_on
+
+
+async def _directly(pod: Object, port: int) -> Read[str] | None:
+    """Reads the metrics from the pod's address; None if we cannot.
+
+    Outside of the cluster's network, another machine may have that address, so only our own metrics count.
+    """
     ip = address_of(pod)
-    if ip:
-        host = f"[{ip}]" if ":" in ip else ip
-        try:
-            async with httpx.AsyncClient(timeout=_DIRECTLY, trust_env=False) as client:
-                answer = await client.get(f"http://{host}:{port}{_DOCUMENT}")
-            if answer.status_code == 200 and len(answer.content) <= _MAX_BYTES:
-                return Read(answer.text)
-        except httpx.HTTPError:
-            # Usually we are outside of the cluster's network.
-            pass
-    metadata = pod["metadata"]
-    return await reader.text(PodPort(str(metadata["namespace"]), str(metadata["name"]), port, _DOCUMENT), seconds=5.0)
+    host = f"[{ip}]" if ":" in ip else ip
+    try:
+        async with httpx.AsyncClient(timeout=_DIRECTLY, trust_env=False) as client:
+            answer = await client.get(f"http://{host}:{port}{_DOCUMENT}") if ip else None
+    except httpx.HTTPError:
+        return None
+    if answer is None or answer.status_code != 200 or len(answer.content) > _MAX_BYTES:
+        return None
+    return Read(answer.text) if _BUILD.search(answer.text) is not None else None

@@ -4,19 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from webhook.admission.annotations import ENV_TOKEN_FILE
-from webhook.cluster.execution import execute
+from webhook.cluster.api_errors import InvalidName
 from webhook.cluster.resource import Resource
 from webhook.commands.doctor.gathering.dry_run import pod_of_template
+from webhook.commands.doctor.gathering.in_pod import read_pod_token, read_variables
 from webhook.commands.doctor.gathering.reader import Reader
 from webhook.commands.doctor.target import Target
 from webhook.diagnosis.doctor.facts import Object, RunningPod
-from webhook.diagnosis.doctor.read import Read
 from webhook.errors import WebhookError
-from webhook.issuer.token import Token, read_token
 
 _APPS: Final = "apps/v1"
-_SECONDS: Final = 10.0
 _PLURALS: Final = {
     "Deployment": ("deployments", _APPS),
     "ReplicaSet": ("replicasets", _APPS),
@@ -65,8 +62,9 @@ async def subject_of(reader: Reader, target: Target, namespace: str) -> Subject:
 async def _of_pod(reader: Reader, namespace: str, pod: Object) -> Subject:
     name = str(pod["metadata"]["name"])
     owner, template = await _owner(reader, namespace, pod)
-    token = await _token_in_file(reader, namespace, pod)
-    running = RunningPod(namespace=namespace, name=name, pod=pod, owner=owner, file_token=token)
+    variables = await read_variables(reader, namespace, pod)
+    token = await read_pod_token(reader, namespace, pod, variables)
+    running = RunningPod(namespace=namespace, name=name, pod=pod, owner=owner, variables=variables, file_token=token)
     made = pod_of_template(template, name) if template is not None else None
     return _subject(namespace, pod, f"Pod {namespace}/{name}", running, made)
 
@@ -97,7 +95,12 @@ async def _owner(reader: Reader, namespace: str, pod: Object) -> tuple[str, Obje
         if owner is None:
             break
         plural, group_version = _PLURALS[owner["kind"]]
-        read = await reader.object(Resource(plural, namespace, str(owner["name"]), group_version))
+        try:
+            resource = Resource(plural, namespace, str(owner["name"]), group_version)
+        except InvalidName:
+            # Whoever creates a pod may write anything into its ownerReferences.
+            break
+        read = await reader.object(resource)
         if owner["kind"] in _KINDS.values():
             name = f"{owner['kind'].lower()}/{owner['name']}"
         if read.value is None:
@@ -109,10 +112,9 @@ async def _owner(reader: Reader, namespace: str, pod: Object) -> tuple[str, Obje
 
 async def _newest(reader: Reader, namespace: str, workload: Object) -> Object | None:
     """Returns the newest pod that the workload's selector matches and that is not ending."""
-    labels = ((workload.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-    if not labels:
+    selector = _selector_text((workload.get("spec") or {}).get("selector") or {})
+    if not selector:
         return None
-    selector = ",".join(f"{key}={value}" for key, value in labels.items())
     pods = await reader.items(Resource("pods", namespace), labelSelector=selector)
     if pods.value is None:
         raise WebhookError(pods.problem)
@@ -120,19 +122,16 @@ async def _newest(reader: Reader, namespace: str, workload: Object) -> Object | 
     return max(living, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)
 
 
-async def _token_in_file(reader: Reader, namespace: str, pod: Object) -> Read[Token]:
-    """Reads the token's file in the first container that has one; for that, it runs `cat` there."""
-    if (pod.get("status") or {}).get("phase") != "Running":
-        return Read(None, "the pod does not run, so its token's file cannot be read")
-    for container in (pod.get("spec") or {}).get("containers") or []:
-        variables = {str(one.get("name")): str(one.get("value") or "") for one in container.get("env") or []}
-        if file := variables.get(ENV_TOKEN_FILE):
-            name, command = str(container.get("name")), ("cat", file)
-            try:
-                text = await execute(
-                    reader.client, namespace, str(pod["metadata"]["name"]), name, command, seconds=_SECONDS
-                )
-                return Read(read_token(text.decode("ascii", errors="replace")))
-            except WebhookError as error:
-                return Read(None, str(error))
-    return Read(None, f"no container has {ENV_TOKEN_FILE}")
+def _selector_text(selector: Mapping[str, Any]) -> str:
+    """Returns a LabelSelector as the text that `labelSelector` takes."""
+    parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for each in selector.get("matchExpressions") or []:
+        key, values = each.get("key"), ",".join(each.get("values") or ())
+        match each.get("operator"):
+            case "In" | "NotIn" as operator:
+                parts.append(f"{key} {operator.lower()} ({values})")
+            case "Exists":
+                parts.append(f"{key}")
+            case "DoesNotExist":
+                parts.append(f"!{key}")
+    return ",".join(parts)
