@@ -19,10 +19,10 @@ from webhook.terminal import one_line
 _MARKS: Final[dict[Truth, tuple[str, str]]] = {
     True: ("ok", "green"),
     False: ("failed", "red"),
-    None: ("unknown", "yellow"),
+    None: ("unknown", "magenta"),
 }
 _WORDS: Final[dict[Truth, str]] = {True: "yes", False: "no", None: "unknown"}
-_STYLES: Final = {"allowed": "bold green", "denied": "bold red", "undetermined": "bold yellow"}
+_STYLES: Final = {"allowed": "bold green", "denied": "bold red", "undetermined": "bold magenta"}
 _APPLIES: Final[dict[Truth, str]] = {
     True: "applies",
     False: "does not apply",

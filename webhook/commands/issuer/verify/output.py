@@ -78,7 +78,7 @@ def _table(checks: Sequence[Check]) -> Table:
             found, inner = (reason, style) if reason else (check.found, "")
             table.add_row(mark, cell(check.requirement, inner), cell(one_line(found), inner))
             if check.fix:
-                table.add_row("", "", cell(f"fix: {one_line(check.fix)}", "yellow"))
+                table.add_row("", "", cell(f"fix: {one_line(check.fix)}", "bold"))
     return table
 
 
