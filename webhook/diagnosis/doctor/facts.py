@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from webhook.admission.identity import Identity, NoIdentity, ServiceAccount
 from webhook.admission.settings import Settings
 from webhook.diagnosis.doctor.read import Read
+from webhook.diagnosis.own_values import UNKNOWN, OwnValues
 from webhook.issuer.fetched import Fetched
 from webhook.issuer.token import Token
 
@@ -158,10 +159,14 @@ class Assumption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningPod:
-    """A pod that exists; `owner` is "deployment/name" or "" and `file_token` the token in its file, where readable."""
+    """A pod that exists; `owner` is "deployment/name" or "" and `file_token` the token in its file, where readable.
+
+    `own` is what its manifest sets, as far as we know it.
+    """
 
     namespace: str
     name: str
     pod: Object
     owner: str = ""
     file_token: Read[Token] = field(default_factory=Read)
+    own: OwnValues = UNKNOWN

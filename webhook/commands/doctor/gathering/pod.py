@@ -12,6 +12,7 @@ from webhook.commands.doctor.gathering.reader import Reader
 from webhook.commands.doctor.target import Target
 from webhook.diagnosis.doctor.facts import Object, RunningPod
 from webhook.diagnosis.doctor.read import Read
+from webhook.diagnosis.own_values import UNKNOWN, OwnValues, own_values, own_values_applied
 from webhook.errors import WebhookError
 from webhook.issuer.token import Token, read_token
 
@@ -66,9 +67,16 @@ async def _of_pod(reader: Reader, namespace: str, pod: Object) -> Subject:
     name = str(pod["metadata"]["name"])
     owner, template = await _owner(reader, namespace, pod)
     token = await _token_in_file(reader, namespace, pod)
-    running = RunningPod(namespace=namespace, name=name, pod=pod, owner=owner, file_token=token)
+    own = own_values(template) if template is not None else _applied(pod)
+    running = RunningPod(namespace=namespace, name=name, pod=pod, owner=owner, file_token=token, own=own)
     made = pod_of_template(template, name) if template is not None else None
     return _subject(namespace, pod, f"Pod {namespace}/{name}", running, made)
+
+
+def _applied(pod: Object) -> OwnValues:
+    """Returns what the manifest of a pod without an owner sets, if `kubectl apply` recorded it."""
+    metadata = pod["metadata"]
+    return UNKNOWN if metadata.get("ownerReferences") else own_values_applied(metadata.get("annotations") or {})
 
 
 def _subject(
