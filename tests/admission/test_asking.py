@@ -59,7 +59,7 @@ MISSES: dict[str, tuple[Object, dict[str, str], str]] = {
     "DoesNotExist with an empty value": (
         expression("DoesNotExist"),
         {"tier": ""},
-        "it wants tier DoesNotExist, but the label is ''",
+        "it wants no label tier, but there is one: ''",
     ),
     "an operator that the API does not have": (
         expression("Gt", "1"),

@@ -206,7 +206,7 @@ def test_conditions_that_are_not_evaluated_are_a_doubt() -> None:
     assert found.doubts == ("the API server may not ask: matchConditions not-mine are not evaluated here",)
     assert (found.reason, found.why) == (
         "not-told",
-        "the webhook was away when the pod was created, or matchConditions not-mine are not true",
+        "the webhook did not answer when the pod was created, or matchConditions not-mine are not true",
     )
 
 

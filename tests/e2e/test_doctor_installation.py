@@ -276,7 +276,7 @@ def test_replicas_that_are_away_are_named_as_that(
     text = run_doctor(release.cluster.kubeconfig).stdout
 
     assert _found(said, measured, "the replicas are away") == ["endpoints", "dry-run"], said.lines()
-    assert said.step("endpoints")["found"] == "none: 1 are not ready"
+    assert said.step("endpoints")["found"] == "none: 1 not ready"
     assert "docs/troubleshooting.md#no-endpoints-available-for-service" in text
     assert shop
 

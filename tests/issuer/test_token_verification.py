@@ -133,6 +133,16 @@ def test_the_fix_for_a_token_without_kid_is_another_token() -> None:
     assert fix == "Use a token of the API server: it writes the kid into each."
 
 
+def test_if_only_the_given_url_ends_with_a_slash_the_token_is_not_what_to_change() -> None:
+    check = replace(Published(), issuer=f"{ISSUER}/").checks()["iss"]
+
+    assert (check.outcome, check.found, check.fix) == (
+        "failed",
+        f"they differ in the slash at the end: the token says '{ISSUER}', without one",
+        "Verify the URL without the slash, as the token says; the document and IAM need it without one too.",
+    )
+
+
 def test_one_of_several_client_ids_is_enough() -> None:
     assert failures(with_token(token(aud=["vault", "ours"]), audiences=("mine", "ours"))) == {}
 

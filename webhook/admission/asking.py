@@ -130,7 +130,10 @@ def _unmet(selector: object, labels: Labels) -> Iterator[str]:
             "Exists": key in labels,
             "DoesNotExist": key not in labels,
         }.get(str(operator), False)
-        if not is_met:
+        if not is_met and operator == "DoesNotExist":
+            # Another value would not help either.
+            yield f"it wants no label {key}, but there is one: {labels[key]!r}"
+        elif not is_met:
             listed = f" ({', '.join(values)})" if values else ""
             yield f"it wants {key} {operator}{listed}, but {_actual(labels, key)}"
 

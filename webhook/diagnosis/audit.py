@@ -9,13 +9,12 @@ from webhook.admission.annotations import ENV_CONTAINER_CREDENTIALS_URI, ENV_ROL
 from webhook.cluster.pods import OwnerReference, PodObject, pod_pages
 from webhook.cluster.workloads import Workload, Workloads
 from webhook.diagnosis.findings import Finding, Owner
-from webhook.diagnosis.own_values import ALL_OURS, UNKNOWN, OwnValues, own_values
+from webhook.diagnosis.own_values import ALL_OURS, UNKNOWN, OwnValues, own_values, own_values_applied
 from webhook.diagnosis.verdict import Known, judge
 
 if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
 
-_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _MARKS: Final = tuple(name.encode() for name in (ENV_ROLE_ARN, ENV_CONTAINER_CREDENTIALS_URI))
 
 
@@ -89,10 +88,4 @@ def own_values_of(pod: PodObject, workload: Workload | None) -> OwnValues:
     """Returns what the pod's author set: by its workload's template, or as kubectl applied it."""
     if workload is not None and workload.template is not None:
         return own_values(workload.template)
-    applied = (pod.metadata.annotations or {}).get(_LAST_APPLIED)
-    if pod.controller is None and applied:
-        try:
-            return own_values(msgspec.json.decode(applied, type=dict[str, object]))
-        except msgspec.MsgspecError:
-            return UNKNOWN
-    return UNKNOWN
+    return own_values_applied(pod.metadata.annotations or {}) if pod.controller is None else UNKNOWN

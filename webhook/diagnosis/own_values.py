@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from webhook.admission.annotations import (
     ENV_CONTAINER_CREDENTIALS_TOKEN_FILE,
     ENV_CONTAINER_CREDENTIALS_URI,
@@ -14,6 +16,7 @@ from webhook.admission.annotations import (
 )
 
 _PAIRS: Final = ((ENV_ROLE_ARN, ENV_TOKEN_FILE), (ENV_CONTAINER_CREDENTIALS_URI, ENV_CONTAINER_CREDENTIALS_TOKEN_FILE))
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 SECTIONS: Final = ("initContainers", "containers")
 
 
@@ -68,6 +71,14 @@ def own_values(template: Mapping[str, Any]) -> OwnValues:
         for mount in maps(container.get("volumeMounts"))
     )
     return OwnValues(variables, frozenset(str(volume.get("name")) for volume in maps(spec.get("volumes"))), mounts)
+
+
+def own_values_applied(annotations: Mapping[str, str]) -> OwnValues:
+    """Returns what the manifest that `kubectl apply` recorded in a pod's annotations sets."""
+    try:
+        return own_values(msgspec.json.decode(annotations.get(_LAST_APPLIED, ""), type=dict[str, Any]))
+    except msgspec.MsgspecError:
+        return UNKNOWN
 
 
 def maps(value: object) -> Iterator[Mapping[str, Any]]:

@@ -221,10 +221,11 @@ def _reason(
         return "older-than-webhook", "the pod is older than the MutatingWebhookConfiguration"
     if calls.conditions:
         names = ", ".join(calls.conditions)
-        return "not-told", f"the webhook was away when the pod was created, or matchConditions {names} are not true"
+        silent = "the webhook did not answer when the pod was created"
+        return "not-told", f"{silent}, or matchConditions {names} are not true"
     if dated is None or ROLE_ARN not in dated.account.annotations:
-        return "not-told", "the webhook was away when the pod was created, or the role was not there yet"
+        return "not-told", "the webhook did not answer when the pod was created, or the role was not there yet"
     if not dated.is_recorded:
         unrecorded = f"the cluster has no record of when ServiceAccount {namespace}/{account} was annotated"
-        return "not-told", f"the webhook was away when the pod was created, or the pod is older: {unrecorded}"
-    return "webhook-away", "the webhook was away when the pod was created, or was not to be asked then"
+        return "not-told", f"the webhook did not answer when the pod was created, or the pod is older: {unrecorded}"
+    return "webhook-away", "the webhook did not answer when the pod was created, or was not to be asked then"

@@ -58,6 +58,11 @@ def _iss(token: Token, issuer: str) -> Check:
     if token.iss is None:
         return _ISS.skipped("the token has no iss")
     if differ_by_slash(token.iss, issuer):
+        if issuer.endswith("/"):
+            return _ISS.failed(
+                f"they differ in the slash at the end: the token says {shown(token.iss)}, without one",
+                "Verify the URL without the slash, as the token says; the document and IAM need it without one too.",
+            )
         return _ISS.failed(
             f"they differ in the slash at the end: the token says {shown(token.iss)}",
             "Write the issuer without a slash at its end: in --service-account-issuer, in the document, and in IAM.",

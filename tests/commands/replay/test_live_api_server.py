@@ -58,8 +58,8 @@ def test_only_selectors_count_and_not_the_label_that_the_chart_puts_into_them(tm
     # The webhook itself leaves pods with the label alone.
     assert verdict(everything).startswith("# unchanged: skip_label")
     assert verdict(selective) == (
-        f"# not called: the API server would not ask: objectSelector of the pod: it wants {SKIP} DoesNotExist, "
-        "but the label is 'true', in entry pods.example.com"
+        f"# not called: the API server would not ask: objectSelector of the pod: it wants no label {SKIP}, "
+        "but there is one: 'true', in entry pods.example.com"
     )
 
 

@@ -19,7 +19,7 @@ _WITHOUT = "a pod came back without it in container app"
         pytest.param(
             DryRun(what="a pod", pod=bare(), calls=0),
             "failed",
-            f"{_WITHOUT}: the API server did not reach the webhook",
+            f"{_WITHOUT}: the API server did not call the webhook, or got no answer",
             "the-api-server-does-not-call-the-webhook",
             id="not called",
         ),

@@ -81,7 +81,7 @@ def test_the_provider(role: Role | None, status: str, found: str) -> None:
             None,
             "other",
             "unknown",
-            f"the annotation or --token-audience asks for other: the provider must have it; {_NOT_SEEN}",
+            f"the annotation or --token-audience asks for 'other': the provider must have it; {_NOT_SEEN}",
             id="unusual",
         ),
         pytest.param(None, "", "skipped", "it is not known what audience the pods' tokens have", id="unknown"),

@@ -175,6 +175,17 @@ def test_whether_the_api_server_calls(
     assert (step.status, step.found) == (status, found)
 
 
+def test_a_label_that_excludes_the_pod_is_one_to_remove_whatever_its_value() -> None:
+    unlabelled = {"matchExpressions": [{"key": "skip", "operator": "DoesNotExist"}]}
+
+    step = called_step(_with(entry("plain", objectSelector=unlabelled)), Read(Namespace({})), "shop", {"skip": "false"})
+
+    assert (step.found, step.next) == (
+        "it does not: objectSelector of the pod: it wants no label skip, but there is one: 'false', in entry plain",
+        "set or remove that label, or change the selector (mutatingWebhook.namespaceSelector of the chart)",
+    )
+
+
 _AGAIN = "later come z-mesh; the API server calls ours again after them"
 
 

@@ -10,6 +10,7 @@ from webhook.diagnosis.doctor.facts import Account, RunningPod
 from webhook.diagnosis.doctor.read import Read
 from webhook.diagnosis.doctor.running_pod import pod_steps
 from webhook.diagnosis.doctor.step import Step
+from webhook.diagnosis.own_values import own_values
 from webhook.issuer.token import Token
 
 _NOW = datetime(2026, 11, 2, tzinfo=UTC)
@@ -67,7 +68,7 @@ def _with_env(env: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         pytest.param(
             bare(),
             account(),
-            f"{_NEITHER}: it is older than the role, or the webhook did not answer then",
+            f"{_NEITHER}: it is older than the role, or the webhook was not asked then, or did not answer",
             "no-aws_role_arn",
             _RESTART,
             id="not injected, and nobody knows why",
@@ -87,6 +88,22 @@ def _with_env(env: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
             "no-aws_role_arn",
             _RESTART,
             id="another role",
+        ),
+        pytest.param(
+            _with_env([_OTHER_ROLE[0]], volumeMounts=[]),
+            account(),
+            "container app: AWS_ROLE_ARN is set and AWS_WEB_IDENTITY_TOKEN_FILE is not, so the webhook added neither",
+            "the-pods-own-credentials-go-first",
+            "take AWS_ROLE_ARN out of the pod's manifest, and create the pod again",
+            id="a role of the manifest, without a token",
+        ),
+        pytest.param(
+            _with_env([{"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/tmp/token"}], volumeMounts=[]),
+            account(),
+            "container app: AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not, so the webhook added neither",
+            "the-pods-own-credentials-go-first",
+            "take AWS_WEB_IDENTITY_TOKEN_FILE out of the pod's manifest, and create the pod again",
+            id="a token file of the manifest, without a role",
         ),
         pytest.param(
             _with_env(injected()["spec"]["containers"][0]["env"], volumeMounts=[]),
@@ -146,6 +163,19 @@ def test_what_envfrom_sets_is_unknown_if_nobody_may_look(members: dict[str, Any]
     step = _steps(injected(**members), variables={"app": Read(None, "403")})["pod-variables"]
 
     assert (step.status, step.found) == (status, found)
+
+
+def test_a_role_of_the_manifest_is_not_said_to_change_with_a_new_pod() -> None:
+    pod = _with_env(_OTHER_ROLE)
+
+    step = _steps(pod, own=own_values(pod))["pod-variables"]
+
+    assert (step.status, step.found, step.anchor, step.next) == (
+        "failed",
+        f"container app has arn:aws:iam::111122223333:role/other from its manifest, so the webhook does not add {ROLE}",
+        "the-pods-own-credentials-go-first",
+        "take AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE out of the pod's manifest, and create the pod again",
+    )
 
 
 def test_variables_without_a_mount_lead_to_the_mount() -> None:

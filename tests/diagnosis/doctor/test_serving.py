@@ -28,7 +28,7 @@ def _replicas(metrics: dict[str, float] | None = None, *versions: str) -> Instal
         ),
         pytest.param(
             installation(endpoints=Read(Endpoints(0, 2))),
-            ("failed", "none: 2 are not ready"),
+            ("failed", "none: 2 not ready"),
             "no-endpoints-available-for-service",
             id="none is ready",
         ),
@@ -54,6 +54,15 @@ def test_endpoints(facts: Installation, outcome: tuple[str, str], anchor: str) -
     step = endpoints_step(facts)
 
     assert ((step.status, step.found), step.anchor) == (outcome, anchor)
+
+
+def test_without_pods_there_is_nothing_to_describe_but_the_deployment() -> None:
+    step = endpoints_step(installation(endpoints=Read(Endpoints(0))))
+
+    assert step.next == (
+        "kubectl -n system get deployments: if the webhook's is 0/0, scale it up; "
+        "otherwise kubectl -n system describe deployments,replicasets says why there are none"
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ _REFUSALS: Final = {
     "other": "create the pod of an owner of yours: doctor pod or doctor deployment uses its template",
 }
 
+_LOGGED: Final = "'failed calling webhook'"
+
 
 def dry_run_step(run: DryRun, identity: Identity, facts: Installation) -> Step:
     """Checks that the pod came back with the credentials of `identity` in each container."""
@@ -46,8 +48,8 @@ def dry_run_step(run: DryRun, identity: Identity, facts: Installation) -> Step:
     see = f"see whether matchConditions {', '.join(conditions)} are true for this pod; if so, " if conditions else ""
     if run.calls == 0:
         return DRY_RUN.failed(
-            f"{said}: the API server did not reach the webhook",
-            f"{see}do what the first ✗ above says; the API server's log has 'failed calling webhook'",
+            f"{said}: the API server did not call the webhook, or got no answer",
+            f"{see}do what the first ✗ above says; if there was no answer, the API server's log has {_LOGGED}",
             sections.NOT_CALLED,
         )
     if facts.configuration.is_missing:
@@ -57,7 +59,7 @@ def dry_run_step(run: DryRun, identity: Identity, facts: Installation) -> Step:
     suspects = f", or another webhook takes it out again ({', '.join(later)})" if later else ""
     return DRY_RUN.failed(
         f"{said}: the API server does not call the webhook, or gets no answer{suspects}",
-        f"{see}do what the other ✗ say; the API server's log has 'failed calling webhook'",
+        f"{see}do what the other ✗ say; if there was no answer, the API server's log has {_LOGGED}",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from webhook.admission.identity import Identity, NoIdentity, ServiceAccount
 from webhook.admission.settings import Settings
 from webhook.diagnosis.doctor.read import Read
+from webhook.diagnosis.own_values import UNKNOWN, OwnValues
 from webhook.issuer.fetched import Fetched
 from webhook.issuer.token import Token
 
@@ -162,6 +163,7 @@ class RunningPod:
 
     `variables` has what a process in each container really has of the variables that SDKs read, where readable. The
     values of static keys are replaced.
+    `own` is what its manifest sets, as far as we know it.
     """
 
     namespace: str
@@ -170,3 +172,4 @@ class RunningPod:
     owner: str = ""
     variables: Mapping[str, Read[Mapping[str, str]]] = field(default_factory=dict)
     file_token: Read[Token] = field(default_factory=Read)
+    own: OwnValues = UNKNOWN

@@ -93,7 +93,7 @@ def audience_step(role: Role | None, published: Published, provider: ProviderArn
         return AUDIENCE.skipped("there is no provider")
     if audience != _USUAL_AUDIENCE:
         return AUDIENCE.unknown(
-            f"the annotation or --token-audience asks for {audience}: the provider must have it; {_NOT_SEEN}",
+            f"the annotation or --token-audience asks for {audience!r}: the provider must have it; {_NOT_SEEN}",
             _LOOK,
         )
     return AUDIENCE.unknown(f"{audience}, the usual one; {_NOT_SEEN}", _LOOK)

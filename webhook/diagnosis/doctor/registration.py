@@ -126,7 +126,7 @@ def called_step(facts: Installation, namespace: Read[Namespace], name: str, labe
         return CALLED.failed(f"there is no namespace {name}", f"kubectl create namespace {name}")
     asked = _asked(entries, namespace, name, labels)
     if asked.why_not:
-        then = "change the label that is named, or the selector (mutatingWebhook.namespaceSelector of the chart)"
+        then = "set or remove that label, or change the selector (mutatingWebhook.namespaceSelector of the chart)"
         return CALLED.failed(f"it does not: {asked.why_not}", then)
     conditions = {condition for call in asked.calls for condition in call.conditions}
     doubts = [f"namespaceSelectors were not compared: {namespace.problem}"] if namespace.problem else []

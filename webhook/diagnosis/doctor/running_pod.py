@@ -3,13 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from webhook.admission.annotations import (
+    ENV_CONTAINER_CREDENTIALS_TOKEN_FILE,
+    ENV_CONTAINER_CREDENTIALS_URI,
     ENV_DEFAULT_REGION,
     ENV_REGION,
     ENV_ROLE_ARN,
+    ENV_TOKEN_FILE,
     ONLY_CONTAINERS,
     SKIP_CONTAINERS,
 )
@@ -25,6 +29,13 @@ from webhook.diagnosis.doctor.facts import Account, Object, RunningPod
 from webhook.diagnosis.doctor.questions import MOUNT, POD_TOKEN, REGION, VARIABLES, VOLUME
 from webhook.diagnosis.doctor.step import Step
 from webhook.issuer.token_requirements import GRACE
+
+_IDENTITY: Final = (
+    ENV_ROLE_ARN,
+    ENV_TOKEN_FILE,
+    ENV_CONTAINER_CREDENTIALS_URI,
+    ENV_CONTAINER_CREDENTIALS_TOKEN_FILE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +126,19 @@ def _variables(
             continue
         if one.found.whose == "others":
             return _others(one)
-        if one.found.whose == "own" or (one.found.whose == "none" and one.environ.get(ENV_ROLE_ARN)):
+        if one.found.whose == "own":
             role, wanted = one.environ.get(ENV_ROLE_ARN), injection.credentials.get(ENV_ROLE_ARN)
+            if role != wanted and ENV_ROLE_ARN in facts.own.variables.get(name, ()):
+                said = f"container {name} has {role} from its manifest, so the webhook does not add {wanted}"
+                return VARIABLES.failed(said, _take_out(one), sections.OWN_CREDENTIALS)
             if role != wanted:
                 return VARIABLES.failed(f"container {name} has {role}; a new pod would get {wanted}", recreate(facts))
-            if one.found.whose == "none":
-                return VARIABLES.failed(f"container {name}: {one.found.why}", recreate(facts), sections.NO_TOKEN_FILE)
+        if one.found.whose == "none" and one.found.why:
+            # The webhook adds all variables or none: these are the manifest's, and a new pod would have them too.
+            return VARIABLES.failed(f"container {name}: {one.found.why}", _take_out(one), sections.OWN_CREDENTIALS)
         if one.found.whose == "none":
-            why = one.found.why or f"neither {' nor '.join(injection.credentials)}"
-            return VARIABLES.failed(f"container {name} has {why}: {_age(facts, account)}", recreate(facts))
+            neither = f"neither {' nor '.join(injection.credentials)}"
+            return VARIABLES.failed(f"container {name} has {neither}: {_age(facts, account)}", recreate(facts))
     if left_out and (is_symptom or len(left_out) == len(seen)):
         found_text = f"container {', '.join(sorted(left_out))}: left out by {SKIP_CONTAINERS} or {ONLY_CONTAINERS}"
         return VARIABLES.failed(found_text, "change that annotation, and create the pod again")
@@ -148,13 +163,18 @@ def _others(one: _Seen) -> Step:
     )
 
 
+def _take_out(one: _Seen) -> str:
+    names = [name for name in _IDENTITY if name in one.environ]
+    return f"take {' and '.join(names)} out of the pod's manifest, and create the pod again"
+
+
 def _age(facts: RunningPod, account: Account) -> str:
     """Returns why a pod was not injected, as far as times tell."""
     created = str((facts.pod.get("metadata") or {}).get("creationTimestamp", ""))
     changed = account.annotated_at
     if changed is not None and created and created < f"{changed:%Y-%m-%dT%H:%M:%SZ}":
         return f"the pod is of {created}, the role's annotation of {changed:%Y-%m-%dT%H:%M:%SZ}"
-    return f"the pod is of {created}: it is older than the role, or the webhook did not answer then"
+    return f"the pod is of {created}: it is older than the role, or the webhook was not asked then, or did not answer"
 
 
 def _volume(facts: RunningPod, pod: Pod, injection: Injection) -> Step:

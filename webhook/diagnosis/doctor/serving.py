@@ -38,8 +38,12 @@ def endpoints_step(facts: Installation) -> Step:
     foreign = next((text for text in facts.workload_problems if "selects" in text), "")
     if foreign:
         return ENDPOINTS.failed(foreign, f"kubectl -n {namespace} get service {name} -o yaml shows its selector")
-    said = f"{found.waiting} are not ready" if found is not None and found.waiting else "there is no pod behind it"
-    return ENDPOINTS.failed(f"none: {said}", f"kubectl -n {namespace} describe pods, and look into their log")
+    if found is not None and found.waiting:
+        then = f"kubectl -n {namespace} describe pods, and look into their log"
+        return ENDPOINTS.failed(f"none: {found.waiting} not ready", then)
+    why = f"kubectl -n {namespace} describe deployments,replicasets says why there are none"
+    then = f"kubectl -n {namespace} get deployments: if the webhook's is 0/0, scale it up; otherwise {why}"
+    return ENDPOINTS.failed("none: there is no pod behind it", then)
 
 
 def certificate_step(facts: Installation) -> Step:

@@ -11,6 +11,7 @@ from webhook.commands.doctor.gathering.in_pod import read_pod_token, read_variab
 from webhook.commands.doctor.gathering.reader import Reader
 from webhook.commands.doctor.target import Target
 from webhook.diagnosis.doctor.facts import Object, RunningPod
+from webhook.diagnosis.own_values import UNKNOWN, OwnValues, own_values, own_values_applied
 from webhook.errors import WebhookError
 
 _APPS: Final = "apps/v1"
@@ -64,9 +65,23 @@ async def _of_pod(reader: Reader, namespace: str, pod: Object) -> Subject:
     owner, template = await _owner(reader, namespace, pod)
     variables = await read_variables(reader, namespace, pod)
     token = await read_pod_token(reader, namespace, pod, variables)
-    running = RunningPod(namespace=namespace, name=name, pod=pod, owner=owner, variables=variables, file_token=token)
+    running = RunningPod(
+        namespace=namespace,
+        name=name,
+        pod=pod,
+        owner=owner,
+        variables=variables,
+        file_token=token,
+        own=own_values(template) if template is not None else _applied(pod),
+    )
     made = pod_of_template(template, name) if template is not None else None
     return _subject(namespace, pod, f"Pod {namespace}/{name}", running, made)
+
+
+def _applied(pod: Object) -> OwnValues:
+    """Returns what the manifest of a pod without an owner sets, if `kubectl apply` recorded it."""
+    metadata = pod["metadata"]
+    return UNKNOWN if metadata.get("ownerReferences") else own_values_applied(metadata.get("annotations") or {})
 
 
 def _subject(
