@@ -216,6 +216,8 @@ async def test_uses_the_given_context_and_prefers_the_given_url(
         (None, "", "no such kubeconfig$"),
         ("{", "", "not a usable kubeconfig"),
         ("[]", "", "not a usable kubeconfig"),
+        ("a: 1\nb: [\n", "", "not a usable kubeconfig: line 3: expected the node content, but found .*$"),
+        ("\x00", "", "not a usable kubeconfig: it is not YAML in UTF-8$"),
         ("", "", "not a usable kubeconfig: it, or a part of it, is not the YAML mapping that it should be$"),
         ("<html></html>", "", "is not the YAML mapping that it should be$"),
         ("{}", "", "Invalid kube-config file. Expected key"),
@@ -231,6 +233,24 @@ async def test_a_kubeconfig_that_cannot_be_used_is_named(
 
     with pytest.raises(ClusterConfigError, match=f"^{re.escape(str(path))}: .*{problem}"):
         async with KubernetesClient(AccessSettings(kubeconfig=str(path), context=context)):
+            pass
+
+
+async def test_a_kubeconfig_that_cannot_be_looked_up_is_named(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 300)
+
+    with pytest.raises(ClusterConfigError, match=f"^{tmp_path}/x+: File name too long$"):
+        async with KubernetesClient(AccessSettings(kubeconfig=str(path))):
+            pass
+
+
+async def test_a_huge_kubeconfig_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    with path.open("wb") as file:
+        file.truncate(17 * 1024 * 1024)
+
+    with pytest.raises(ClusterConfigError, match=f"^{path}: not a usable kubeconfig: it is larger than 16777216 bytes"):
+        async with KubernetesClient(AccessSettings(kubeconfig=str(path))):
             pass
 
 

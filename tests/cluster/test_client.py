@@ -4,9 +4,11 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.cluster.api_server import Answer, ApiServer, Request, answers, client_of, fails, hang
+from webhook.cluster.access import AccessSettings
 from webhook.cluster.api_errors import (
     ApiError,
     Expired,
@@ -16,7 +18,9 @@ from webhook.cluster.api_errors import (
     TooLarge,
     Unreachable,
 )
+from webhook.cluster.client import KubernetesClient
 from webhook.cluster.resource import NonResource, Resource
+from webhook.cluster.status import Status, status_error
 
 ACCOUNTS = Resource("serviceaccounts")
 
@@ -151,3 +155,21 @@ def test_a_document_beside_the_resources_names_its_rule_and_the_role_that_has_it
         "(the ClusterRole system:service-account-issuer-discovery has it)"
     )
     assert NonResource("/version").rule("get") == 'nonResourceURLs: ["/version"], verbs: ["get"] in a ClusterRole'
+
+
+@pytest.mark.parametrize("host", ["a..b", "xn--", "a" * 64])
+async def test_a_host_that_cannot_be_looked_up_is_unreachable(host: str) -> None:
+    async with KubernetesClient(AccessSettings(kubeconfig="", kube_api=f"https://{host}")) as client:
+        with pytest.raises(Unreachable, match=f"the API server at https://{host} cannot be reached: "):
+            await client.get(ACCOUNTS)
+
+
+async def test_an_error_does_not_show_a_password_in_the_url() -> None:
+    async with KubernetesClient(AccessSettings(kubeconfig="", kube_api="http://user:secret@127.0.0.1:9")) as client:
+        with pytest.raises(Unreachable, match=r"the API server at http://127\.0\.0\.1:9 cannot be reached"):
+            await client.get(ACCOUNTS)
+
+
+def test_a_wait_that_the_server_asks_for_is_never_negative() -> None:
+    status = msgspec.convert({"code": 429, "details": {"retryAfterSeconds": -5}}, Status)
+    assert status_error(status, "create").retry_after == 0

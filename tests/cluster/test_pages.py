@@ -1,5 +1,6 @@
 """Lists with objects of any size that a tenant can create."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.cluster.api_server import Answer, ApiServer, Request, client_of, hang, meta, page
 from webhook.cluster import pages
-from webhook.cluster.api_errors import TimedOut, TooLarge
+from webhook.cluster.api_errors import MalformedAnswer, TimedOut, TooLarge
 from webhook.cluster.collection import Collection, ObjectMeta, PartialObject
 from webhook.cluster.pages import PageReader
 from webhook.cluster.resource import METADATA, METADATA_LIST, Resource
@@ -113,3 +114,16 @@ async def test_an_empty_list_is_complete() -> None:
     async with server.running(), client_of(server) as client:
         assert await PageReader(client, ACCOUNTS).read_into(listed, 8) == "5"
     assert listed.names == []
+
+
+async def test_continue_tokens_that_go_round_in_a_loop_are_an_error() -> None:
+    async def around(request: Request, answer: Answer) -> None:
+        await answer.json(200, page(meta("a"), token="b" if request.query.get("continue") == "a" else "a"))
+
+    server = ApiServer(every=around)
+    async with server.running(), client_of(server) as client:
+        reader = PageReader(client, ACCOUNTS)
+        with pytest.raises(MalformedAnswer, match="its continue tokens go round in a loop"):
+            async with asyncio.timeout(20):
+                [None async for _ in reader.pages(10)]
+    assert len(server.requests) == 3

@@ -44,7 +44,10 @@ def test_a_shown_command_runs(command: str, tmp_path: Path, monkeypatch: pytest.
     metadata = {"name": "reports-0", "namespace": "shop"}
     objects: dict[str, Any] = {
         "/api/v1/namespaces/shop/pods/reports-0": {"metadata": metadata, "spec": {"containers": [{"name": "app"}]}},
-        "/apis/apps/v1/namespaces/shop/deployments/reports": {"spec": {"template": {"spec": {"containers": []}}}},
+        "/apis/apps/v1/namespaces/shop/deployments/reports": {
+            "metadata": {"name": "reports", "namespace": "shop"},
+            "spec": {"template": {"spec": {"containers": []}}},
+        },
     }
     with api_server(objects) as server:
         monkeypatch.setenv("KUBECONFIG", kubeconfig(tmp_path / "config", production=server.url))

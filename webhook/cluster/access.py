@@ -13,6 +13,9 @@ from webhook.cluster.api_errors import ClusterConfigError
 
 _IN_CLUSTER: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
+# Reading YAML takes about a second for each megabyte. The kubeconfig of a thousand clusters has about 3 MB.
+_MAX_KUBECONFIG: Final = 16 * 1024 * 1024
+
 # What the official loader raises for malformed kubeconfigs, besides its own error.
 _MALFORMED: Final = (yaml.YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError)
 
@@ -97,7 +100,16 @@ async def load_access(settings: AccessSettings) -> Access:
 
 def _is_there(kubeconfig: str) -> bool:
     """Whether at least one of the files exists: KUBECONFIG may name several."""
-    return any(Path(path).expanduser().exists() for path in kubeconfig.split(os.pathsep) if path)
+    try:
+        files = [Path(path).expanduser() for path in kubeconfig.split(os.pathsep) if path]
+        there = [file for file in files if file.exists()]
+        too_large = next((file for file in there if file.stat().st_size > _MAX_KUBECONFIG), None)
+    except (OSError, ValueError, RuntimeError) as error:
+        # RuntimeError: there is no home to expand ~ to.
+        raise ClusterConfigError(f"{kubeconfig[:200]}: {getattr(error, 'strerror', None) or error}") from error
+    if too_large is not None:
+        raise ClusterConfigError(f"{too_large}: not a usable kubeconfig: it is larger than {_MAX_KUBECONFIG} bytes")
+    return bool(there)
 
 
 def _load_in_cluster(configuration: Any, files: Path) -> None:
@@ -161,6 +173,10 @@ def _fault(error: Exception) -> str:
     """Returns what is wrong with a kubeconfig, in the words of an admin if the error has Python's."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    if isinstance(error, yaml.YAMLError | UnicodeDecodeError):
+        return "it is not YAML in UTF-8"
     if isinstance(error, TypeError | AttributeError):
         return "it, or a part of it, is not the YAML mapping that it should be"
     return repr(error)

@@ -20,7 +20,7 @@ import aiohttp
 from webhook import __version__
 from webhook.cluster.access import Access, AccessSettings, load_access
 from webhook.cluster.api_errors import ApiError, ClusterConfigError, ClusterError, TooLarge
-from webhook.cluster.failures import answer_error, connection_error
+from webhook.cluster.failures import answer_error, connection_error, without_password
 from webhook.cluster.resource import JSON, NonResource, PodPort, Resource
 
 # Large enough for any object: the API server accepts requests of at most 3 MiB (etcd stores at most 1.5 MiB), and JSON
@@ -76,8 +76,8 @@ class KubernetesClient:
 
     @property
     def host(self) -> str:
-        """The API server's URL."""
-        return self._access.host if self._access is not None else ""
+        """The API server's URL, without a password."""
+        return without_password(self._access.host) if self._access is not None else ""
 
     @property
     def namespace(self) -> str:
@@ -248,7 +248,11 @@ class KubernetesClient:
             headers["Authorization"] = authorization
         url = access.host + resource.path + (f"?{urlencode(params)}" if params else "")
         method, headers["Content-Type"] = _METHODS.get(verb, ("GET", JSON))
-        answer = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
+        try:
+            answer = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
+        except UnicodeError as error:
+            # The name of the host cannot be encoded (IDNA).
+            raise connection_error(error, self.host) from error
         response: aiohttp.ClientResponse = answer.response
         return response
 

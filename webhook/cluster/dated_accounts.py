@@ -69,7 +69,7 @@ def _written_at(managed_fields: msgspec.Raw, key: str) -> str:
         entries: list[dict[str, Any]] = msgspec.json.decode(managed_fields or b"[]", type=list[dict[str, Any]])
         owners = [entry for entry in entries if key in _annotations(entry)]
         return max((str(entry.get("time") or "") for entry in owners), default="")
-    except (msgspec.MsgspecError, AttributeError, TypeError):
+    except (msgspec.MsgspecError, RecursionError, AttributeError, TypeError):
         return ""
 
 

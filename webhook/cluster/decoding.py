@@ -14,5 +14,7 @@ def decoding(resource: Resource) -> Iterator[None]:
     """Turns the errors of decoding the answer about `resource` into MalformedAnswer."""
     try:
         yield
+    except RecursionError as error:
+        raise MalformedAnswer(f"get {resource}: it is nested too deeply") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise MalformedAnswer(f"get {resource}: {error}") from error

@@ -1,5 +1,6 @@
 """Turns failed connections and refusals of the API server into our errors, with advice."""
 
+import re
 from collections.abc import Mapping
 
 import aiohttp
@@ -8,6 +9,11 @@ import msgspec
 from webhook.cluster.api_errors import ApiError, NotAnApiServer, TimedOut, Unreachable
 from webhook.cluster.resource import NonResource, PodPort, Resource
 from webhook.cluster.status import Status, status_error
+
+
+def without_password(url: str) -> str:
+    """Returns the URL as an error may show it."""
+    return re.sub(r"//[^/?#]*@", "//", url)
 
 
 def connection_error(error: Exception, host: str) -> Unreachable:
@@ -38,7 +44,7 @@ def answer_error(
         return NotAnApiServer(f"{verb} {resource}: what answers is no Kubernetes API server: {what}")
     try:
         status = msgspec.json.decode(body, type=Status)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         status = Status(reason=response.reason, message=body[:200].decode("ascii", "replace") or response.reason)
     seconds = response.headers.get("Retry-After", "")
     retry_after = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0

@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import msgspec
-
 from webhook.cluster.api_errors import ApiError
-from webhook.cluster.decoding import decoding
 from webhook.cluster.resource import Resource
+from webhook.cluster.shapes import decoded
 
 if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
@@ -129,8 +127,7 @@ class _Reader:
             if error.status == 404:
                 self.missing.add(resource)
             return None
-        with decoding(resource):
-            return msgspec.json.decode(body, type=dict[str, Any])
+        return decoded(body, resource)
 
 
 async def _deployment(reader: _Reader, service: ServiceName) -> Object | None:

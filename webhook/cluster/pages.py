@@ -76,6 +76,7 @@ class PageReader(Generic[T]):
     async def pages(self, limit: int) -> AsyncIterator[Page[T]]:
         """Yields all objects in pages of at most `limit`. Raises ClusterError; Expired if the reader took too long."""
         token, present = "", limit
+        seen: set[str] = set()
         while True:
             try:
                 body = await self._read(token, present)
@@ -86,8 +87,11 @@ class PageReader(Generic[T]):
                 continue
             try:
                 page, token = self._page(body)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise MalformedAnswer(f"list {self._collection.resource}: {error}") from error
+            if token in seen:
+                raise MalformedAnswer(f"list {self._collection.resource}: its continue tokens go round in a loop")
+            seen.add(token)
             size = len(body)
             # The objects of a page may refer to its body: hold neither while the next page is read.
             del body

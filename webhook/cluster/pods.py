@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from webhook.admission.pod import PodSpec
 from webhook.cluster.api_errors import Expired
 from webhook.cluster.collection import Collection, ObjectMeta, PartialObject
 from webhook.cluster.pages import PageReader
@@ -77,8 +78,12 @@ class PodObject(PartialObject, gc=False):
         return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the pod's names, labels, annotations and spec, as in a request that creates it."""
+        """Returns the pod's names, labels, annotations and spec, as in a request that creates it.
+
+        Raises msgspec's errors if what admission reads of the spec has wrong types.
+        """
         meta = self.metadata
+        msgspec.json.decode(self.spec, type=PodSpec)
         members = {
             "name": meta.name,
             "generateName": meta.generateName,

@@ -25,7 +25,7 @@ def status_error(status: Status, prefix: str, code: int = 0, retry_after: float 
     """
     code = code or status.code or 500
     if not retry_after and status.details is not None:
-        retry_after = status.details.retryAfterSeconds or 0
+        retry_after = max(status.details.retryAfterSeconds or 0, 0)
     kind = Expired if code == 410 or status.reason in {"Expired", "Gone"} else ApiError
     message = " ".join((status.message or status.reason or "no reason given").split())[:500]
     return kind(code, status.reason or "", f"{prefix}: {code}: {message}", retry_after)

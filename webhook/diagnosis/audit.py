@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from webhook.admission.annotations import ENV_CONTAINER_CREDENTIALS_URI, ENV_ROLE_ARN, MIRROR_ANNOTATION
+from webhook.cluster.decoding import decoding
 from webhook.cluster.pods import OwnerReference, PodObject, pod_pages
+from webhook.cluster.resource import Resource
 from webhook.cluster.workloads import Workload, Workloads
 from webhook.diagnosis.findings import Finding, Owner
 from webhook.diagnosis.own_values import ALL_OURS, UNKNOWN, OwnValues, own_values, own_values_applied
@@ -56,10 +58,10 @@ async def audit(
     async for page in pod_pages(client, namespace):
         for pod in page.pods:
             seen += 1
-            if concerns(pod, known):
-                found = await finding_of(pod, known, workloads)
-                if found is not None:
-                    findings.append(found)
+            with decoding(Resource("pods", pod.metadata.namespace, pod.metadata.name)):
+                found = await finding_of(pod, known, workloads) if concerns(pod, known) else None
+            if found is not None:
+                findings.append(found)
         progress(seen, page.remaining)
         del page
     return findings

@@ -77,7 +77,7 @@ def own_values_applied(annotations: Mapping[str, str]) -> OwnValues:
     """Returns what the manifest that `kubectl apply` recorded in a pod's annotations sets."""
     try:
         return own_values(msgspec.json.decode(annotations.get(_LAST_APPLIED, ""), type=dict[str, Any]))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return UNKNOWN
 
 

@@ -232,3 +232,49 @@ def test_wrong_usage_is_one_line_and_exit_code_2(flags: list[str], problem: str)
     outcome = run("audit", *flags)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == f"pod-identity-webhook audit: {problem}\nSee 'pod-identity-webhook audit --help'.\n"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param({"spec": 7}, id="spec"),
+        pytest.param({"spec": {"serviceAccountName": [1]}}, id="account"),
+        pytest.param({"spec": None}, id="null"),
+        pytest.param({"spec": {"serviceAccountName": "web", "containers": [{"env": [{"name": [1]}]}]}}, id="variable"),
+    ],
+)
+def test_a_pod_of_wrong_types_is_named(cluster: dict[str, Any], odd: dict[str, Any]) -> None:
+    cluster[f"{_SHOP}/pods"] = _listed({**_pod("one"), **odd})
+
+    outcome = _audit()
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("pod-identity-webhook audit: get pods one in namespace shop: ")
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_pod_without_a_spec_is_one_line(cluster: dict[str, Any]) -> None:
+    cluster[f"{_SHOP}/pods"] = _listed({"metadata": _pod("one")["metadata"]})
+
+    outcome = _audit()
+
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
+
+
+@pytest.mark.parametrize("applied", ["7", '{"spec": 7}', '{"spec": {"containers": [7]}}', '{"a":' * 5000, "\ud800"])
+def test_what_kubectl_applied_may_be_anything(cluster: dict[str, Any], applied: str) -> None:
+    pod = _pod("one")
+    pod["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": applied}
+    cluster[f"{_SHOP}/pods"] = _listed(pod)
+
+    assert _audit().code == 1
+
+
+@pytest.mark.parametrize("path", [CONFIGURATION, DEPLOYMENTS, f"{_SHOP}/pods", f"{_SHOP}/serviceaccounts"])
+def test_an_answer_that_is_nested_too_deeply_is_no_traceback(cluster: dict[str, Any], path: str) -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(900):
+        nested = {"metadata": nested}
+    cluster[path] = {**nested, "items": [{"metadata": {"name": "a", "namespace": "shop"}, "spec": nested}]}
+
+    assert _audit().code in (0, 1)

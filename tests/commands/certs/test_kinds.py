@@ -233,7 +233,7 @@ def test_if_its_secret_is_missing_both_commands_say_that_the_webhook_makes_it_ag
     assert found == f"the Secret {NAMESPACE}/{NAME} does not exist: {then}"
     assert (rotated.code, rotated.err) == (
         1,
-        f"pod-identity-webhook certs: there is no Secret {NAMESPACE}/{NAME}: {then}\n",
+        f"pod-identity-webhook certs rotate: there is no Secret {NAMESPACE}/{NAME}: {then}\n",
     )
 
 

@@ -213,8 +213,8 @@ def test_a_service_that_cannot_be_reached_is_no_finding_and_the_text_says_how_to
         in done.out
     )
     assert (
-        "kubectl port-forward --namespace pod-identity-webhook service/pod-identity-webhook 8443:443,"
-        " and --address localhost:8443\n" in done.out
+        "  or again with --address localhost:8443, while this runs:\n"
+        "  kubectl port-forward --namespace pod-identity-webhook service/pod-identity-webhook 8443:443\n" in done.out
     )
     assert done.out.endswith("No findings (the served certificate was not checked).\n")
 

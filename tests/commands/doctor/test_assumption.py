@@ -8,8 +8,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from tests.cluster.api_server import Answer, ApiServer, Request, Step, watches
 from tests.sts.requests import ROLE, token
 from tests.sts.server import Sts
+from webhook.commands.doctor.gathering import assumption
 from webhook.commands.doctor.gathering.assumption import Pace, assume, endpoint_of
 from webhook.diagnosis.doctor.facts import Assumption
 from webhook.issuer.token import read_token
@@ -147,3 +149,75 @@ def test_neither_a_token_that_comes_back_nor_a_password_in_the_url_is_shown(path
 )
 def test_the_endpoint_is_that_of_the_sdks(partition: str, environ: dict[str, str], endpoint: str) -> None:
     assert endpoint_of(partition, environ) == endpoint
+
+
+def _answered(every: Step, text: str = "") -> Assumption:
+    async def ask() -> Assumption:
+        async with ApiServer(every=every).running() as server:
+            environ = {"AWS_ENDPOINT_URL_STS": server.url.replace("http://", "http://user:secret@")}
+            return await assume(ROLE, read_token(text or token()), environ, patiently=False, pace=_Time().pace)
+
+    return asyncio.run(ask())
+
+
+def _answer(body: bytes, content_type: str = "text/xml", *, status: int = 400, sent: str = "") -> Assumption:
+    async def answers(_request: Request, answer: Answer) -> None:
+        await answer.page(status, body, {"Content-Type": content_type})
+
+    return _answered(answers, sent)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "code", "problem"),
+    [
+        pytest.param(b"", "text/xml", "", "HTTP 400, and no answer of STS", id="nothing"),
+        pytest.param(b"<Code>\xff</Code>", "text/xml", "\ufffd", "", id="not UTF-8"),
+        pytest.param(b"<Code>A</Code>", "text/xml; charset=none", "A", "", id="no such charset"),
+        pytest.param(b'<!DOCTYPE x [<!ENTITY a "b">]><Code>&a;</Code>', "text/xml", "&a;", "", id="an entity"),
+    ],
+)
+def test_an_odd_answer_is_not_taken_apart(body: bytes, content_type: str, code: str, problem: str) -> None:
+    answer = _answer(body, content_type)
+
+    assert (answer.code, answer.problem) == (code, problem)
+    assert "secret" not in answer.endpoint
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "problem"),
+    [
+        ("x", "no answer: Request URL is missing"),
+        ("http://127.0.0.1:99999", "a port is at most 65535"),
+        ("http://[::1", "no answer: Invalid port"),
+        ("http://\ud800", "no answer: Invalid IDNA hostname"),
+    ],
+)
+def test_an_endpoint_that_is_no_url_is_a_problem(endpoint: str, problem: str) -> None:
+    environ = {"AWS_ENDPOINT_URL_STS": endpoint}
+    answer = asyncio.run(assume(ROLE, read_token(token()), environ, patiently=False, pace=_Time().pace))
+
+    assert answer.problem.startswith(problem)
+
+
+def test_an_answer_without_an_end_is_read_in_part() -> None:
+    async def endless(_request: Request, answer: Answer) -> None:
+        await answer.watch()
+        while True:
+            await answer.raw(b"x" * 50_000)
+
+    assert _answered(endless).problem == "HTTP 200, and no answer of STS"
+
+
+def test_an_answer_that_only_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assumption, "_TIMEOUT", 0.3)
+
+    assert _answered(watches("<Error>")).problem == "no whole answer within 0.3 s"
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, "<Arn>{}</Arn>"), (400, "<Code>A</Code><Message>{}</Message>")])
+def test_a_token_that_comes_back_is_not_shown(status: int, body: str) -> None:
+    sent = token()
+    answer = _answer(body.replace("{}", sent).encode(), status=status, sent=sent)
+
+    assert answer.arn == ("…" if status == 200 else "")
+    assert answer.message == ("…" if status == 400 else "")

@@ -51,7 +51,7 @@ def deployment(*args: str, name: str = "pod-identity-webhook") -> Object:
 
 
 def replica_set(name: str, *args: str, replicas: int = 1, owner: str = "uid-of-the-deployment") -> Object:
-    metadata = {"name": name, "ownerReferences": [{"uid": owner}]}
+    metadata = {"name": name, "ownerReferences": [{"kind": "ReplicaSet", "name": owner, "uid": owner}]}
     return {"metadata": metadata, "spec": {"template": _template(*args)}, "status": {"replicas": replicas}}
 
 

@@ -67,5 +67,5 @@ def decoded(body: bytes, kind: type[_Object]) -> _Object:
     """Returns an answer of the API server as this type. Raises WebhookError."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WebhookError(f"the API server's answer is not an object of the Kubernetes API: {error}") from error

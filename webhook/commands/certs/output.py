@@ -97,7 +97,8 @@ def _served(facts: Facts, now: datetime) -> Iterator[str]:
     name, namespace = facts.service.name, facts.service.namespace
     yield f"  could not be reached from here: {facts.reason_unread('served')}"
     yield f"  kubectl exec --namespace {namespace} deploy/{name} -- pod-identity-webhook certs show"
-    yield f"  or: kubectl port-forward --namespace {namespace} service/{name} 8443:443, and --address localhost:8443"
+    yield "  or again with --address localhost:8443, while this runs:"
+    yield f"  kubectl port-forward --namespace {namespace} service/{name} 8443:443"
 
 
 def _kind(facts: Facts) -> Iterator[str]:

@@ -34,6 +34,6 @@ async def request_token(access: AccessSettings, namespace: str, name: str, audie
         return msgspec.json.decode(answer, type=_TokenRequest).status.token
     except ClusterError as error:
         raise WebhookError(f"no token of ServiceAccount {namespace}/{name} could be requested: {error}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         # Without msgspec's text: the answer has the token in it.
         raise WebhookError("the API server's answer is not a TokenRequest") from error

@@ -55,13 +55,16 @@ class LiveEvictor:
         workload = await self._workloads.read(finding.namespace, controller) if controller is not None else None
         own = own_values_of(pod, workload)
         pods = Resource("pods", finding.namespace, is_granted_everywhere=True)
-        body = _successor(as_created(pod.as_dict(), own))
+        with decoding(resource):
+            body = _successor(as_created(pod.as_dict(), own))
         try:
             created = _decoded(await self._client.write("create", pods, body, params=_DRY_RUN), pods)
         except ApiError as error:
             # Under failurePolicy Fail, an absent webhook is an error of the server.
             return Proof("bare" if error.status >= 500 else "refused", str(error))
-        verdict = judge(created.as_dict(), created.metadata.creationTimestamp, self._known, own)
+        with decoding(resource):
+            members = created.as_dict()
+        verdict = judge(members, created.metadata.creationTimestamp, self._known, own)
         if verdict is None:
             return Proof("right")
         return Proof(
@@ -102,7 +105,8 @@ class LiveEvictor:
                 if controller is None or finding.controller is None or controller.uid != finding.controller.uid:
                     continue
                 if not pod.is_leaving:
-                    wrong = await finding_of(pod, self._known, self._workloads)
+                    with decoding(Resource("pods", finding.namespace, pod.metadata.name)):
+                        wrong = await finding_of(pod, self._known, self._workloads)
                     fault = "" if wrong is None else f"{wrong.verdict.reason}: {wrong.verdict.why}"
                     found.append(Sibling(pod.metadata.uid, pod.metadata.name, pod.is_ready, fault))
         return found

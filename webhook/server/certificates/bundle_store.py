@@ -74,7 +74,7 @@ class KubernetesBundleStore:
             configuration = msgspec.json.decode(body, type=dict[str, Any])
             # Insist on a resourceVersion: without one, a patch would overwrite the changes of others.
             metadata = msgspec.convert(configuration.get("metadata"), type=_Metadata)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise StoreError(f"{self.resource}: not an object of the Kubernetes API: {error}") from error
         self.ownership = Ownership(
             _starting_with(_LABELS, metadata.labels), _starting_with(_ANNOTATIONS, metadata.annotations)

@@ -128,7 +128,7 @@ class KubernetesSecretStore:
         try:
             # msgspec decodes base64 to `bytes`.
             secret = msgspec.json.decode(body, type=_Secret)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             # The error's text contains no values, but the error object may hold the undecoded content: do not chain it.
             failure = StoreError(f"{self.resource}: not a Secret of the Kubernetes API: {error}")
         else:

@@ -13,6 +13,8 @@ from typing import Final
 
 import httpx
 
+from webhook.cluster.failures import without_password
+from webhook.commands.doctor.gathering.beginning import beginning
 from webhook.diagnosis.doctor.facts import Assumption
 from webhook.issuer.token import Token
 
@@ -20,6 +22,8 @@ _VERSION: Final = "2011-06-15"
 _SESSION: Final = "pod-identity-webhook-doctor"
 _SHORTEST: Final = "900"
 _TIMEOUT: Final = 15.0
+_MAX_PORT: Final = 65535
+_MAX_BYTES: Final = 100_000
 _TRIED_FOR: Final = 60.0
 """Seconds: so long IAM may take until all of it has seen a change."""
 _PAUSE: Final = 5.0
@@ -28,7 +32,6 @@ _CALLS_TO_ISSUER: Final = 3
 _ARN: Final = re.compile(r"<Arn>([^<]{1,2048})</Arn>")
 _CODE: Final = re.compile(r"<Code>([^<]{1,200})</Code>")
 _MESSAGE: Final = re.compile(r"<Message>([^<]{1,2000})</Message>", re.DOTALL)
-_USER: Final = re.compile(r"//[^/@]*@")
 """A user and a password in a URL."""
 _SUFFIXES: Final = {"aws-cn": "amazonaws.com.cn"}
 _DEFAULTS: Final = {
@@ -69,7 +72,7 @@ async def assume(
     began, calls = pace.clock(), 0
     async with httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False) as client:
         while True:
-            answer = await _call(client, endpoint, role_arn, token)
+            answer = _without_secrets(await _call(client, endpoint, role_arn, token), token)
             calls += 1
             passed = pace.clock() - began
             is_slow = patiently and answer.code == "AccessDenied" and passed + _PAUSE <= _TRIED_FOR
@@ -88,17 +91,30 @@ async def _call(client: httpx.AsyncClient, endpoint: str, role_arn: str, token: 
         "DurationSeconds": _SHORTEST,
         "WebIdentityToken": token.text,
     }
-    shown = _USER.sub("//", endpoint)
     try:
-        answer = await client.post(endpoint, data=form)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Assumption(endpoint=shown, problem=f"no answer: {error or type(error).__name__}")
-    # A server that is not STS could send the token back.
-    text = answer.text[:100_000].replace(token.text, "…")
+        if (httpx.URL(endpoint).port or 0) > _MAX_PORT:
+            return Assumption(endpoint=endpoint, problem=f"a port is at most {_MAX_PORT}")
+        async with asyncio.timeout(_TIMEOUT), client.stream("POST", endpoint, data=form) as answer:
+            body = await beginning(answer, _MAX_BYTES)
+    except TimeoutError:
+        return Assumption(endpoint=endpoint, problem=f"no whole answer within {_TIMEOUT:g} s")
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        return Assumption(endpoint=endpoint, problem=f"no answer: {str(error) or type(error).__name__}")
+    text = body[:_MAX_BYTES].decode("utf-8", errors="replace")
     if answer.status_code == 200 and (arn := _ARN.search(text)):
-        return Assumption(endpoint=shown, arn=html.unescape(arn[1]))
+        return Assumption(endpoint=endpoint, arn=html.unescape(arn[1]))
     code, message = _CODE.search(text), _MESSAGE.search(text)
     if code is None:
-        return Assumption(endpoint=shown, problem=f"HTTP {answer.status_code}, and no answer of STS")
+        return Assumption(endpoint=endpoint, problem=f"HTTP {answer.status_code}, and no answer of STS")
     said = " ".join(html.unescape(message[1]).split()) if message is not None else ""
-    return Assumption(endpoint=shown, code=html.unescape(code[1]), message=said)
+    return Assumption(endpoint=endpoint, code=html.unescape(code[1]), message=said)
+
+
+def _without_secrets(answer: Assumption, token: Token) -> Assumption:
+    """Returns the answer without the token, which a server that is not STS could send back, and without a password."""
+    arn, code, message, problem = (
+        text.replace(token.text, "…") for text in (answer.arn, answer.code, answer.message, answer.problem)
+    )
+    return replace(
+        answer, endpoint=without_password(answer.endpoint), arn=arn, code=code, message=message, problem=problem
+    )

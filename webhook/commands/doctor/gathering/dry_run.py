@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from webhook.admission.pod import Pod
 from webhook.cluster.api_errors import ApiError, ClusterError
 from webhook.cluster.resource import Resource
 from webhook.commands.doctor.gathering.installation import Found
@@ -25,9 +26,10 @@ async def dry_run(reader: Reader, found: Found, namespace: str, what: str, pod: 
     try:
         body, warnings = await reader.client.create_dry_run(Resource("pods", namespace), pod)
         made: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
+        msgspec.convert(made, Pod)
     except ApiError as error:
         return _refused(what, error)
-    except (ClusterError, msgspec.MsgspecError) as error:
+    except (ClusterError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return DryRun(what=what, why="other", refusal=str(error))
     after = await requests(reader, found.pods)
     calls = after - before if before is not None and after is not None else None

@@ -88,7 +88,7 @@ async def read(reader: Reader, name: str, *, with_replicas: bool) -> Found:
 async def _service_named(reader: Reader, name: str) -> ServiceName | None:
     """Returns the one Service of the configuration's name: the chart calls both the same."""
     services = await reader.items(Resource("services"), fieldSelector=f"metadata.name={name}")
-    found = [str(one["metadata"]["namespace"]) for one in services.value or ()]
+    found = [str((one.get("metadata") or {}).get("namespace")) for one in services.value or ()]
     return ServiceName(found[0], name) if len(found) == 1 else None
 
 

@@ -1,5 +1,6 @@
 """Reads the metrics of a replica: through the API server, or else from the pod itself."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -7,12 +8,14 @@ from typing import Any, Final
 import httpx
 
 from webhook.cluster.resource import PodPort
+from webhook.commands.doctor.gathering.beginning import beginning
 from webhook.commands.doctor.gathering.reader import Reader
 from webhook.diagnosis.doctor.facts import Object, Replica
 from webhook.diagnosis.doctor.read import Read
 
 _DOCUMENT: Final = "/metrics"
 _DIRECTLY: Final = httpx.Timeout(3.0, connect=1.0)
+_WHOLE: Final = 5.0
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _SAMPLE: Final = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^\n]*\})?) ([-+.0-9eE]+)", re.ASCII)
 _BUILD: Final = re.compile(r'pod_identity_webhook_build_info\{(?:[^}]*,)?version="([^"]+)"', re.ASCII)
@@ -88,12 +91,19 @@ async def _directly(pod: Object, port: int) -> Read[str] | None:
     Outside of the cluster's network, another machine may have that address, so only our own metrics count.
     """
     ip = address_of(pod)
+    if not ip:
+        return None
     host = f"[{ip}]" if ":" in ip else ip
     try:
-        async with httpx.AsyncClient(timeout=_DIRECTLY, trust_env=False) as client:
-            answer = await client.get(f"http://{host}:{port}{_DOCUMENT}") if ip else None
-    except httpx.HTTPError:
+        async with (
+            asyncio.timeout(_WHOLE),
+            httpx.AsyncClient(timeout=_DIRECTLY, trust_env=False) as client,
+            client.stream("GET", f"http://{host}:{port}{_DOCUMENT}") as answer,
+        ):
+            body = await beginning(answer, _MAX_BYTES)
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
         return None
-    if answer is None or answer.status_code != 200 or len(answer.content) > _MAX_BYTES:
+    if answer.status_code != 200 or len(body) > _MAX_BYTES:
         return None
-    return Read(answer.text) if _BUILD.search(answer.text) is not None else None
+    text = body.decode("utf-8", errors="replace")
+    return Read(text) if _BUILD.search(text) is not None else None

@@ -55,7 +55,7 @@ async def _own_issuer(reader: Reader) -> str:
     read = await reader.text(_DISCOVERY)
     try:
         document = msgspec.json.decode((read.value or "{}").encode(), type=dict[str, object])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return ""
     issuer = document.get("issuer")
     return issuer if isinstance(issuer, str) else ""

@@ -3,12 +3,10 @@
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from webhook.cluster.api_errors import ApiError, ClusterConfigError, ClusterError, Unreachable
 from webhook.cluster.client import KubernetesClient
-from webhook.cluster.decoding import decoding
 from webhook.cluster.resource import METADATA_LIST, NonResource, PodPort, Resource
+from webhook.cluster.shapes import decoded
 from webhook.diagnosis.doctor.facts import Object
 from webhook.diagnosis.doctor.read import Read
 
@@ -45,16 +43,14 @@ class Reader:
 
     async def _json(self, resource: Resource, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         body = await self.client.get(resource, params, seconds=_SECONDS)
-        with decoding(resource):
-            return msgspec.json.decode(body, type=dict[str, Any])
+        return decoded(body, resource)
 
     async def _pages(self, resource: Resource) -> list[Object]:
         found: list[Object] = []
         params = {"limit": _PAGE}
         for _ in range(_PAGES):
             body = await self.client.get(resource, params, METADATA_LIST, seconds=_SECONDS)
-            with decoding(resource):
-                page = msgspec.json.decode(body, type=dict[str, Any])
+            page = decoded(body, resource)
             found += page.get("items") or []
             token = (page.get("metadata") or {}).get("continue")
             if not token:

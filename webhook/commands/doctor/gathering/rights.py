@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from webhook.cluster.decoding import decoding
 from webhook.cluster.resource import Resource
 from webhook.commands.doctor.gathering.reader import Reader, attempt
 from webhook.commands.flags.parsing import Parsed
@@ -16,6 +17,14 @@ from webhook.diagnosis.doctor.read import Read
 _REVIEWS: Final = Resource("subjectaccessreviews", group_version="authorization.k8s.io/v1")
 _IN_CLUSTER: Final = {"KUBERNETES_SERVICE_HOST": "set in every pod"}
 _KEPT: Final = ("get", "list", "watch", "patch")
+
+
+class _Status(msgspec.Struct):
+    allowed: bool
+
+
+class _Review(msgspec.Struct):
+    status: _Status
 
 
 async def read_rights(reader: Reader, holder: str, namespace: str, flags: Parsed) -> Read[Sequence[Right]]:
@@ -70,5 +79,5 @@ async def _is_granted(reader: Reader, holder: str, verb: str, thing: Resource) -
         },
     }
     answer = await reader.client.write("create", _REVIEWS, body)
-    decoded: dict[str, Any] = msgspec.json.decode(answer, type=dict[str, Any])
-    return bool((decoded.get("status") or {}).get("allowed"))
+    with decoding(_REVIEWS):
+        return msgspec.json.decode(answer, type=_Review).status.allowed
