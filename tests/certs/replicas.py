@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
 from cryptography import x509
@@ -35,12 +34,24 @@ def configuration() -> dict[str, Any]:
     }
 
 
-@cache
+# For a leaf and a bundle: from when until when the leaf verifies.
+_verified: dict[tuple[bytes, frozenset[bytes]], tuple[datetime, datetime]] = {}
+
+
 def verifies(leaf: bytes, bundle: frozenset[bytes], now: datetime) -> bool:
-    store = Store([read_certificate(ca) for ca in sorted(bundle)])
+    """Verifies as a client that trusts `bundle` does. Raises VerificationError.
+
+    What verifies now does so until the first of the certificates ends, so this does not verify again until then.
+    """
+    since, until = _verified.get((leaf, bundle), (datetime.max.replace(tzinfo=UTC), now))
+    if since <= now <= until:
+        return True
+    certificates = [read_certificate(ca) for ca in sorted(bundle)]
     name = x509.DNSName("pod-identity-webhook.eks.svc")
-    verifier = PolicyBuilder().store(store).time(now).build_server_verifier(name)
+    verifier = PolicyBuilder().store(Store(certificates)).time(now).build_server_verifier(name)
     verifier.verify(read_certificate(leaf), [])
+    ends = min(one.not_valid_after_utc for one in (read_certificate(leaf), *certificates))
+    _verified[leaf, bundle] = (now, max(now, ends))
     return True
 
 

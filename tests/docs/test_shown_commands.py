@@ -21,7 +21,7 @@ from tests.helm_command import helm_command
 ELSEWHERE = {
     "kubectl.md": "tests/docs/test_kubectl_page.py and tests/programs/test_one_file.py",
     "migration.md": "tests/e2e/test_migration.py, in their order",
-    "self-managed.md": "test_self_managed.py, test_terraform.py and tests/e2e/test_self_managed.py",
+    "self-managed.md": "test_self_managed.py, tests/programs/test_terraform.py and tests/e2e/test_self_managed.py",
     "troubleshooting.md": "tests/e2e, which runs its proofs; tests/docs/test_troubleshooting.py finds no others",
 }
 COMMANDS = [command for page in PAGES if page.name not in ELSEWHERE for command in commands(page)]

@@ -47,7 +47,7 @@ def bytecodes(body: bytes) -> int:
 
 @pytest.mark.parametrize("name", WORST)
 def test_twice_the_review_costs_about_twice(name: str) -> None:
-    small, large = sized(name, 15_000), sized(name, 30_000)
+    small, large = sized(name, 6_000), sized(name, 12_000)
     assert bytecodes(large) / bytecodes(small) <= MOST * len(large) / len(small) / 2
 
 

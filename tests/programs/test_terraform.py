@@ -13,7 +13,7 @@ import pytest
 
 from tests.commands.outcome import run
 from tests.docs.self_managed import TERRAFORM, shown
-from tests.docs.terraform import EXAMPLE, plugins, succeeded, terraform
+from tests.programs.terraform import EXAMPLE, plugins, succeeded, terraform
 
 SUBJECT = ("--issuer=https://oidc.example.com/c1", "--account=111122223333", "--service-account=shop/reports")
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.example.com/c1"
