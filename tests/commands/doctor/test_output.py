@@ -9,7 +9,7 @@ import pytest
 
 from tests.commands.outcome import assert_golden
 from webhook.commands.doctor.output import Diagnosis, as_json, print_text
-from webhook.diagnosis.doctor.questions import ACCOUNT, ASSUME, CERTIFICATE, CONFIGURATION, TRUST, VARIABLES
+from webhook.diagnosis.doctor.questions import ACCOUNT, ASSUME, CERTIFICATE, CONFIGURATION, RIGHTS, TRUST, VARIABLES
 from webhook.diagnosis.doctor.symptoms import symptom_of
 from webhook.terminal import escaping
 
@@ -68,6 +68,13 @@ def test_a_pod_that_was_not_injected_begins_with_what_would_not_inject_a_new_one
     diagnosis = Diagnosis("Pod shop/app", _NOW, (missing, *_STEPS), symptom)
 
     assert [step.name for step in diagnosis.failed] == ["configuration", "pod-variables", "trust-policy"]
+
+
+def test_a_right_that_the_webhook_lacks_comes_before_what_it_causes() -> None:
+    foreign = CERTIFICATE.failed("the caBundle is of another CA", "its log says why")
+    rights = RIGHTS.failed("it lacks: patch mutatingwebhookconfigurations", "add this rule")
+
+    assert Diagnosis("The webhook x", _NOW, (foreign, rights)).failed == [rights, foreign]
 
 
 def test_if_nothing_could_be_seen_it_is_not_fine(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from certs.state import format_time
 from webhook.commands.screen import cell, marks, screen
+from webhook.diagnosis.doctor.questions import RIGHTS
 from webhook.diagnosis.doctor.step import PAGE, Status, Step
 from webhook.diagnosis.doctor.symptoms import Symptom
 from webhook.terminal import one_line, print_styled
@@ -45,12 +46,15 @@ class Diagnosis:
         """The steps that failed, in the order in which to mend them.
 
         The one that the symptom points to comes first. But a pod that was not injected has the same cause as a new pod
-        that would not be: then the steps from the ServiceAccount to the dry run come first.
+        that would not be: then the steps from the ServiceAccount to the dry run come first. A
+        right that the webhook lacks can be the cause of any other fault of the installation.
         """
         pointed = self.symptom.step if self.symptom is not None else ""
         causes = _OF_INJECTION if pointed.startswith("pod-") else frozenset[str]()
         failed = [step for step in self.steps if step.status == "failed"]
-        return sorted(failed, key=lambda step: (step.name not in causes, step.name != pointed))
+        return sorted(
+            failed, key=lambda step: (step.name not in causes, step.name != pointed, step.name != RIGHTS.name)
+        )
 
     @property
     def saw_something(self) -> bool:
