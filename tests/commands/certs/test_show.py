@@ -114,6 +114,19 @@ def test_an_entry_without_a_bundle_is_found(tmp_path: Path) -> None:
         ]
 
 
+def test_what_is_wrong_with_all_entries_alike_is_one_finding(tmp_path: Path) -> None:
+    with installation() as here:
+        here.cluster.put(CONFIGURATION, configuration({ENTRY: None, "other.example.com": None}))
+
+        assert findings(here, here.leaf, tmp_path) == [
+            "all 2 entries have no caBundle: the API server trusts the CAs of its own system instead"
+        ]
+
+        here.cluster.put(CONFIGURATION, configuration({ENTRY: None, "other.example.com": here.ca.certificate}))
+
+        assert len(findings(here, here.leaf, tmp_path)) == 1
+
+
 def test_another_leaf_than_the_secrets_is_found(tmp_path: Path) -> None:
     with installation(age=timedelta(days=1)) as here:
         another = issue_leaf(here.ca, NAMES, datetime.now(UTC))

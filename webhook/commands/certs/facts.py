@@ -1,6 +1,6 @@
 """The certificates that `certs show` has read. Pure; every time is an aware datetime."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -71,6 +71,13 @@ class Entry:
 
     name: str
     bundle: tuple[bytes, ...]
+
+
+def by_bundle(entries: Sequence[Entry]) -> list[tuple[str, tuple[bytes, ...]]]:
+    """Returns each entry's text and caBundle; if all entries have the same caBundle, one text for all of them."""
+    if len(entries) > 1 and len({entry.bundle for entry in entries}) == 1:
+        return [(f"all {len(entries)} entries", entries[0].bundle)]
+    return [(f"entry {entry.name}", entry.bundle) for entry in entries]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from certs.pem import is_issued_by, read_certificate
-from webhook.commands.certs.facts import Facts, Secret, called_name, ends_soon, is_due, is_over, names_of
+from webhook.commands.certs.facts import Facts, Secret, by_bundle, called_name, ends_soon, is_due, is_over, names_of
 
 
 def findings(facts: Facts, now: datetime) -> list[str]:
@@ -67,25 +67,26 @@ def _known_authorities(facts: Facts) -> Iterator[bytes]:
 
 
 def _bundles(facts: Facts, now: datetime) -> Iterator[str]:
-    for entry in facts.entries or ():
-        if not entry.bundle:
-            yield f"entry {entry.name} has no caBundle: the API server trusts the CAs of its own system instead"
+    for name, bundle in by_bundle(facts.entries or ()):
+        if not bundle:
+            has = "has" if name.startswith("entry ") else "have"
+            yield f"{name} {has} no caBundle: the API server trusts the CAs of its own system instead"
             continue
-        if facts.served is not None and (refusal := facts.served.refusals.get(entry.bundle, "")):
-            yield f"the API server refuses the served leaf with the caBundle of entry {entry.name}: {refusal}"
+        if facts.served is not None and (refusal := facts.served.refusals.get(bundle, "")):
+            yield f"the API server refuses the served leaf with the caBundle of {name}: {refusal}"
         if facts.secret is None:
             continue
         leaf = facts.secret.certificate("leaf") if facts.served is None and facts.secret.is_ours else None
         # A leaf of others may chain to the CA through an intermediate CA, which only a handshake can verify.
-        if leaf is not None and not any(is_issued_by(leaf, ca) for ca in entry.bundle):
-            yield f"the leaf of the {facts.place} is not signed by a CA in the caBundle of entry {entry.name}"
+        if leaf is not None and not any(is_issued_by(leaf, ca) for ca in bundle):
+            yield f"the leaf of the {facts.place} is not signed by a CA in the caBundle of {name}"
         external = facts.kind.is_external
         if external and facts.is_taking_up(now):
             continue
         lately = " (it is new: look again in ten minutes)" if external and facts.is_lately_issued(now) else ""
         for role in ("CA", "next CA"):
-            if any(ca not in entry.bundle for ca in facts.secret.certificates(role)):
-                yield f"the caBundle of entry {entry.name} lacks the {role} of the {facts.place}{lately}"
+            if any(ca not in bundle for ca in facts.secret.certificates(role)):
+                yield f"the caBundle of {name} lacks the {role} of the {facts.place}{lately}"
 
 
 def _secret(facts: Facts, now: datetime) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from certs.renewal import ends_at
 from certs.state import format_time
-from webhook.commands.certs.facts import Facts, Held, Secret, What, names_of
+from webhook.commands.certs.facts import Facts, Held, Secret, What, by_bundle, names_of
 
 
 def text(facts: Facts, found: list[str], now: datetime) -> str:
@@ -135,12 +135,7 @@ def _entries(facts: Facts, now: datetime) -> Iterator[str]:
         yield f"  could not be read: {unread}"
     elif facts.entries is None:
         yield "  does not exist"
-    entries = facts.entries or ()
-    if len(entries) > 1 and len({entry.bundle for entry in entries}) == 1:
-        named = [(f"all {len(entries)} entries", entries[0].bundle)]
-    else:
-        named = [(f"entry {entry.name}", entry.bundle) for entry in entries]
-    for name, bundle in named:
+    for name, bundle in by_bundle(facts.entries or ()):
         yield f"  {name}"
         for ca in bundle:
             yield from (f"  {line}" for line in _certificate("CA", ca, now))
