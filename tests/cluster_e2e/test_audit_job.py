@@ -7,7 +7,7 @@ import pytest
 
 from tests.cluster_e2e.connection import ProxiedApi
 from tests.cluster_e2e.release import Release
-from tests.cluster_e2e.workloads import restricted_pod
+from tests.cluster_e2e.workloads import restricted_pod, wait_until_pods_are_older
 from tests.e2e.api import Object
 from tests.e2e.objects import ROLE, pods, role_of, service_account, service_accounts
 from tests.e2e.waiting import wait_until
@@ -34,6 +34,7 @@ def missed(api: ProxiedApi, namespace: str, image: str) -> str:
     body = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template}
     api.create(f"/apis/apps/v1/namespaces/{namespace}/deployments", {"metadata": {"name": "web"}, "spec": body})
     wait_until(lambda: len(_ready(api, namespace)) == 2, "two pods to be ready", within=_PATIENCE)
+    wait_until_pods_are_older(api, namespace)
     annotations = {"eks.amazonaws.com/role-arn": ROLE}
     api.patch(f"{service_accounts(namespace)}/late", {"metadata": {"annotations": annotations}})
     return namespace

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster_e2e.connection import ProxiedApi
 from tests.cluster_e2e.release import Release
-from tests.cluster_e2e.workloads import REQUIRED, restricted_pod
+from tests.cluster_e2e.workloads import REQUIRED, restricted_pod, wait_until_pods_are_older
 from tests.e2e.api import Object
 from tests.e2e.doctor_command import Said, doctor
 from tests.e2e.objects import ROLE, pods, service_account, service_accounts
@@ -98,6 +98,7 @@ def test_of_a_deployment_whose_pod_is_older_than_the_annotation_it_says_so(
     body = {"metadata": {"name": "web"}, "spec": {"selector": selector, "template": template}}
     api.create(f"/apis/apps/v1/namespaces/{namespace}/deployments", body)
     pod = wait_until(lambda: _running(api, namespace), "the pod to run", within=120)
+    wait_until_pods_are_older(api, namespace)
     annotations = {"eks.amazonaws.com/role-arn": ROLE}
     api.patch(f"{service_accounts(namespace)}/late", {"metadata": {"annotations": annotations}})
 

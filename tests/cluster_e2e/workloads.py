@@ -116,3 +116,14 @@ def _has(api: Api, path: str) -> bool:
 
 def _makes_secrets(api: Api) -> bool:
     return version(api) < (1, 24)
+
+
+def wait_until_pods_are_older(api: ProxiedApi, namespace: str) -> None:
+    """Waits until what the API server stores now is younger than the namespace's pods: its times are whole seconds."""
+    newest = max(each["metadata"]["creationTimestamp"] for each in api.get(pods(namespace))["items"])
+
+    def now() -> str:
+        made = api.create(service_accounts(namespace), service_account("clock"), dryRun="All")
+        return str(made["metadata"]["creationTimestamp"])
+
+    wait_until(lambda: now() > newest, "the next second of the API server", within=10)
