@@ -23,6 +23,7 @@ from webhook.admission.injection import Injection, injection_of
 from webhook.admission.mounts import Mounts
 from webhook.admission.pod import Container, Pod
 from webhook.admission.settings import Settings
+from webhook.admission.skipped_containers import skipping
 from webhook.diagnosis.doctor import sections
 from webhook.diagnosis.doctor.dry_run import containers_of
 from webhook.diagnosis.doctor.facts import Account, Object, RunningPod
@@ -101,14 +102,10 @@ def _left_out(pod: Pod, account: Account, settings: Settings) -> frozenset[str]:
     """Returns the containers that annotations leave out."""
     of_pod = own_annotations(pod.meta.annotations, settings)
     of_account = account.account.value.annotations if account.account.value is not None else {}
-    names = [container.name for container in containers_of(pod)]
-    skipped = set(_listed(of_pod.get(SKIP_CONTAINERS, of_account.get(SKIP_CONTAINERS))))
-    only = _listed(of_pod.get(ONLY_CONTAINERS, of_account.get(ONLY_CONTAINERS)))
-    return frozenset(name for name in names if name in skipped or (only and name not in only))
-
-
-def _listed(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+    is_skipped = skipping(of_pod, of_account)
+    if is_skipped is None:
+        return frozenset()
+    return frozenset(container.name for container in containers_of(pod) if is_skipped(container.name))
 
 
 def _variables(

@@ -32,7 +32,6 @@ _CALLS_TO_ISSUER: Final = 3
 _ARN: Final = re.compile(r"<Arn>([^<]{1,2048})</Arn>")
 _CODE: Final = re.compile(r"<Code>([^<]{1,200})</Code>")
 _MESSAGE: Final = re.compile(r"<Message>([^<]{1,2000})</Message>", re.DOTALL)
-"""A user and a password in a URL."""
 _SUFFIXES: Final = {"aws-cn": "amazonaws.com.cn"}
 _DEFAULTS: Final = {
     "aws": "https://sts.amazonaws.com",
