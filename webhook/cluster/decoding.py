@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import msgspec
 
 from webhook.cluster.api_errors import MalformedAnswer
 from webhook.cluster.resource import Resource
+
+UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises if a body is not JSON, or of wrong types, or not UTF-8, or nested too deeply."""
 
 
 @contextmanager

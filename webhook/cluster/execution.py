@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 from webhook.cluster.api_errors import ApiError, MalformedAnswer, TooLarge
+from webhook.cluster.decoding import UNDECODABLE
 from webhook.cluster.resource import Resource
 
 if TYPE_CHECKING:
@@ -47,5 +48,5 @@ async def execute(
 def _status(data: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise MalformedAnswer("exec: its status is not an object") from error

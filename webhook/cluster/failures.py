@@ -7,6 +7,7 @@ import aiohttp
 import msgspec
 
 from webhook.cluster.api_errors import ApiError, NotAnApiServer, TimedOut, Unreachable
+from webhook.cluster.decoding import UNDECODABLE
 from webhook.cluster.resource import NonResource, PodPort, Resource
 from webhook.cluster.status import Status, status_error
 
@@ -44,7 +45,7 @@ def answer_error(
         return NotAnApiServer(f"{verb} {resource}: what answers is no Kubernetes API server: {what}")
     try:
         status = msgspec.json.decode(body, type=Status)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         status = Status(reason=response.reason, message=body[:200].decode("ascii", "replace") or response.reason)
     seconds = response.headers.get("Retry-After", "")
     retry_after = float(seconds) if seconds.isascii() and seconds.isdigit() else 0.0

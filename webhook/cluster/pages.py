@@ -9,6 +9,7 @@ import msgspec
 from webhook.cluster.api_errors import MalformedAnswer, TimedOut, TooLarge
 from webhook.cluster.client import MAX_BODY
 from webhook.cluster.collection import Collection, Listing, ObjectMeta, T
+from webhook.cluster.decoding import UNDECODABLE
 
 if TYPE_CHECKING:
     from webhook.cluster.client import KubernetesClient
@@ -87,7 +88,7 @@ class PageReader(Generic[T]):
                 continue
             try:
                 page, token = self._page(body)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            except UNDECODABLE as error:
                 raise MalformedAnswer(f"list {self._collection.resource}: {error}") from error
             if token in seen:
                 raise MalformedAnswer(f"list {self._collection.resource}: its continue tokens go round in a loop")

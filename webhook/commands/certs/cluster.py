@@ -10,6 +10,7 @@ from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.api_errors import ApiError
 from webhook.cluster.client import KubernetesClient
+from webhook.cluster.decoding import UNDECODABLE
 from webhook.commands.flags.parsing import Parsed
 from webhook.errors import WebhookError
 from webhook.server.certificates.bundle_store import KubernetesBundleStore, Ownership
@@ -67,5 +68,5 @@ def decoded(body: bytes, kind: type[_Object]) -> _Object:
     """Returns an answer of the API server as this type. Raises WebhookError."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise WebhookError(f"the API server's answer is not an object of the Kubernetes API: {error}") from error

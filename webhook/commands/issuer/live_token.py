@@ -8,6 +8,7 @@ import msgspec
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.api_errors import ClusterError
 from webhook.cluster.client import KubernetesClient
+from webhook.cluster.decoding import UNDECODABLE
 from webhook.cluster.resource import Resource
 from webhook.errors import WebhookError
 
@@ -34,6 +35,6 @@ async def request_token(access: AccessSettings, namespace: str, name: str, audie
         return msgspec.json.decode(answer, type=_TokenRequest).status.token
     except ClusterError as error:
         raise WebhookError(f"no token of ServiceAccount {namespace}/{name} could be requested: {error}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         # Without msgspec's text: the answer has the token in it.
         raise WebhookError("the API server's answer is not a TokenRequest") from error

@@ -9,6 +9,7 @@ import msgspec
 from certs.errors import Conflict, Missing, StoreError
 from webhook.cluster.api_errors import ApiError, ClusterError
 from webhook.cluster.client import KubernetesClient
+from webhook.cluster.decoding import UNDECODABLE
 from webhook.cluster.resource import Resource
 
 _LABELS: Final = ("app.kubernetes.io/", "helm.sh/chart")
@@ -74,7 +75,7 @@ class KubernetesBundleStore:
             configuration = msgspec.json.decode(body, type=dict[str, Any])
             # Insist on a resourceVersion: without one, a patch would overwrite the changes of others.
             metadata = msgspec.convert(configuration.get("metadata"), type=_Metadata)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise StoreError(f"{self.resource}: not an object of the Kubernetes API: {error}") from error
         self.ownership = Ownership(
             _starting_with(_LABELS, metadata.labels), _starting_with(_ANNOTATIONS, metadata.annotations)

@@ -16,6 +16,7 @@ from certs.errors import Conflict, StoreError
 from certs.stores import StoredSecret
 from webhook.cluster.api_errors import ApiError, ClusterError
 from webhook.cluster.client import KubernetesClient
+from webhook.cluster.decoding import UNDECODABLE
 from webhook.cluster.resource import Resource
 from webhook.server.certificates.bundle_store import Ownership
 
@@ -128,7 +129,7 @@ class KubernetesSecretStore:
         try:
             # msgspec decodes base64 to `bytes`.
             secret = msgspec.json.decode(body, type=_Secret)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             # The error's text contains no values, but the error object may hold the undecoded content: do not chain it.
             failure = StoreError(f"{self.resource}: not a Secret of the Kubernetes API: {error}")
         else:

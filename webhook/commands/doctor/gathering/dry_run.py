@@ -7,6 +7,7 @@ import msgspec
 
 from webhook.admission.pod import Pod
 from webhook.cluster.api_errors import ApiError, ClusterError
+from webhook.cluster.decoding import UNDECODABLE
 from webhook.cluster.resource import Resource
 from webhook.commands.doctor.gathering.installation import Found
 from webhook.commands.doctor.gathering.metrics import requests
@@ -29,7 +30,7 @@ async def dry_run(reader: Reader, found: Found, namespace: str, what: str, pod: 
         msgspec.convert(made, Pod)
     except ApiError as error:
         return _refused(what, error)
-    except (ClusterError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (ClusterError, *UNDECODABLE) as error:
         return DryRun(what=what, why="other", refusal=str(error))
     after = await requests(reader, found.pods)
     calls = after - before if before is not None and after is not None else None
