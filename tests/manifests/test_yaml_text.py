@@ -7,10 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from webhook.manifests import yaml_bounds
+from webhook.manifests import yaml_text
 from webhook.manifests.json_text import MAX_DEPTH, MalformedText
-from webhook.manifests.yaml_bounds import MAX_ALIASED
-from webhook.manifests.yaml_text import parse_yaml
+from webhook.manifests.yaml_text import MAX_ALIASED, parse_yaml
 
 
 def value_of(text: str) -> Any:
@@ -131,6 +130,10 @@ def test_an_alias_has_the_value_of_its_anchor() -> None:
     assert value_of("{a: &a {x: 1}, b: *a, c: [*a, &b 2, *b]}") == {"a": {"x": 1}, "b": {"x": 1}, "c": [{"x": 1}, 2, 2]}
 
 
+def test_an_alias_means_the_last_anchor_of_that_name() -> None:
+    assert value_of("{a: &a 1, b: *a, c: &a 2, d: *a}") == {"a": 1, "b": 1, "c": 2, "d": 2}
+
+
 # The values are those of kubectl 1.32.
 @pytest.mark.parametrize(
     ("text", "merged"),
@@ -189,11 +192,12 @@ def test_anchors_end_with_their_document() -> None:
         ("a: {{ .Values.x }}", 1, "a mapping key is a mapping or a list: only scalars can be keys"),
         ("? [a]\n: 1", 1, "a mapping key is a mapping or a list: only scalars can be keys"),
         ("a: 1\n~: 2", 2, "a mapping key is null: only other scalars can be keys"),
-        ("a: &a [1]\nb: {*a : 1}", 1, "a mapping key is a mapping or a list: only scalars can be keys"),
+        ("a: &a [1]\nb: {*a : 1}", 2, "a mapping key is a mapping or a list: only scalars can be keys"),
         ("a: 1\n<<: 3", 2, "the value of << is not a mapping or a list of mappings"),
         ("<<: [{a: 1}, 2]", 1, "the value of << is not a mapping or a list of mappings"),
         ("a: &a [*a]", 1, "the alias *a is inside its own anchor"),
-        ("a: &a 1\nb: &a {c: *a}", 2, "the anchor &a is defined twice"),
+        ("a: &a 1\nb: &a {c: *a}", 2, "the alias *a is inside its own anchor"),
+        ("a: !!int x\nb: [", 1, "!!int does not fit 'x'"),
         ("&a {<<: *a}", 1, "the alias *a is inside its own anchor"),
         ("a: *b", 1, "the alias *b has no anchor &b before it"),
         ("a: 1\nb: \x07", 2, "not YAML: the character U+0007 is not allowed"),
@@ -251,7 +255,7 @@ def test_aliases_are_limited_by_the_size_of_their_anchors(use: str) -> None:
 
 
 def test_the_bound_on_aliases_holds_for_all_documents_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yaml_bounds, "MAX_ALIASED", 10_000)
+    monkeypatch.setattr(yaml_text, "MAX_ALIASED", 10_000)
     document = "a: &a '" + "x" * 5_000 + "'\nb: *a\n---\n"
     assert problem_of(document * 2) == (5, "aliases expand to more than any manifest needs")
 

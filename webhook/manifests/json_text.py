@@ -17,8 +17,8 @@ MAX_DEPTH: Final = 200
 
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
-# An integer with at most this many characters certainly fits in 64 bits.
-_SURELY_INT64: Final = 18
+# No integer of 64 bits has more characters.
+_LONGEST_INT64: Final = 20
 
 _WHITESPACE: Final = re.compile(r"[ \t\r\n]*")
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
@@ -67,12 +67,10 @@ def _skip_whitespace(text: str, position: int) -> int:
 
 
 def _integer(text: str) -> int | float:
-    if len(text) <= _SURELY_INT64:
-        return int(text)
-    approximate = _float(text)
-    # Check the size with a float first, so that we never convert thousands of digits to an int.
-    exact = int(text) if abs(approximate) < 2**64 else None
-    return exact if exact is not None and is_int64(exact) else approximate
+    # Converting thousands of digits to an int is slow.
+    if len(text) <= _LONGEST_INT64 and is_int64(value := int(text)):
+        return value
+    return _float(text)
 
 
 def _float(text: str) -> float:
