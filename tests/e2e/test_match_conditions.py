@@ -29,6 +29,8 @@ _CASES = {
     "request.userInfo.username.startsWith('system:node:')": "uncertain",
     "!request.userInfo.username.startsWith('system:node:')": "uncertain",
     "object.spec.containers.map(c, c.name).join(',') == 'app'": "injected",
+    # Of a pod from a manifest it is not known who creates it, but that somebody does.
+    "!has(request.userInfo)": "uncertain",
 }
 
 

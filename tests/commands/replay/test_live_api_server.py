@@ -147,6 +147,15 @@ def test_a_denial_that_depends_on_conditions_is_uncertain_and_still_ends_with_1(
     assert verdict(done).startswith(f"# uncertain, only if {_ONLY_IF} are true: denied: pod-identity-webhook: the pod ")
 
 
+def test_an_entry_without_conditions_does_not_make_the_denial_of_another_entry_certain(tmp_path: Path) -> None:
+    skipping = pod(annotations={"eks.amazonaws.com/skip-containers": "app"})
+    entries = [entry("a"), entry("b", "/mutate/require", matchConditions=_CONDITIONS)]
+    done = replayed(tmp_path, with_entries(*entries), skipping)
+
+    assert done.code == 1
+    assert verdict(done).startswith("# uncertain, only if matchConditions not-by-nodes of entry b are true: denied: ")
+
+
 CERTAIN = {
     "the webhook would add nothing": (
         [entry(matchConditions=_CONDITIONS)],
@@ -196,11 +205,13 @@ def test_a_review_that_no_rule_covers_is_not_called(tmp_path: Path, what: str) -
     )
 
 
-def test_a_review_that_is_no_creation_and_that_a_rule_covers_is_answered(tmp_path: Path) -> None:
-    every = entry(rules=[{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]}])
+# The object of such a review may be anything, so only the rules count.
+@pytest.mark.parametrize("members", [{}, {"objectSelector": TEAM}], ids=["rules only", "a selector too"])
+def test_a_review_that_is_no_creation_and_that_a_rule_covers_is_answered(tmp_path: Path, members: Object) -> None:
+    rules = [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]}]
     update = review(pod())
     update["request"]["operation"] = "UPDATE"
-    done = replayed(tmp_path, with_entries(every), update)
+    done = replayed(tmp_path, with_entries(entry(rules=rules, **members)), update)
 
     assert verdict(done) == "# unchanged: not_create"
 

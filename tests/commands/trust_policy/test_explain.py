@@ -122,6 +122,15 @@ def test_the_session_name_is_compared_if_it_is_given(name: str | None, code: int
     assert outcome.code == code
 
 
+@pytest.mark.parametrize("name", ["az", "AZ", "09", "_+=,.@-", 64 * "x"])
+def test_each_session_name_that_sts_accepts_is_compared(name: str, tmp_path: Path) -> None:
+    content = policy(EXACT | {"StringEquals": EXACT["StringEquals"] | {"sts:RoleSessionName": name}})
+
+    outcome = explain(tmp_path, content, "--role-session-name", name)
+
+    assert (outcome.code, outcome.err) == (0, "")
+
+
 TIMES = {"is over": ("2020-01-01T00:00:00Z", 1), "is not over": ("2199-01-01T00:00:00Z", 0)}
 
 

@@ -117,6 +117,14 @@ WRONG = {
         (*EXPLAIN, "--token", "x", "--role-session-name", "by hand"),
         "--role-session-name: must be 2 to 64 letters, digits and characters of _+=,.@-",
     ),
+    "a session name of 65 characters": (
+        (*EXPLAIN, "--token", "x", "--role-session-name", 65 * "y"),
+        "--role-session-name: must be 2 to 64 letters, digits and characters of _+=,.@-",
+    ),
+    "a session name with a letter outside of ASCII": (
+        (*EXPLAIN, "--token", "x", "--role-session-name", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
+        "--role-session-name: must be 2 to 64 letters, digits and characters of _+=,.@-",
+    ),
     "policy and token both from standard input": (
         ("explain", "-", "--token", "-"),
         "'-': standard input can be read only once",

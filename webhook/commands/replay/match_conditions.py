@@ -75,7 +75,7 @@ def _evaluated(expression: str, variables: dict[str, Any]) -> bool | None:
     try:
         value = compiled.eval(data=variables).value()
     except (RuntimeError, TypeError, ValueError, OverflowError):
-        # A number that CEL does not have, for example.
+        # Most errors of CEL are values. A map with a key twice and an optional result are not, for example.
         return None
     return value if isinstance(value, bool) else None
 
