@@ -171,8 +171,8 @@ def test_the_url_of_the_private_bucket_is_no_issuer_behind_a_distribution() -> N
     done = run("issuer", "publish", *BEHIND, "--input-dir=out")
 
     problem = (
-        "out/.well-known/openid-configuration: its issuer is the private bucket itself, which refuses AWS: render it for "
-        "https://DOMAIN/prod, with the domain of the distribution"
+        "out/.well-known/openid-configuration: its issuer is the private bucket itself, which refuses AWS: render it "
+        "for https://DOMAIN/prod, with the domain of the distribution"
     )
     assert (done.code, done.out, done.err) == (2, "", f"pod-identity-webhook issuer publish: {problem}\n")
 
