@@ -8,7 +8,7 @@ from typing import Final
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 CALM: Final = timedelta(minutes=10)
-_ENOUGH_TO_CALL_IT_A_FIGHT: Final = 3
+_CONTENTION_FROM: Final = 3  # writes in a row
 
 
 @dataclass(frozen=True)
@@ -37,4 +37,4 @@ class WriteContention:
 
     def is_on(self, now: datetime) -> bool:
         """Whether somebody keeps reverting our writes; for a metric."""
-        return self.times >= _ENOUGH_TO_CALL_IT_A_FIGHT and self.last is not None and now < self.last + CALM
+        return self.times >= _CONTENTION_FROM and self.last is not None and now < self.last + CALM

@@ -6,6 +6,7 @@ resource "kubernetes_service_account_v1" "pods" {
 
     annotations = {
       "eks.amazonaws.com/role-arn" = aws_iam_role.pods.arn
+      "eks.amazonaws.com/audience" = var.audience
     }
   }
 }

@@ -1,11 +1,14 @@
 """Decisions, apart from their answers: when they need the ServiceAccount, their explanations, and the jitter."""
 
+import importlib
 import json
+import pkgutil
 import sys
 from typing import Any
 
 import pytest
 
+from webhook import admission
 from webhook.admission import decision as decision_module
 from webhook.admission.decision import decide, needs_account
 from webhook.admission.identity import ServiceAccount, Sources
@@ -121,6 +124,14 @@ def test_a_pod_whose_patch_is_too_large_to_store_is_refused_before_the_patch_is_
 
     assert (decision.reason, decision.code, decision.operations) == ("invalid_pod", 400, [])
     assert decision.denied.startswith("spec.containers: 20000 need a patch of more than ")
+
+
+def test_the_cache_of_decisions_is_the_only_one_of_the_room() -> None:
+    modules = [
+        importlib.import_module(f"{admission.__name__}.{one.name}") for one in pkgutil.iter_modules(admission.__path__)
+    ]
+    functions = {value for module in modules for value in vars(module).values() if hasattr(value, "cache_info")}
+    assert functions == {decision_module._on_shape}
 
 
 def test_the_cache_is_bounded_whatever_annotations_say() -> None:

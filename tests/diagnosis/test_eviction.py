@@ -1,6 +1,5 @@
 """Which pods audit evicts, in which order, and when it stops."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -78,7 +77,7 @@ def test_a_pod_that_its_controller_replaces_is_evicted(
     assert plan([finding], {finding.owner: replicas}, options).queues == ((finding.owner, (finding,)),)
 
 
-def _healed(
+async def _healed(
     *findings: Finding, options: Options | None = None, **cluster: Any
 ) -> tuple[Report, FakeEvictor, list[str]]:
     """Heals Deployments of many replicas; returns the report, the fake cluster, and what was said."""
@@ -89,7 +88,7 @@ def _healed(
     options = options or Options()
     planned = plan(findings, {each.owner: 9 for each in findings}, options)
     said: list[str] = []
-    return asyncio.run(heal(planned, evictor, options, said.append)), evictor, said
+    return await heal(planned, evictor, options, said.append), evictor, said
 
 
 def _right(finding: Finding) -> Sibling:
@@ -106,18 +105,18 @@ def _after(count: int, then: Callable[[Finding], Any], otherwise: Callable[[Find
     return answer
 
 
-def test_all_pods_of_all_owners_are_replaced_one_after_the_other() -> None:
+async def test_all_pods_of_all_owners_are_replaced_one_after_the_other() -> None:
     other = Owner("shop", "Deployment", "zoo")
-    report, evictor, said = _healed(found("a"), found("bb"), found("ccc", owner=other))
+    report, evictor, said = await _healed(found("a"), found("bb"), found("ccc", owner=other))
     assert evictor.evicted == ["a", "bb", "ccc"]
     assert (report.left, report.stopped) == ([], "")
     assert said[:2] == ["shop/a: evicted", "shop/new-a: is there, with its credentials"]
 
 
-def test_it_stops_at_the_first_new_pod_that_comes_back_bare() -> None:
+async def test_it_stops_at_the_first_new_pod_that_comes_back_bare() -> None:
     successor = _after(1, lambda each: replace(_right(each), fault="webhook-away"), _right)
     other = found("dddd", owner=Owner("shop", "Deployment", "zoo"))
-    report, evictor, _ = _healed(found("a"), found("bb"), found("ccc"), other, successor=successor)
+    report, evictor, _ = await _healed(found("a"), found("bb"), found("ccc"), other, successor=successor)
     assert evictor.evicted == ["a", "bb"]
     assert report.stopped == "the new pod shop/new-bb came back wrong: webhook-away"
     assert [(each.finding.pod, each.why) for each in report.left] == [
@@ -130,9 +129,9 @@ def _fails(_finding: Finding) -> Any:
     raise Unreachable("the API server does not answer")
 
 
-def test_if_the_api_server_fails_before_an_eviction_it_stops_and_says_what_is_left() -> None:
+async def test_if_the_api_server_fails_before_an_eviction_it_stops_and_says_what_is_left() -> None:
     proofs = _after(1, _fails, lambda _: Proof("right"))
-    report, evictor, _ = _healed(found("a"), found("bb"), found("ccc"), proofs=proofs)
+    report, evictor, _ = await _healed(found("a"), found("bb"), found("ccc"), proofs=proofs)
     assert (evictor.evicted, report.stopped) == (["a"], "the API server does not answer")
     assert [each.finding.pod for each in report.left] == ["bb", "ccc"]
 
@@ -142,84 +141,86 @@ class _FailsAfterwards(FakeEvictor):
         return _fails(finding) if self.evicted else await super().siblings(finding)
 
 
-def test_if_the_api_server_fails_after_an_eviction_that_pod_counts_as_evicted() -> None:
+async def test_if_the_api_server_fails_after_an_eviction_that_pod_counts_as_evicted() -> None:
     findings = (found("a"), found("bb"))
     planned = plan(findings, {WEB: 9}, Options())
-    report = asyncio.run(heal(planned, _FailsAfterwards(_right), Options(), lambda _said: None))
+    report = await heal(planned, _FailsAfterwards(_right), Options(), lambda _said: None)
     assert ([each.pod for each in report.evicted], report.stopped) == (["a"], "the API server does not answer")
     assert [each.finding.pod for each in report.left] == ["bb"]
 
 
-def test_it_evicts_nothing_if_a_dry_run_shows_that_injection_does_not_work() -> None:
-    report, evictor, _ = _healed(found("a"), found("bb"), proofs=lambda _: Proof("bare", "lacks role"))
+async def test_it_evicts_nothing_if_a_dry_run_shows_that_injection_does_not_work() -> None:
+    report, evictor, _ = await _healed(found("a"), found("bb"), proofs=lambda _: Proof("bare", "lacks role"))
     assert (evictor.evicted, report.stopped) == ([], "injection does not work now: lacks role")
     assert len(report.left) == 2
 
 
-def test_it_proves_injection_again_before_each_pod() -> None:
+async def test_it_proves_injection_again_before_each_pod() -> None:
     proofs = _after(1, lambda _: Proof("bare", "lacks role"), lambda _: Proof("right"))
-    report, evictor, _ = _healed(found("a"), found("bb"), proofs=proofs)
+    report, evictor, _ = await _healed(found("a"), found("bb"), proofs=proofs)
     assert (evictor.evicted, [each.finding.pod for each in report.left]) == (["a"], ["bb"])
 
 
-def test_a_budget_is_waited_out() -> None:
-    report, evictor, said = _healed(found("a"), budgets=[Eviction("wait", "budget", 10.0), Eviction("wait", "", 7.0)])
+async def test_a_budget_is_waited_out() -> None:
+    report, evictor, said = await _healed(
+        found("a"), budgets=[Eviction("wait", "budget", 10.0), Eviction("wait", "", 7.0)]
+    )
     assert (evictor.evicted, evictor.clock, report.left) == (["a"], 17.0, [])
     assert said[0] == "shop/a: waits for its PodDisruptionBudget"
 
 
-def test_after_the_wait_for_a_budget_injection_is_proved_again() -> None:
+async def test_after_the_wait_for_a_budget_injection_is_proved_again() -> None:
     proofs = _after(1, lambda _: Proof("bare", "lacks role"), lambda _: Proof("right"))
-    report, evictor, _ = _healed(found("a"), budgets=[Eviction("wait", "budget", 10.0)], proofs=proofs)
+    report, evictor, _ = await _healed(found("a"), budgets=[Eviction("wait", "budget", 10.0)], proofs=proofs)
     assert (evictor.evicted, report.stopped) == ([], "injection does not work now: lacks role")
 
 
-def test_a_budget_that_never_allows_it_leaves_the_owner_and_goes_on_with_the_next() -> None:
+async def test_a_budget_that_never_allows_it_leaves_the_owner_and_goes_on_with_the_next() -> None:
     other = found("zz", owner=Owner("shop", "Deployment", "zoo"))
     budgets = [Eviction("wait", "needs 2 healthy pods", 10.0)] * 4
-    report, evictor, _ = _healed(found("a"), found("bb"), other, budgets=budgets, options=Options(timeout=30))
+    report, evictor, _ = await _healed(found("a"), found("bb"), other, budgets=budgets, options=Options(timeout=30))
     assert evictor.evicted == ["zz"]
     why = "its PodDisruptionBudget does not allow the eviction now: needs 2 healthy pods"
     assert [(each.finding.pod, each.why) for each in report.left] == [("a", why), ("bb", why)]
 
 
-def test_it_waits_until_the_new_pod_is_ready_and_else_leaves_the_rest_of_the_owner() -> None:
+async def test_it_waits_until_the_new_pod_is_ready_and_else_leaves_the_rest_of_the_owner() -> None:
     def unready(each: Finding) -> Sibling:
         return replace(_right(each), is_ready=False)
 
-    report, evictor, said = _healed(found("a"), found("bb"), successor=unready, options=Options(timeout=60))
+    report, evictor, said = await _healed(found("a"), found("bb"), successor=unready, options=Options(timeout=60))
     assert evictor.evicted == ["a"]
     assert [each.why for each in report.left] == ["the new pod for a is not ready after 60 s"]
     assert said[-1] == "Deployment shop/web: the new pod for a is not ready after 60 s; its other pods stay"
 
 
-def test_an_owner_that_makes_no_new_pod_is_left() -> None:
-    report, evictor, _ = _healed(found("a"), found("bb"), successor=lambda _: None)
+async def test_an_owner_that_makes_no_new_pod_is_left() -> None:
+    report, evictor, _ = await _healed(found("a"), found("bb"), successor=lambda _: None)
     assert (evictor.evicted, len(report.left)) == (["a"], 1)
 
 
-def test_a_pod_that_the_api_server_would_refuse_leaves_its_owner() -> None:
-    report, evictor, _ = _healed(found("a"), proofs=lambda _: Proof("refused", "exceeded quota"))
+async def test_a_pod_that_the_api_server_would_refuse_leaves_its_owner() -> None:
+    report, evictor, _ = await _healed(found("a"), proofs=lambda _: Proof("refused", "exceeded quota"))
     assert [each.why for each in report.left] == ["the API server would refuse a new pod: exceeded quota"]
     assert evictor.evicted == []
 
 
 @pytest.mark.parametrize("gone", ["proof", "eviction"])
-def test_a_pod_that_is_gone_meanwhile_is_neither_evicted_nor_left(gone: str) -> None:
+async def test_a_pod_that_is_gone_meanwhile_is_neither_evicted_nor_left(gone: str) -> None:
     more: dict[str, Any] = {"proofs": lambda _: Proof("gone")} if gone == "proof" else {"budgets": [Eviction("gone")]}
-    report, evictor, said = _healed(found("a"), **more)
+    report, evictor, said = await _healed(found("a"), **more)
     assert (report.evicted, report.left, evictor.evicted) == ([], [], [])
     assert said == ["shop/a: is gone already"]
 
 
-def test_the_limit_counts_evictions() -> None:
-    report, evictor, _ = _healed(found("a"), found("bb"), found("ccc"), options=Options(limit=2))
+async def test_the_limit_counts_evictions() -> None:
+    report, evictor, _ = await _healed(found("a"), found("bb"), found("ccc"), options=Options(limit=2))
     assert evictor.evicted == ["a", "bb"]
     assert [each.why for each in report.left] == ["--limit 2 is reached"]
 
 
-def test_a_dry_run_evicts_nothing() -> None:
-    report, evictor, said = _healed(found("a"), found("bb"), options=Options(dry_run=True))
+async def test_a_dry_run_evicts_nothing() -> None:
+    report, evictor, said = await _healed(found("a"), found("bb"), options=Options(dry_run=True))
     assert (evictor.evicted, evictor.dry_runs) == ([], ["a", "bb"])
     assert said == ["shop/a: would be evicted", "shop/bb: would be evicted"]
     assert len(report.evicted) == 2

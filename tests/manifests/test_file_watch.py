@@ -92,17 +92,15 @@ def test_a_file_is_read_completely_or_refused(tmp_path: Path) -> None:
         read_file(tmp_path / "pipe", 4)
 
 
-def test_a_failing_check_is_logged_and_the_others_continue(caplog: pytest.LogCaptureFixture) -> None:
-    async def run() -> None:
-        loop, called = asyncio.get_running_loop(), asyncio.Event()
+async def test_a_failing_check_is_logged_and_the_others_continue(caplog: pytest.LogCaptureFixture) -> None:
+    loop, called = asyncio.get_running_loop(), asyncio.Event()
 
-        def broken() -> None:
-            raise RuntimeError("broken")
+    def broken() -> None:
+        raise RuntimeError("broken")
 
-        async with running(watch_files([broken, lambda: loop.call_soon_threadsafe(called.set)])):
-            await asyncio.wait_for(called.wait(), 30)
+    async with running(watch_files([broken, lambda: loop.call_soon_threadsafe(called.set)])):
+        await asyncio.wait_for(called.wait(), 30)
 
-    asyncio.run(run())
     (record,) = caplog.records
     assert record.getMessage() == "a bug while looking for changed files"
     assert record.exc_info

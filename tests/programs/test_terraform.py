@@ -111,6 +111,15 @@ def test_the_trust_policy_is_what_our_command_writes() -> None:
     assert f"\n{rendered.strip()}\n" in (EXAMPLE / "main.tf").read_text()
 
 
+def test_pods_get_tokens_for_the_audience_of_the_provider_and_the_policy() -> None:
+    found = re.findall(r'^ +"(\S+)" = (\S+)$', (EXAMPLE / "kubernetes.tf").read_text(), re.MULTILINE)
+
+    assert dict(found) == {
+        "eks.amazonaws.com/role-arn": "aws_iam_role.pods.arn",
+        "eks.amazonaws.com/audience": "var.audience",
+    }
+
+
 def test_terraform_evaluates_the_trust_policy_to_our_json(aws_part: Path) -> None:
     (aws_part / "expected.json").write_text(run("trust-policy", "render", *SUBJECT).out)
     (aws_part / "policy.tftest.hcl").write_text(RENDERED)

@@ -44,8 +44,8 @@ def metrics_application(
         return Response(metrics.expose(), headers={"content-type": CONTENT_TYPE})
 
     async def readyz() -> Response:
-        awaited = not_ready()
-        return PlainTextResponse(f"not ready: {awaited}\n" if awaited else "ok\n", 503 if awaited else 200)
+        reason = not_ready()
+        return PlainTextResponse(f"not ready: {reason}\n" if reason else "ok\n", 503 if reason else 200)
 
     app.add_api_route("/metrics", page, methods=["GET", "HEAD"])
     app.add_api_route("/healthz", _healthz, methods=["GET", "HEAD"], response_class=PlainTextResponse)

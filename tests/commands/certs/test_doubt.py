@@ -1,6 +1,5 @@
 """What the certs commands make of Secrets alone, if nothing tells how the webhook serves."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,7 +36,7 @@ from webhook.commands.certs.serving import serving_of_process
 from webhook.commands.flags.parsing import parse
 
 
-def read_in_pod(here: Installation, directory: Path, leaf: bytes, ca: bytes) -> Read:
+async def read_in_pod(here: Installation, directory: Path, leaf: bytes, ca: bytes) -> Read:
     """Reads in a pod with these files, whose first process is the webhook."""
     for name, pem in (("tls.crt", leaf), ("ca.crt", ca)):
         (directory / name).write_bytes(pem)
@@ -46,17 +45,14 @@ def read_in_pod(here: Installation, directory: Path, leaf: bytes, ca: bytes) -> 
     serving = serving_of_process(command_line("pod-identity-webhook", *flags), names)
     parsed = parse(SHOW_FLAGS, here.flags, names)
 
-    async def read() -> Read:
-        async with KubernetesClient(access_of(parsed)) as client:
-            return await read_installation(client, parsed, Pod(serving=serving, namespace=NAMESPACE))
-
-    return asyncio.run(read())
+    async with KubernetesClient(access_of(parsed)) as client:
+        return await read_installation(client, parsed, Pod(serving=serving, namespace=NAMESPACE))
 
 
-def test_in_a_pod_that_may_not_read_the_secret_its_files_tell_the_same(tmp_path: Path) -> None:
+async def test_in_a_pod_that_may_not_read_the_secret_its_files_tell_the_same(tmp_path: Path) -> None:
     with external(EXISTING_SECRET) as here:
         here.cluster.denied.add(f"{SECRETS}/mine")
-        installed = read_in_pod(here, tmp_path, here.leaf.certificate, here.ca.certificate)
+        installed = await read_in_pod(here, tmp_path, here.leaf.certificate, here.ca.certificate)
 
     assert (installed.kind.name, installed.kind.doubt, installed.unread) == ("existing-secret", "", {})
     assert installed.certificate == Certificate(
@@ -64,12 +60,12 @@ def test_in_a_pod_that_may_not_read_the_secret_its_files_tell_the_same(tmp_path:
     )
 
 
-def test_in_a_pod_whose_files_are_not_renewed_yet_the_new_secret_counts(tmp_path: Path) -> None:
+async def test_in_a_pod_whose_files_are_not_renewed_yet_the_new_secret_counts(tmp_path: Path) -> None:
     with external(EXISTING_SECRET) as here:
         other = issue_ca(datetime.now(UTC), common_name="CA of the old files")
         old = issue_leaf(other, NAMES, datetime.now(UTC))
 
-        installed = read_in_pod(here, tmp_path, old.certificate, other.certificate)
+        installed = await read_in_pod(here, tmp_path, old.certificate, other.certificate)
 
     assert installed.certificate is not None
     assert installed.certificate.place == f"Secret {NAMESPACE}/mine"

@@ -8,7 +8,7 @@ from certs.authority import Authority
 from certs.bundle import Service
 from certs.issue import Pair, issue_ca
 from certs.renewal import issued_at, renewal_reason
-from certs.state import ROTATE_CA_AFTER, ROTATE_LEAF_AFTER, State, parse_time, read_state
+from certs.state import ROTATE_CA_AFTER, ROTATE_LEAF_AFTER, parse_time, read_state
 from certs.stores import InMemoryBundleStore, InMemorySecretStore
 from tests.commands.certs.certificates import (
     ENTRY,
@@ -86,23 +86,21 @@ def test_an_existing_next_ca_is_replaced_too() -> None:
     assert "There is already a next CA: it takes over first, and then one more new CA.\n" in done.out
 
 
-def test_a_replica_performs_the_requested_rotation() -> None:
+async def test_a_replica_performs_the_requested_rotation() -> None:
     served: list[Pair] = []
     with installation(age=timedelta(days=1)) as here:
-        rotated(here)
+        # The command runs a loop of its own.
+        await asyncio.to_thread(rotated, here)
         annotations = asked(here)
 
-    async def rounds() -> State:
-        secrets = InMemorySecretStore()
-        secrets.put(here.state.data(), annotations)
-        bundles = InMemoryBundleStore(configuration({ENTRY: here.ca.certificate}))
-        service = Service("pod-identity-webhook", NAMESPACE)
-        await Authority(secrets, bundles, service, NAMES, served.append).check()
-        stored_now = await secrets.read()
-        assert stored_now is not None
-        return read_state(stored_now.data, stored_now.annotations)[0]
-
-    state = asyncio.run(rounds())
+    secrets = InMemorySecretStore()
+    secrets.put(here.state.data(), annotations)
+    bundles = InMemoryBundleStore(configuration({ENTRY: here.ca.certificate}))
+    service = Service("pod-identity-webhook", NAMESPACE)
+    await Authority(secrets, bundles, service, NAMES, served.append).check()
+    stored_now = await secrets.read()
+    assert stored_now is not None
+    state = read_state(stored_now.data, stored_now.annotations)[0]
 
     assert state.ca == here.ca
     assert state.leaf != here.leaf

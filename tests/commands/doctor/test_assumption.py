@@ -1,6 +1,5 @@
 """The call of STS, at the stand-in of tests/sts; time is the test's."""
 
-import asyncio
 import threading
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -35,13 +34,13 @@ class _Time:
         return Pace(lambda: self.now, self.sleep)
 
 
-def _assume(sts: Sts, time: _Time, *, patiently: bool = True) -> Assumption:
+async def _assume(sts: Sts, time: _Time, *, patiently: bool = True) -> Assumption:
     environ = {"AWS_ENDPOINT_URL_STS": sts.url}
-    return asyncio.run(assume(ROLE, read_token(token()), environ, patiently=patiently, pace=time.pace))
+    return await assume(ROLE, read_token(token()), environ, patiently=patiently, pace=time.pace)
 
 
-def test_sts_gives_the_role_and_the_call_is_not_signed(sts: Sts) -> None:
-    answer = _assume(sts, _Time())
+async def test_sts_gives_the_role_and_the_call_is_not_signed(sts: Sts) -> None:
+    answer = await _assume(sts, _Time())
 
     session = "arn:aws:sts::111122223333:assumed-role/s3-reader/pod-identity-webhook-doctor"
     assert answer == Assumption(endpoint=sts.url, arn=session)
@@ -49,26 +48,26 @@ def test_sts_gives_the_role_and_the_call_is_not_signed(sts: Sts) -> None:
     assert (call.action, call.signed_by, call.parameters["DurationSeconds"]) == ("AssumeRoleWithWebIdentity", "", "900")
 
 
-def test_access_denied_is_tried_again_for_a_minute(sts: Sts) -> None:
+async def test_access_denied_is_tried_again_for_a_minute(sts: Sts) -> None:
     sts.accounts["111122223333"].roles.clear()
     time = _Time()
 
-    answer = _assume(sts, time)
+    answer = await _assume(sts, time)
 
     assert (answer.code, answer.message, answer.seconds) == ("AccessDenied", _DENIED, 60.0)
     assert time.naps == [5.0] * 12
 
 
-def test_access_denied_is_final_if_the_policy_is_known_to_deny(sts: Sts) -> None:
+async def test_access_denied_is_final_if_the_policy_is_known_to_deny(sts: Sts) -> None:
     sts.accounts["111122223333"].roles.clear()
     time = _Time()
 
-    answer = _assume(sts, time, patiently=False)
+    answer = await _assume(sts, time, patiently=False)
 
     assert (answer.code, time.naps) == ("AccessDenied", [])
 
 
-def test_a_change_that_iam_sees_late_is_waited_for(sts: Sts) -> None:
+async def test_a_change_that_iam_sees_late_is_waited_for(sts: Sts) -> None:
     roles = sts.accounts["111122223333"].roles
     policy = roles.pop("s3-reader")
 
@@ -81,13 +80,13 @@ def test_a_change_that_iam_sees_late_is_waited_for(sts: Sts) -> None:
 
     time = _Late()
 
-    assert _assume(sts, time).arn.endswith("/pod-identity-webhook-doctor")
+    assert (await _assume(sts, time)).arn.endswith("/pod-identity-webhook-doctor")
     assert time.naps == [5.0] * 4
 
 
-def test_without_an_answer_the_problem_has_no_token() -> None:
+async def test_without_an_answer_the_problem_has_no_token() -> None:
     environ = {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"}
-    answer = asyncio.run(assume(ROLE, read_token(token()), environ, patiently=True, pace=_Time().pace))
+    answer = await assume(ROLE, read_token(token()), environ, patiently=True, pace=_Time().pace)
 
     assert answer == Assumption(endpoint="http://127.0.0.1:9", problem="no answer: All connection attempts failed")
 
@@ -108,13 +107,13 @@ class _Echo(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("path", ["ok", "refused"])
-def test_neither_a_token_that_comes_back_nor_a_password_in_the_url_is_shown(path: str) -> None:
+async def test_neither_a_token_that_comes_back_nor_a_password_in_the_url_is_shown(path: str) -> None:
     with HTTPServer(("127.0.0.1", 0), _Echo) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         host = f"127.0.0.1:{server.server_port}"
         environ = {"AWS_ENDPOINT_URL_STS": f"http://user:hunter2@{host}/{path}"}
-        answer = asyncio.run(assume(ROLE, read_token(token()), environ, patiently=False, pace=_Time().pace))
+        answer = await assume(ROLE, read_token(token()), environ, patiently=False, pace=_Time().pace)
         thread.join(10)
 
     assert replace(answer, seconds=0) == (
@@ -151,20 +150,17 @@ def test_the_endpoint_is_that_of_the_sdks(partition: str, environ: dict[str, str
     assert endpoint_of(partition, environ) == endpoint
 
 
-def _answered(every: Step, text: str = "") -> Assumption:
-    async def ask() -> Assumption:
-        async with ApiServer(every=every).running() as server:
-            environ = {"AWS_ENDPOINT_URL_STS": server.url.replace("http://", "http://user:secret@")}
-            return await assume(ROLE, read_token(text or token()), environ, patiently=False, pace=_Time().pace)
-
-    return asyncio.run(ask())
+async def _answered(every: Step, text: str = "") -> Assumption:
+    async with ApiServer(every=every).running() as server:
+        environ = {"AWS_ENDPOINT_URL_STS": server.url.replace("http://", "http://user:secret@")}
+        return await assume(ROLE, read_token(text or token()), environ, patiently=False, pace=_Time().pace)
 
 
-def _answer(body: bytes, content_type: str = "text/xml", *, status: int = 400, sent: str = "") -> Assumption:
+async def _answer(body: bytes, content_type: str = "text/xml", *, status: int = 400, sent: str = "") -> Assumption:
     async def answers(_request: Request, answer: Answer) -> None:
         await answer.page(status, body, {"Content-Type": content_type})
 
-    return _answered(answers, sent)
+    return await _answered(answers, sent)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +172,8 @@ def _answer(body: bytes, content_type: str = "text/xml", *, status: int = 400, s
         pytest.param(b'<!DOCTYPE x [<!ENTITY a "b">]><Code>&a;</Code>', "text/xml", "&a;", "", id="an entity"),
     ],
 )
-def test_an_odd_answer_is_not_taken_apart(body: bytes, content_type: str, code: str, problem: str) -> None:
-    answer = _answer(body, content_type)
+async def test_an_odd_answer_is_not_taken_apart(body: bytes, content_type: str, code: str, problem: str) -> None:
+    answer = await _answer(body, content_type)
 
     assert (answer.code, answer.problem) == (code, problem)
     assert "secret" not in answer.endpoint
@@ -192,32 +188,32 @@ def test_an_odd_answer_is_not_taken_apart(body: bytes, content_type: str, code: 
         ("http://\ud800", "no answer: Invalid IDNA hostname"),
     ],
 )
-def test_an_endpoint_that_is_no_url_is_a_problem(endpoint: str, problem: str) -> None:
+async def test_an_endpoint_that_is_no_url_is_a_problem(endpoint: str, problem: str) -> None:
     environ = {"AWS_ENDPOINT_URL_STS": endpoint}
-    answer = asyncio.run(assume(ROLE, read_token(token()), environ, patiently=False, pace=_Time().pace))
+    answer = await assume(ROLE, read_token(token()), environ, patiently=False, pace=_Time().pace)
 
     assert answer.problem.startswith(problem)
 
 
-def test_an_answer_without_an_end_is_read_in_part() -> None:
+async def test_an_answer_without_an_end_is_read_in_part() -> None:
     async def endless(_request: Request, answer: Answer) -> None:
         await answer.watch()
         while True:
             await answer.raw(b"x" * 50_000)
 
-    assert _answered(endless).problem == "HTTP 200, and no answer of STS"
+    assert (await _answered(endless)).problem == "HTTP 200, and no answer of STS"
 
 
-def test_an_answer_that_only_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_only_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assumption, "_TIMEOUT", 0.3)
 
-    assert _answered(watches("<Error>")).problem == "no whole answer within 0.3 s"
+    assert (await _answered(watches("<Error>"))).problem == "no whole answer within 0.3 s"
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, "<Arn>{}</Arn>"), (400, "<Code>A</Code><Message>{}</Message>")])
-def test_a_token_that_comes_back_is_not_shown(status: int, body: str) -> None:
+async def test_a_token_that_comes_back_is_not_shown(status: int, body: str) -> None:
     sent = token()
-    answer = _answer(body.replace("{}", sent).encode(), status=status, sent=sent)
+    answer = await _answer(body.replace("{}", sent).encode(), status=status, sent=sent)
 
     assert answer.arn == ("…" if status == 200 else "")
     assert answer.message == ("…" if status == 400 else "")

@@ -13,7 +13,6 @@ from tests.cluster.api_server import Answer, ApiServer, Request, client_of
 from tests.commands.outcome import Outcome, run
 from tests.commands.replay.installed import CONFIGURATION, DEPLOYMENTS, REPLICA_SETS, SERVICE, installed
 from tests.commands.replay.live import api_server, kubeconfig
-from webhook.commands.doctor.gathering import metrics
 from webhook.commands.doctor.gathering.metrics import requests
 from webhook.commands.doctor.gathering.reader import Reader
 
@@ -106,7 +105,7 @@ def test_a_review_without_an_answer_is_no_traceback(tmp_path: Path, monkeypatch:
     assert "subjectaccessreviews: Expected `object`, got `array`" in " ".join(outcome.out.split())
 
 
-async def test_metrics_without_an_end_are_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_metrics_without_an_end_are_read_in_part() -> None:
     async def endless(request: Request, answer: Answer) -> None:
         if request.path != "/metrics":
             await answer.json(404, {})
@@ -117,7 +116,11 @@ async def test_metrics_without_an_end_are_read_in_part(monkeypatch: pytest.Monke
 
     async with ApiServer(every=endless).running() as server, client_of(server) as client:
         host, port = server.url.removeprefix("http://").split(":")
-        monkeypatch.setattr(metrics, "port_of", lambda *_args: int(port))
-        pod = {"metadata": {"namespace": "eks", "name": "one"}, "status": {"podIP": host}}
+        ports = [{"name": "metrics", "containerPort": int(port)}]
+        pod = {
+            "metadata": {"namespace": "eks", "name": "one"},
+            "spec": {"containers": [{"name": "webhook", "ports": ports}]},
+            "status": {"podIP": host},
+        }
         async with asyncio.timeout(20):
             assert await requests(Reader(client), [pod]) is None

@@ -1,6 +1,5 @@
 """The role from IAM, through a program `aws` of the test, which answers as the AWS CLI does."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -18,7 +17,7 @@ _NO_SUCH = "An error occurred (NoSuchEntity) when calling the GetRole operation:
 _DENIED = "An error occurred (AccessDenied) when calling the GetRole operation: no"
 
 
-def _ask(folder: Path, **answers: object) -> Role:
+async def _ask(folder: Path, **answers: object) -> Role:
     """Asks a program whose sub-commands print JSON, or end with an error if the answer is a text."""
     cases = []
     for name, answer in answers.items():
@@ -30,11 +29,11 @@ def _ask(folder: Path, **answers: object) -> Role:
     program = folder / "aws"
     program.write_text(f'#!/bin/sh\necho "$@" >> {folder}/calls\ncase "$2" in\n{chr(10).join(cases)}\nesac\n')
     program.chmod(0o755)
-    return asyncio.run(role_of_aws(_ROLE, _PROVIDER, {"PATH": f"{folder}:/usr/bin:/bin"}))
+    return await role_of_aws(_ROLE, _PROVIDER, {"PATH": f"{folder}:/usr/bin:/bin"})
 
 
-def test_the_role_and_the_provider_are_read_and_nothing_else_is_done(tmp_path: Path) -> None:
-    role = _ask(tmp_path, get_role=_FOUND, get_open_id_connect_provider={"ClientIDList": ["sts.amazonaws.com"]})
+async def test_the_role_and_the_provider_are_read_and_nothing_else_is_done(tmp_path: Path) -> None:
+    role = await _ask(tmp_path, get_role=_FOUND, get_open_id_connect_provider={"ClientIDList": ["sts.amazonaws.com"]})
 
     assert role == Role(
         source="aws iam get-role", policy=Read(json.dumps(_FOUND)), client_ids=Read(["sts.amazonaws.com"])
@@ -45,10 +44,10 @@ def test_the_role_and_the_provider_are_read_and_nothing_else_is_done(tmp_path: P
     ]
 
 
-def test_what_does_not_exist_is_missing_and_other_providers_are_listed(tmp_path: Path) -> None:
+async def test_what_does_not_exist_is_missing_and_other_providers_are_listed(tmp_path: Path) -> None:
     listed = {"OpenIDConnectProviderList": [{"Arn": f"{_PROVIDER}/"}]}
 
-    role = _ask(
+    role = await _ask(
         tmp_path,
         get_role=_NO_SUCH,
         get_open_id_connect_provider=_NO_SUCH,
@@ -73,15 +72,15 @@ def test_what_does_not_exist_is_missing_and_other_providers_are_listed(tmp_path:
         ),
     ],
 )
-def test_what_cannot_be_read_is_a_problem(tmp_path: Path, answer: object, problem: str) -> None:
-    role = _ask(tmp_path, get_role=answer, get_open_id_connect_provider=_DENIED)
+async def test_what_cannot_be_read_is_a_problem(tmp_path: Path, answer: object, problem: str) -> None:
+    role = await _ask(tmp_path, get_role=answer, get_open_id_connect_provider=_DENIED)
 
     assert role.policy == Read(None, problem)
     assert role.client_ids == Read(None, f"aws iam get-open-id-connect-provider: {_DENIED}")
 
 
-def test_without_the_program_both_are_unknown() -> None:
-    role = asyncio.run(role_of_aws(_ROLE, _PROVIDER, {"PATH": "/nowhere"}))
+async def test_without_the_program_both_are_unknown() -> None:
+    role = await role_of_aws(_ROLE, _PROVIDER, {"PATH": "/nowhere"})
 
     reason = "there is no aws on the PATH: install the AWS CLI, or give --trust-policy FILE"
     assert (role.policy, role.client_ids) == (Read(None, reason), Read(None, reason))

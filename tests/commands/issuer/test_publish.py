@@ -167,6 +167,17 @@ def test_behind_a_distribution_any_host_is_an_issuer() -> None:
 
 
 @pytest.mark.usefixtures("rendered")
+def test_the_url_of_the_private_bucket_is_no_issuer_behind_a_distribution() -> None:
+    done = run("issuer", "publish", *BEHIND, "--input-dir=out")
+
+    problem = (
+        "out/.well-known/openid-configuration: its issuer is the private bucket itself, which refuses AWS: render it "
+        "for https://DOMAIN/prod, with the domain of the distribution"
+    )
+    assert (done.code, done.out, done.err) == (2, "", f"pod-identity-webhook issuer publish: {problem}\n")
+
+
+@pytest.mark.usefixtures("rendered")
 def test_a_rotation_uploads_the_documents_and_nothing_else() -> None:
     done = publish(*WHERE, "--only-documents")
 

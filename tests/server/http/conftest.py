@@ -1,36 +1,33 @@
 """Fixtures of the listener's tests: they run under uvloop and under asyncio's own loop, with handlers and without."""
 
-import asyncio
 import datetime as dt
 import ipaddress
 import ssl
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
-import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.server.http.serving import DEADLINE, App
+from tests.server.http.serving import App
 
-Run = Callable[[Coroutine[Any, Any, None]], None]
-
-
-@pytest.fixture(
-    params=[(uvloop.new_event_loop, False), (asyncio.new_event_loop, False), (uvloop.new_event_loop, True)],
+# With has_handlers, the listener answers some paths by handlers of the App, as in the webhook.
+_UVLOOP = ("asyncio", {"use_uvloop": True})
+every_loop = pytest.mark.parametrize(
+    ("anyio_backend", "has_handlers"),
+    [(_UVLOOP, False), ("asyncio", False), (_UVLOOP, True)],
     ids=["uvloop", "asyncio", "handlers"],
 )
-def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
-    new_event_loop, handlers = request.param
-    monkeypatch.setattr(App, "has_handlers", handlers)
 
-    def run(test: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(asyncio.wait_for(test, DEADLINE))
 
-    return run
+@pytest.fixture
+def has_handlers() -> bool:
+    return False
+
+
+@pytest.fixture(autouse=True)
+def _handlers(monkeypatch: pytest.MonkeyPatch, *, has_handlers: bool) -> None:
+    monkeypatch.setattr(App, "has_handlers", has_handlers)
 
 
 @pytest.fixture(scope="module")

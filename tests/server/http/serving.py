@@ -88,15 +88,21 @@ async def connect(port: int, tls: ssl.SSLContext | None = None, host: str = "127
 
 @asynccontextmanager
 async def serving(
-    app: App, *, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None, **limits: Any
+    app: App,
+    *,
+    address: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
+    deadline: float = DEADLINE,
+    **limits: Any,
 ) -> AsyncIterator[tuple[Listener, int]]:
     listener = Listener(app, address=address, port=0, tls=tls, limits=Limits(**limits), handlers=app.handlers)
-    port = await listener.start()
-    try:
-        yield listener, port
-    finally:
-        await listener.stop(0)
-        assert listener.open_connections == 0
+    async with asyncio.timeout(deadline):
+        port = await listener.start()
+        try:
+            yield listener, port
+        finally:
+            await listener.stop(0)
+            assert listener.open_connections == 0
 
 
 async def until(condition: Callable[[], bool]) -> None:

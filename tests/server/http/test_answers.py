@@ -3,17 +3,18 @@
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import uvloop
 
 from tests.server.http.serving import DEADLINE, POST, App, Client, until
 from webhook.server.http.answer import Handler, HttpAnswer, Request
 from webhook.server.http.listener import Listener
 
+UVLOOP = ("asyncio", {"use_uvloop": True})
+on_uvloop = pytest.mark.parametrize("anyio_backend", [UVLOOP], ids=["uvloop"])
 HELD = b"GET /held HTTP/1.1\r\nHost: webhook\r\n\r\n"
 
 
@@ -32,106 +33,93 @@ async def answering(handler: Handler) -> AsyncIterator[tuple[Client, App, Listen
     """A connection to a listener with this handler, and its application."""
     app = App()
     listener = Listener(app, address="127.0.0.1", port=0, tls=None, handlers=EveryPath(handler))
-    reader, writer = await asyncio.open_connection("127.0.0.1", await listener.start())
-    try:
-        yield Client(reader, writer), app, listener
-    finally:
-        writer.close()
-        await listener.stop(1)
-
-
-def run(test: Coroutine[Any, Any, None], loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop) -> None:
-    with asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(asyncio.wait_for(test, DEADLINE))
+    async with asyncio.timeout(DEADLINE):
+        reader, writer = await asyncio.open_connection("127.0.0.1", await listener.start())
+        try:
+            yield Client(reader, writer), app, listener
+        finally:
+            writer.close()
+            await listener.stop(1)
 
 
 def echo(request: Request) -> HttpAnswer:
     return HttpAnswer(200, (), request.body)
 
 
-def test_a_handlers_answer_is_one_whole_message_and_the_application_is_not_asked() -> None:
-    async def test() -> None:
-        headers = ((b"content-type", b"application/json"),)
-        async with answering(lambda request: HttpAnswer(200, headers, request.body * 2)) as (client, app, _):
-            await client.send(POST + POST)
-            for _ in range(2):
-                head = await client.reader.readuntil(b"\r\n\r\n")
-                assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
-                assert head.endswith(b"\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n")
-                assert await client.reader.readexactly(8) == b"bodybody"
-            assert app.calls == 0
-
-    run(test())
+@on_uvloop
+async def test_a_handlers_answer_is_one_whole_message_and_the_application_is_not_asked() -> None:
+    headers = ((b"content-type", b"application/json"),)
+    async with answering(lambda request: HttpAnswer(200, headers, request.body * 2)) as (client, app, _):
+        await client.send(POST + POST)
+        for _ in range(2):
+            head = await client.reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+            assert head.endswith(b"\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n")
+            assert await client.reader.readexactly(8) == b"bodybody"
+        assert app.calls == 0
 
 
-def test_a_handler_gets_the_whole_request_however_its_parts_come() -> None:
-    async def test() -> None:
-        asked: list[Request] = []
+@on_uvloop
+async def test_a_handler_gets_the_whole_request_however_its_parts_come() -> None:
+    asked: list[Request] = []
 
-        def answer(request: Request) -> HttpAnswer:
-            asked.append(request)
-            return echo(request)
+    def answer(request: Request) -> HttpAnswer:
+        asked.append(request)
+        return echo(request)
 
-        async with answering(answer) as (client, _, listener):
-            (connection,) = listener._connections
-            request = POST.replace(b"/mutate", b"/mutate?timeout=10s")
-            for end in range(len(request)):
-                await client.send(request[end : end + 1])
-                await until(lambda: connection.phase != ("unused", "idle")[bool(asked)])
-            assert (await client.answer())[1] == b"body"
-            headers = [(b"host", b"webhook"), (b"content-length", b"4")]
-            assert asked == [Request("POST", b"/mutate", b"timeout=10s", headers, b"body", "1.1", keeps_alive=True)]
-
-    run(test())
+    async with answering(answer) as (client, _, listener):
+        (connection,) = listener._connections
+        request = POST.replace(b"/mutate", b"/mutate?timeout=10s")
+        for end in range(len(request)):
+            await client.send(request[end : end + 1])
+            await until(lambda: connection.phase != ("unused", "idle")[bool(asked)])
+        assert (await client.answer())[1] == b"body"
+        headers = [(b"host", b"webhook"), (b"content-length", b"4")]
+        assert asked == [Request("POST", b"/mutate", b"timeout=10s", headers, b"body", "1.1", keeps_alive=True)]
 
 
-def test_an_answer_that_is_awaited_comes_before_those_behind_it() -> None:
-    async def test() -> None:
-        release = asyncio.Event()
+@on_uvloop
+async def test_an_answer_that_is_awaited_comes_before_those_behind_it() -> None:
+    release = asyncio.Event()
 
-        async def later(request: Request) -> HttpAnswer:
-            await release.wait()
-            return echo(request)
+    async def later(request: Request) -> HttpAnswer:
+        await release.wait()
+        return echo(request)
 
-        def answer(request: Request) -> HttpAnswer | Coroutine[Any, Any, HttpAnswer]:
-            return later(request) if request.body == b"body" else echo(request)
+    def answer(request: Request) -> HttpAnswer | Coroutine[Any, Any, HttpAnswer]:
+        return later(request) if request.body == b"body" else echo(request)
 
-        async with answering(answer) as (client, app, listener):
-            await client.send(POST + HELD + POST.replace(b"body", b"last"))
-            (connection,) = listener._connections
-            await until(lambda: connection.phase == "answering")
-            release.set()
-            app.release.set()
-            assert [(await client.answer())[1] for _ in range(3)] == [b"body", b"0", b"last"]
-            await until(lambda: connection.phase == "idle")
-
-    run(test())
+    async with answering(answer) as (client, app, listener):
+        await client.send(POST + HELD + POST.replace(b"body", b"last"))
+        (connection,) = listener._connections
+        await until(lambda: connection.phase == "answering")
+        release.set()
+        app.release.set()
+        assert [(await client.answer())[1] for _ in range(3)] == [b"body", b"0", b"last"]
+        await until(lambda: connection.phase == "idle")
 
 
-def test_an_answer_that_closes_says_so_and_is_the_last() -> None:
-    async def test() -> None:
-        async with answering(lambda _: HttpAnswer(413, (), b"no", closes=True)) as (client, _, _):
-            await client.send(POST + POST)
-            answer = await client.closed()
-            assert answer.count(b"HTTP/1.1 413") == 1
-            assert b"\r\nconnection: close\r\n" in answer
-            assert answer.endswith(b"\r\n\r\nno")
-
-    run(test())
+@on_uvloop
+async def test_an_answer_that_closes_says_so_and_is_the_last() -> None:
+    async with answering(lambda _: HttpAnswer(413, (), b"no", closes=True)) as (client, _, _):
+        await client.send(POST + POST)
+        answer = await client.closed()
+        assert answer.count(b"HTTP/1.1 413") == 1
+        assert b"\r\nconnection: close\r\n" in answer
+        assert answer.endswith(b"\r\n\r\nno")
 
 
-def test_an_answer_to_head_has_no_body() -> None:
-    async def test() -> None:
-        async with answering(lambda _: HttpAnswer(200, (), b"text")) as (client, _, _):
-            await client.send(b"HEAD / HTTP/1.1\r\nHost: webhook\r\nConnection: close\r\n\r\n")
-            assert (await client.closed()).endswith(b"content-length: 4\r\n\r\n")
-
-    run(test())
+@on_uvloop
+async def test_an_answer_to_head_has_no_body() -> None:
+    async with answering(lambda _: HttpAnswer(200, (), b"text")) as (client, _, _):
+        await client.send(b"HEAD / HTTP/1.1\r\nHost: webhook\r\nConnection: close\r\n\r\n")
+        assert (await client.closed()).endswith(b"content-length: 4\r\n\r\n")
 
 
-@pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop])
-def test_a_closed_connection_is_gone_without_the_collector(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
-    async def test() -> None:
+@pytest.mark.parametrize("anyio_backend", [UVLOOP, "asyncio"], ids=["uvloop", "asyncio"])
+async def test_a_closed_connection_is_gone_without_the_collector() -> None:
+    gc.disable()
+    try:
         async with answering(echo) as (client, app, listener):
             app.release.set()
             await client.send(POST + HELD)
@@ -140,68 +128,59 @@ def test_a_closed_connection_is_gone_without_the_collector(loop: Callable[[], as
             connection = weakref.ref(listener._connections[0])
             client.writer.close()
             await until(lambda: connection() is None)
-
-    gc.disable()
-    try:
-        run(test(), loop)
     finally:
         gc.enable()
 
 
-def test_a_request_for_an_upgrade_is_answered_and_its_connection_ends() -> None:
-    async def test() -> None:
-        async with answering(echo) as (client, _, _):
-            await client.send(b"GET / HTTP/1.1\r\nHost: webhook\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + POST)
-            answer = await client.closed()
-            assert (answer.count(b"HTTP/1.1 200"), answer.count(b"\r\nconnection: close\r\n")) == (1, 1)
-
-    run(test())
+@on_uvloop
+async def test_a_request_for_an_upgrade_is_answered_and_its_connection_ends() -> None:
+    async with answering(echo) as (client, _, _):
+        await client.send(b"GET / HTTP/1.1\r\nHost: webhook\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + POST)
+        answer = await client.closed()
+        assert (answer.count(b"HTTP/1.1 200"), answer.count(b"\r\nconnection: close\r\n")) == (1, 1)
 
 
-def test_while_draining_what_is_pipelined_behind_the_last_answer_is_not_decided() -> None:
-    async def test() -> None:
-        bodies: list[bytes] = []
+@on_uvloop
+async def test_while_draining_what_is_pipelined_behind_the_last_answer_is_not_decided() -> None:
+    bodies: list[bytes] = []
 
-        def answer(request: Request) -> HttpAnswer:
-            bodies.append(request.body)
-            return echo(request)
+    def answer(request: Request) -> HttpAnswer:
+        bodies.append(request.body)
+        return echo(request)
 
-        async with answering(answer) as (client, _, listener):
-            listener.drain()
-            await client.send(POST * 20)
-            answers = await client.closed()
-            assert (answers.count(b"HTTP/1.1 200"), len(bodies)) == (1, 1)
-            assert answers.count(b"connection: close\r\n") == 1
-
-    run(test())
+    async with answering(answer) as (client, _, listener):
+        listener.drain()
+        await client.send(POST * 20)
+        answers = await client.closed()
+        assert (answers.count(b"HTTP/1.1 200"), len(bodies)) == (1, 1)
+        assert answers.count(b"connection: close\r\n") == 1
 
 
-def test_a_request_that_asks_before_its_body_is_told_to_go_on_behind_another() -> None:
-    async def test() -> None:
-        async with answering(echo) as (client, app, _):
-            expecting = POST.replace(b"\r\n\r\nbody", b"\r\nExpect: 100-continue\r\n\r\n")
-            for before in (HELD, b""):
-                app.entered.clear()
-                await client.send(before + expecting)
-                if before:
-                    await app.entered.wait()
-                    app.release.set()
-                    assert (await client.answer())[1] == b"0"
-                assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-                await client.send(b"body")
-                assert (await client.answer())[1] == b"body"
-
-    run(test())
+@on_uvloop
+async def test_a_request_that_asks_before_its_body_is_told_to_go_on_behind_another() -> None:
+    async with answering(echo) as (client, app, _):
+        expecting = POST.replace(b"\r\n\r\nbody", b"\r\nExpect: 100-continue\r\n\r\n")
+        for before in (HELD, b""):
+            app.entered.clear()
+            await client.send(before + expecting)
+            if before:
+                await app.entered.wait()
+                app.release.set()
+                assert (await client.answer())[1] == b"0"
+            assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            await client.send(b"body")
+            assert (await client.answer())[1] == b"body"
 
 
-def test_an_application_that_fails_or_says_nothing_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+@on_uvloop
+async def test_an_application_that_fails_or_says_nothing_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
     async def fails(_scope: Any, _receive: Any, _send: Any) -> None:
         raise ValueError("why")
 
     async def says_nothing(_scope: Any, _receive: Any, _send: Any) -> None:
         return
 
-    async def test(application: Any) -> None:
+    for application in (fails, says_nothing):
         listener = Listener(application, address="127.0.0.1", port=0, tls=None)
         client = Client(*await asyncio.open_connection("127.0.0.1", await listener.start()))
         head, body = await client.ask(POST)
@@ -209,9 +188,6 @@ def test_an_application_that_fails_or_says_nothing_is_a_500(caplog: pytest.LogCa
         assert body == b"Internal Server Error"
         client.writer.close()
         await listener.stop(1)
-
-    for application in (fails, says_nothing):
-        run(test(application))
     assert [record.getMessage() for record in caplog.records] == [
         "no answer to a request: a bug in the webhook",
         "no answer to a request: the application ended without one",

@@ -2,9 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 
@@ -38,10 +36,9 @@ class Clock(asyncio.SelectorEventLoop):
         await until(lambda: listener._timers["tick"] is not due)
 
 
-def run(test: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=Clock) as runner:
-        # The tests put the clock forward by up to 121 s of this.
-        runner.run(asyncio.wait_for(test, 300))
+on_the_clock = pytest.mark.parametrize("anyio_backend", [("asyncio", {"loop_factory": Clock})], ids=["clock"])
+# By the clock that the tests put forward, by up to 121 s.
+DEADLINE = 300.0
 
 
 def clock() -> Clock:
@@ -54,55 +51,57 @@ def test_the_default_idle_timeout_outlasts_the_api_servers_ninety_seconds() -> N
     assert Limits().idle_timeout > 90
 
 
+@on_the_clock
 @pytest.mark.parametrize("seconds", [65, 119])
-def test_an_idle_client_is_answered_on_the_same_connection(
+async def test_an_idle_client_is_answered_on_the_same_connection(
     seconds: float, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port), connect(port, client_tls) as client:
-            assert (await client.ask(POST))[1] == b"4"
-            await clock().go_on(seconds, listener)
-            assert (await client.ask(POST))[1] == b"4"
-
-    run(test())
-
-
-def test_an_idle_connection_is_closed_after_two_minutes(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port), connect(port, client_tls) as client:
-            await client.ask(POST)
-            await clock().go_on(121, listener)
-            assert await client.closed() == b""
-
-    run(test())
+    async with (
+        serving(App(), tls=server_tls, deadline=DEADLINE) as (listener, port),
+        connect(port, client_tls) as client,
+    ):
+        assert (await client.ask(POST))[1] == b"4"
+        await clock().go_on(seconds, listener)
+        assert (await client.ask(POST))[1] == b"4"
 
 
-def test_slow_clients_are_cut_after_ten_seconds_while_others_are_answered(
+@on_the_clock
+async def test_an_idle_connection_is_closed_after_two_minutes(
     server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
-    async def test() -> None:
-        async with (
-            AsyncExitStack() as stack,
-            serving(App(), tls=server_tls) as (listener, port),
-            connect(port, client_tls) as other,
-        ):
-            without_tls = await stack.enter_async_context(connect(port))
-            slow: dict[Client, bytes] = {}
-            for head, drop in SLOW.values():
-                client = await stack.enter_async_context(connect(port, client_tls))
-                await client.send(head)
-                slow[client] = drop
-            for _ in range(9):
-                await clock().go_on(1, listener)
-                for client, drop in slow.items():
-                    await client.send(drop)
-                assert (await other.ask(POST))[1] == b"4"
-            assert listener.open_connections == len(slow) + 2
+    async with (
+        serving(App(), tls=server_tls, deadline=DEADLINE) as (listener, port),
+        connect(port, client_tls) as client,
+    ):
+        await client.ask(POST)
+        await clock().go_on(121, listener)
+        assert await client.closed() == b""
 
-            await clock().go_on(1.1, listener)
-            for client in (without_tls, *slow):
-                assert await client.closed() == b""
+
+@on_the_clock
+async def test_slow_clients_are_cut_after_ten_seconds_while_others_are_answered(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    async with (
+        AsyncExitStack() as stack,
+        serving(App(), tls=server_tls, deadline=DEADLINE) as (listener, port),
+        connect(port, client_tls) as other,
+    ):
+        without_tls = await stack.enter_async_context(connect(port))
+        slow: dict[Client, bytes] = {}
+        for head, drop in SLOW.values():
+            client = await stack.enter_async_context(connect(port, client_tls))
+            await client.send(head)
+            slow[client] = drop
+        for _ in range(9):
+            await clock().go_on(1, listener)
+            for client, drop in slow.items():
+                await client.send(drop)
             assert (await other.ask(POST))[1] == b"4"
-            await until(lambda: listener.open_connections == 1)
+        assert listener.open_connections == len(slow) + 2
 
-    run(test())
+        await clock().go_on(1.1, listener)
+        for client in (without_tls, *slow):
+            assert await client.closed() == b""
+        assert (await other.ask(POST))[1] == b"4"
+        await until(lambda: listener.open_connections == 1)

@@ -13,7 +13,7 @@ import pytest
 
 from certs.files import write_pair
 from certs.issue import Names, issue_ca, issue_leaf
-from tests.server.http.conftest import Run
+from tests.server.http.conftest import every_loop
 from tests.server.http.raw_tls import established, has_answer
 from tests.server.http.serving import GET, App, connect, serving, until
 from webhook.server.http.handshakes import Handshakes
@@ -69,16 +69,14 @@ async def failed(listener: Listener, count: int) -> None:
     await until(lambda: listener.failed_handshakes == count and listener.open_connections == 0)
 
 
+@every_loop
 @VERSIONS
-def test_a_client_that_does_not_know_our_ca_is_logged_with_its_alert_and_what_it_means(
-    run: Run, server_tls: ssl.SSLContext, version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
+async def test_a_client_that_does_not_know_our_ca_is_logged_with_its_alert_and_what_it_means(
+    server_tls: ssl.SSLContext, version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port):
-            await asyncio.to_thread(fails(client(version), "127.0.0.1"), port)
-            await failed(listener, 1)
-
-    run(test())
+    async with serving(App(), tls=server_tls) as (listener, port):
+        await asyncio.to_thread(fails(client(version), "127.0.0.1"), port)
+        await failed(listener, 1)
     # A self-signed leaf is its own unknown CA.
     assert warnings_in(caplog) == [f"TLS handshake failed: unknown CA; {UNTRUSTED_BY_ANOTHER}"]
     (record,) = [record for record in caplog.records if record.name == LOGGER]
@@ -87,32 +85,28 @@ def test_a_client_that_does_not_know_our_ca_is_logged_with_its_alert_and_what_it
     assert fields == {"failure": "unknown CA", "left_out": 0}
 
 
+@every_loop
 @VERSIONS
-def test_a_client_that_expects_another_name_is_logged_with_its_alert(
-    run: Run, server_tls: ssl.SSLContext, certificate: str, version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
+async def test_a_client_that_expects_another_name_is_logged_with_its_alert(
+    server_tls: ssl.SSLContext, certificate: str, version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port):
-            await asyncio.to_thread(fails(client(version, certificate), "elsewhere.example"), port)
-            await failed(listener, 1)
-
-    run(test())
+    async with serving(App(), tls=server_tls) as (listener, port):
+        await asyncio.to_thread(fails(client(version, certificate), "elsewhere.example"), port)
+        await failed(listener, 1)
     assert warnings_in(caplog) == [f"TLS handshake failed: bad certificate; {UNTRUSTED}"]
 
 
+@every_loop
 @VERSIONS
-def test_a_client_without_the_certificate_that_we_ask_for_is_logged(
-    run: Run, server_tls: ssl.SSLContext, certificate: str, version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
+async def test_a_client_without_the_certificate_that_we_ask_for_is_logged(
+    server_tls: ssl.SSLContext, certificate: str, version: ssl.TLSVersion, caplog: pytest.LogCaptureFixture
 ) -> None:
     server_tls.verify_mode = ssl.CERT_REQUIRED
     server_tls.load_verify_locations(certificate)
 
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port):
-            await asyncio.to_thread(fails(client(version, certificate), "127.0.0.1"), port)
-            await failed(listener, 1)
-
-    run(test())
+    async with serving(App(), tls=server_tls) as (listener, port):
+        await asyncio.to_thread(fails(client(version, certificate), "127.0.0.1"), port)
+        await failed(listener, 1)
     (warning,) = warnings_in(caplog)
     assert warning == (
         "TLS handshake failed: PEER_DID_NOT_RETURN_A_CERTIFICATE; --client-ca asks for a client certificate, and the "
@@ -120,36 +114,32 @@ def test_a_client_without_the_certificate_that_we_ask_for_is_logged(
     )
 
 
-def test_a_client_that_speaks_an_older_tls_is_logged(
-    run: Run, server_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+@every_loop
+async def test_a_client_that_speaks_an_older_tls_is_logged(
+    server_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     server_tls.minimum_version = ssl.TLSVersion.TLSv1_3
 
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port):
-            await asyncio.to_thread(fails(client(ssl.TLSVersion.TLSv1_2), "127.0.0.1"), port)
-            await failed(listener, 1)
-
-    run(test())
+    async with serving(App(), tls=server_tls) as (listener, port):
+        await asyncio.to_thread(fails(client(ssl.TLSVersion.TLSv1_2), "127.0.0.1"), port)
+        await failed(listener, 1)
     assert warnings_in(caplog) == [
         "TLS handshake failed: UNSUPPORTED_PROTOCOL; the client's TLS version is below --tls-min-version"
     ]
 
 
-def test_a_client_with_a_certificate_of_another_ca_is_logged(
-    run: Run, server_tls: ssl.SSLContext, certificate: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@every_loop
+async def test_a_client_with_a_certificate_of_another_ca_is_logged(
+    server_tls: ssl.SSLContext, certificate: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server_tls.verify_mode = ssl.CERT_REQUIRED
     server_tls.load_verify_locations(certificate)
     stranger = client(ssl.TLSVersion.TLSv1_3, certificate)
     stranger.load_cert_chain(*files_of(tmp_path, datetime.now(UTC)))
 
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port):
-            await asyncio.to_thread(fails(stranger, "127.0.0.1"), port)
-            await failed(listener, 1)
-
-    run(test())
+    async with serving(App(), tls=server_tls) as (listener, port):
+        await asyncio.to_thread(fails(stranger, "127.0.0.1"), port)
+        await failed(listener, 1)
     (warning,) = warnings_in(caplog)
     assert warning == (
         "TLS handshake failed: CERTIFICATE_VERIFY_FAILED; the client's certificate does not come from --client-ca, or "
@@ -157,61 +147,55 @@ def test_a_client_with_a_certificate_of_another_ca_is_logged(
     )
 
 
-def test_a_client_that_finds_our_certificate_expired_is_logged(
-    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@every_loop
+async def test_a_client_that_finds_our_certificate_expired_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     expired = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     expired.load_cert_chain(*files_of(tmp_path, datetime.now(UTC) - timedelta(days=2 * 365)))
 
-    async def test() -> None:
-        async with serving(App(), tls=expired) as (listener, port):
-            trusting = client(ssl.TLSVersion.TLSv1_3, str(tmp_path / "ca.crt"))
-            await asyncio.to_thread(fails(trusting, "127.0.0.1"), port)
-            await failed(listener, 1)
-
-    run(test())
+    async with serving(App(), tls=expired) as (listener, port):
+        trusting = client(ssl.TLSVersion.TLSv1_3, str(tmp_path / "ca.crt"))
+        await asyncio.to_thread(fails(trusting, "127.0.0.1"), port)
+        await failed(listener, 1)
     (warning,) = warnings_in(caplog)
     assert warning == (
         "TLS handshake failed: certificate expired; our certificate has expired, or the client's clock is wrong"
     )
 
 
-def test_a_client_without_a_cipher_suite_of_ours_is_logged(
-    run: Run, server_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+@every_loop
+async def test_a_client_without_a_cipher_suite_of_ours_is_logged(
+    server_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     server_tls.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
     other = client(ssl.TLSVersion.TLSv1_2)
     other.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
 
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port):
-            await asyncio.to_thread(fails(other, "127.0.0.1"), port)
-            await failed(listener, 1)
-
-    run(test())
+    async with serving(App(), tls=server_tls) as (listener, port):
+        await asyncio.to_thread(fails(other, "127.0.0.1"), port)
+        await failed(listener, 1)
     (warning,) = warnings_in(caplog)
     assert warning == (
         "TLS handshake failed: NO_SHARED_CIPHER; the client has none of our cipher suites (--tls-cipher-suites)"
     )
 
 
-def test_a_client_that_speaks_http_without_tls_is_logged(
-    run: Run, server_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+@every_loop
+async def test_a_client_that_speaks_http_without_tls_is_logged(
+    server_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port), connect(port) as plain:
-            await plain.send(GET)
-            await plain.closed()
-            await failed(listener, 1)
-
-    run(test())
+    async with serving(App(), tls=server_tls) as (listener, port), connect(port) as plain:
+        await plain.send(GET)
+        await plain.closed()
+        await failed(listener, 1)
     assert warnings_in(caplog) == ["TLS handshake failed: HTTP_REQUEST; the client speaks HTTP without TLS"]
 
 
+@every_loop
 @VERSIONS
 @pytest.mark.parametrize("is_used", [False, True], ids=["before any request", "after a request"])
-def test_an_alert_after_our_side_has_finished_is_a_failed_handshake_unless_a_request_came(
-    run: Run,
+async def test_an_alert_after_our_side_has_finished_is_a_failed_handshake_unless_a_request_came(
     server_tls: ssl.SSLContext,
     certificate: str,
     version: ssl.TLSVersion,
@@ -237,57 +221,48 @@ def test_an_alert_after_our_side_has_finished_is_a_failed_handshake_unless_a_req
                 while conn.recv(65536):
                     pass
 
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port):
-            await asyncio.to_thread(call, port)
-            await failed(listener, 0 if is_used else 1)
-
-    run(test())
+    async with serving(App(), tls=server_tls) as (listener, port):
+        await asyncio.to_thread(call, port)
+        await failed(listener, 0 if is_used else 1)
     assert warnings_in(caplog) == ([] if is_used else ["TLS handshake failed: bad record mac"])
 
 
-def test_a_tcp_probe_is_counted_and_not_logged(
-    run: Run, server_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+@every_loop
+async def test_a_tcp_probe_is_counted_and_not_logged(
+    server_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port):
-            async with connect(port):
-                await until(lambda: listener.open_connections == 1)
-            await failed(listener, 1)
-
-    run(test())
+    async with serving(App(), tls=server_tls) as (listener, port):
+        async with connect(port):
+            await until(lambda: listener.open_connections == 1)
+        await failed(listener, 1)
     assert warnings_in(caplog) == []
 
 
-def test_a_client_that_goes_away_in_its_handshake_is_logged(
-    run: Run, server_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+@every_loop
+async def test_a_client_that_goes_away_in_its_handshake_is_logged(
+    server_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     to_send = ssl.MemoryBIO()
     tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), to_send, server_hostname="127.0.0.1")
     with pytest.raises(ssl.SSLWantReadError):
         tls.do_handshake()
 
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port):
-            async with connect(port) as plain:
-                await plain.send(to_send.read())
-                assert await plain.reader.read(1)
-            await failed(listener, 1)
-
-    run(test())
+    async with serving(App(), tls=server_tls) as (listener, port):
+        async with connect(port) as plain:
+            await plain.send(to_send.read())
+            assert await plain.reader.read(1)
+        await failed(listener, 1)
     assert warnings_in(caplog) == ["TLS handshake failed: the connection ended before the handshake did"]
 
 
-def test_a_good_client_leaves_no_line(
-    run: Run, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+@every_loop
+async def test_a_good_client_leaves_no_line(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test() -> None:
-        async with serving(App(), tls=server_tls) as (listener, port):
-            async with connect(port, client_tls) as good:
-                await good.ask(GET)
-            await failed(listener, 0)
-
-    run(test())
+    async with serving(App(), tls=server_tls) as (listener, port):
+        async with connect(port, client_tls) as good:
+            await good.ask(GET)
+        await failed(listener, 0)
     assert warnings_in(caplog) == []
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from tests.server.http.conftest import Run
+from tests.server.http.conftest import every_loop
 from tests.server.http.serving import GET, POST, App, connect, serving, until
 from webhook.server.http.connection import Phase
 from webhook.server.http.limits import Limits
@@ -113,93 +113,85 @@ def test_bodies_that_are_being_answered_do_not_give_way() -> None:
 # The same with connections
 
 
-def test_idle_and_stalled_connections_do_not_shut_others_out(run: Run) -> None:
-    async def test() -> None:
-        app = App()
-        async with AsyncExitStack() as stack:
-            listener, port = await stack.enter_async_context(serving(app, max_connections=20, give_way_after=0.0))
-            answering = await stack.enter_async_context(connect(port))
-            await answering.send(HELD)
-            await app.entered.wait()
-            for number in range(19):
-                client = await stack.enter_async_context(connect(port))
-                if number % 3 == 0:
-                    await client.ask(POST)
-                elif number % 3 == 1:
-                    await client.send(POST[:-1])
-            await until(lambda: listener.open_connections == 20)
-            for _ in range(60):
-                client = await stack.enter_async_context(connect(port))
-                assert (await client.ask(POST))[1] == b"4"
-            assert listener.occupancy.refused_connections == 0
-            assert listener.occupancy.evicted_connections >= 60
-            app.release.set()
-            assert (await answering.answer())[1] == b"0"
-
-    run(test())
+@every_loop
+async def test_idle_and_stalled_connections_do_not_shut_others_out() -> None:
+    app = App()
+    async with AsyncExitStack() as stack:
+        listener, port = await stack.enter_async_context(serving(app, max_connections=20, give_way_after=0.0))
+        answering = await stack.enter_async_context(connect(port))
+        await answering.send(HELD)
+        await app.entered.wait()
+        for number in range(19):
+            client = await stack.enter_async_context(connect(port))
+            if number % 3 == 0:
+                await client.ask(POST)
+            elif number % 3 == 1:
+                await client.send(POST[:-1])
+        await until(lambda: listener.open_connections == 20)
+        for _ in range(60):
+            client = await stack.enter_async_context(connect(port))
+            assert (await client.ask(POST))[1] == b"4"
+        assert listener.occupancy.refused_connections == 0
+        assert listener.occupancy.evicted_connections >= 60
+        app.release.set()
+        assert (await answering.answer())[1] == b"0"
 
 
-def test_bodies_that_stall_do_not_starve_one_that_comes(run: Run) -> None:
+@every_loop
+async def test_bodies_that_stall_do_not_starve_one_that_comes() -> None:
     head = b"POST /mutate HTTP/1.1\r\nHost: webhook\r\nContent-Length: %d\r\n\r\n"
 
-    async def test() -> None:
-        async with AsyncExitStack() as stack:
-            listener, port = await stack.enter_async_context(serving(App(), body_memory=1 << 20))
-            stalled = [await stack.enter_async_context(connect(port)) for _ in range(12)]
-            # Six of them fit. Each comes before the next is sent, so that the first has stalled for the longest time.
-            for number, client in enumerate(stalled, start=1):
-                await client.send(head % 200_000 + bytes(150_000))
-                fits = min(number, 6)
-                await until(
-                    lambda fits=fits, refused=number - fits: (  # type: ignore[misc]
-                        (listener.occupancy.body_memory, listener.occupancy.refused_bodies) == (fits * 150_000, refused)
-                    )
+    async with AsyncExitStack() as stack:
+        listener, port = await stack.enter_async_context(serving(App(), body_memory=1 << 20))
+        stalled = [await stack.enter_async_context(connect(port)) for _ in range(12)]
+        # Six of them fit. Each comes before the next is sent, so that the first has stalled for the longest time.
+        for number, client in enumerate(stalled, start=1):
+            await client.send(head % 200_000 + bytes(150_000))
+            fits = min(number, 6)
+            await until(
+                lambda fits=fits, refused=number - fits: (  # type: ignore[misc]
+                    (listener.occupancy.body_memory, listener.occupancy.refused_bodies) == (fits * 150_000, refused)
                 )
-            good = await stack.enter_async_context(connect(port))
-            assert (await good.ask(head % 700_000 + bytes(700_000)))[1] == b"700000"
-            assert listener.occupancy.refused_bodies > 6
-            code, reason = await stalled[0].answer()
-            assert code.startswith("http/1.1 503 service unavailable\r\n")
-            assert reason == b"too many bodies are under way, and this one made no progress\n"
-            assert await stalled[0].closed() == b""
-            # The memory of those that were refused is free, and a connection that ends gives its own back.
-            assert listener.occupancy.body_memory <= 6 * 150_000
-            for client in stalled:
-                client.writer.close()
-            await until(lambda: listener.occupancy.body_memory == 0)
+            )
+        good = await stack.enter_async_context(connect(port))
+        assert (await good.ask(head % 700_000 + bytes(700_000)))[1] == b"700000"
+        assert listener.occupancy.refused_bodies > 6
+        code, reason = await stalled[0].answer()
+        assert code.startswith("http/1.1 503 service unavailable\r\n")
+        assert reason == b"too many bodies are under way, and this one made no progress\n"
+        assert await stalled[0].closed() == b""
+        # The memory of those that were refused is free, and a connection that ends gives its own back.
+        assert listener.occupancy.body_memory <= 6 * 150_000
+        for client in stalled:
+            client.writer.close()
+        await until(lambda: listener.occupancy.body_memory == 0)
 
-    run(test())
+
+@every_loop
+async def test_a_body_under_an_answer_that_is_awaited_counts() -> None:
+    app = App()
+    async with serving(app) as (listener, port), connect(port) as client:
+        await client.send(b"POST /held HTTP/1.1\r\nHost: w\r\nContent-Length: 5000\r\n\r\n" + bytes(5000) + POST)
+        await app.entered.wait()
+        await until(lambda: listener.occupancy.body_memory == 5004)
+        await client.send(GET[:10])
+        app.release.set()
+        assert [(await client.answer())[1] for _ in range(2)] == [b"5000", b"4"]
+        assert listener.occupancy.body_memory == 0
 
 
-def test_a_body_under_an_answer_that_is_awaited_counts(run: Run) -> None:
-    async def test() -> None:
-        app = App()
-        async with serving(app) as (listener, port), connect(port) as client:
-            await client.send(b"POST /held HTTP/1.1\r\nHost: w\r\nContent-Length: 5000\r\n\r\n" + bytes(5000) + POST)
+@every_loop
+async def test_a_client_that_leaves_while_its_answer_is_awaited_gives_its_memory_back_with_the_answer() -> None:
+    app = App()
+    async with serving(app) as (listener, port):
+        async with connect(port) as client:
+            await client.send(b"POST /held HTTP/1.1\r\nHost: w\r\nContent-Length: 5000\r\n\r\n" + bytes(5000))
             await app.entered.wait()
-            await until(lambda: listener.occupancy.body_memory == 5004)
-            await client.send(GET[:10])
-            app.release.set()
-            assert [(await client.answer())[1] for _ in range(2)] == [b"5000", b"4"]
-            assert listener.occupancy.body_memory == 0
-
-    run(test())
-
-
-def test_a_client_that_leaves_while_its_answer_is_awaited_gives_its_memory_back_with_the_answer(run: Run) -> None:
-    async def test() -> None:
-        app = App()
-        async with serving(app) as (listener, port):
-            async with connect(port) as client:
-                await client.send(b"POST /held HTTP/1.1\r\nHost: w\r\nContent-Length: 5000\r\n\r\n" + bytes(5000))
-                await app.entered.wait()
-            await until(lambda: listener.open_connections == 0)
-            assert listener.occupancy.body_memory == 5000
-            app.release.set()
-            await until(lambda: not listener._shared.tasks)
-            assert listener.occupancy.body_memory == 0
-
-    run(test())
+        await until(lambda: listener.open_connections == 0)
+        assert listener.occupancy.body_memory == 5000
+        app.release.set()
+        await until(lambda: not listener._shared.tasks)
+        assert listener.occupancy.body_memory == 0
 
 
 async def test_a_body_that_comes_byte_by_byte_is_one_buffer_and_no_progress() -> None:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
-import uvloop
 
 from certs.issue import Names, issue_ca, issue_leaf
 from webhook.server.certificates.contexts import load_pair
@@ -86,10 +85,8 @@ async def _not_asked(_scope: object, _receive: object, _send: object) -> None:
     raise AssertionError
 
 
-@pytest.mark.parametrize("new_event_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_a_request_that_comes_with_the_end_of_its_connection_is_answered(
-    new_event_loop: Callable[[], asyncio.AbstractEventLoop],
-) -> None:
+@pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"])
+async def test_a_request_that_comes_with_the_end_of_its_connection_is_answered() -> None:
     now = datetime.now(UTC)
     leaf = issue_leaf(issue_ca(now, common_name="test"), Names(("localhost",)), now)
     taken: list[bytes] = []
@@ -98,7 +95,7 @@ def test_a_request_that_comes_with_the_end_of_its_connection_is_answered(
         taken.append(request.body)
         return HttpAnswer(200, (), b"")
 
-    async def test() -> None:
+    async with asyncio.timeout(DEADLINE):
         tls = load_pair(leaf, TlsSettings()).context
         handlers = {b"/mutate": answer}
         listener = Listener(_not_asked, address="127.0.0.1", port=0, tls=tls, handlers=handlers)
@@ -122,6 +119,3 @@ def test_a_request_that_comes_with_the_end_of_its_connection_is_answered(
         assert taken == [b"body"]
         writer.close()
         await listener.stop(1)
-
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(asyncio.wait_for(test(), DEADLINE))

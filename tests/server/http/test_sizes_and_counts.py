@@ -5,11 +5,12 @@ import ssl
 
 import pytest
 
-from tests.server.http.conftest import Run
+from tests.server.http.conftest import every_loop
 from tests.server.http.serving import GET, POST, App, connect, serving, until
 from webhook.server.http.connection import PIPELINED_REQUESTS
 
 
+@every_loop
 @pytest.mark.parametrize(
     "request_bytes",
     [
@@ -21,12 +22,11 @@ from webhook.server.http.connection import PIPELINED_REQUESTS
     ],
     ids=["header", "url", "many headers", "unfinished", "trailer"],
 )
-def test_headers_over_the_limit_are_answered_with_431_and_a_close(
-    run: Run, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, request_bytes: bytes
+async def test_headers_over_the_limit_are_answered_with_431_and_a_close(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, request_bytes: bytes
 ) -> None:
-    async def test(tls: ssl.SSLContext | None, verify: ssl.SSLContext | None) -> None:
-        app = App()
-        async with serving(app, header_bytes=4096, tls=tls) as (_, port), connect(port, verify) as client:
+    for tls, verify in ((None, None), (server_tls, client_tls)):
+        async with serving(App(), header_bytes=4096, tls=tls) as (_, port), connect(port, verify) as client:
             head, body = await client.ask(request_bytes)
             assert head.startswith("http/1.1 431 ")
             assert "connection: close" in head
@@ -36,52 +36,43 @@ def test_headers_over_the_limit_are_answered_with_431_and_a_close(
                 # A reset, which could have overtaken the answer, would fail this.
                 await client.send(bytes(8 << 20))
 
-    run(test(None, None))
-    run(test(server_tls, client_tls))
 
-
+@every_loop
 @pytest.mark.parametrize("chunked", [True, False])
-def test_a_large_body_does_not_count_as_headers(run: Run, chunked: bool) -> None:
-    async def test() -> None:
-        async with serving(App(), header_bytes=1024) as (_, port), connect(port) as client:
-            body = bytes(1_000_000)
-            framing = b"Content-Length: 1000000\r\n\r\n" + body
-            if chunked:
-                framing = b"Transfer-Encoding: chunked\r\n\r\n" + b"3e8\r\n%b\r\n" % bytes(1000) * 1000 + b"0\r\n\r\n"
-            for _ in range(2):
-                assert (await client.ask(b"POST / HTTP/1.1\r\nHost: webhook\r\n" + framing))[1] == b"1000000"
-
-    run(test())
+async def test_a_large_body_does_not_count_as_headers(chunked: bool) -> None:
+    async with serving(App(), header_bytes=1024) as (_, port), connect(port) as client:
+        body = bytes(1_000_000)
+        framing = b"Content-Length: 1000000\r\n\r\n" + body
+        if chunked:
+            framing = b"Transfer-Encoding: chunked\r\n\r\n" + b"3e8\r\n%b\r\n" % bytes(1000) * 1000 + b"0\r\n\r\n"
+        for _ in range(2):
+            assert (await client.ask(b"POST / HTTP/1.1\r\nHost: webhook\r\n" + framing))[1] == b"1000000"
 
 
-def test_one_connection_too_many_is_closed_at_once_and_counted(
-    run: Run, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+@every_loop
+async def test_one_connection_too_many_is_closed_at_once_and_counted(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
-    async def test() -> None:
-        async with (
-            serving(App(), tls=server_tls, max_connections=2) as (listener, port),
-            connect(port, client_tls) as served,
-            connect(port),  # a handshake that has not begun counts too
-        ):
-            await served.ask(POST)
-            await until(lambda: listener.open_connections == 2)
-            async with connect(port) as refused:
-                assert await refused.closed() == b""
-            assert (listener.open_connections, listener.occupancy.refused_connections) == (2, 1)
-            assert (await served.ask(POST))[1] == b"4"
-
-    run(test())
+    async with (
+        serving(App(), tls=server_tls, max_connections=2) as (listener, port),
+        connect(port, client_tls) as served,
+        connect(port),  # a handshake that has not begun counts too
+    ):
+        await served.ask(POST)
+        await until(lambda: listener.open_connections == 2)
+        async with connect(port) as refused:
+            assert await refused.closed() == b""
+        assert (listener.open_connections, listener.occupancy.refused_connections) == (2, 1)
+        assert (await served.ask(POST))[1] == b"4"
 
 
-def test_pipelined_requests_are_answered_in_order_up_to_a_limit(run: Run) -> None:
-    async def test() -> None:
-        app = App()
-        async with serving(app) as (_, port), connect(port) as client:
-            flood = asyncio.create_task(client.send(GET.replace(b"/ ", b"/held ") + GET * 5000))
-            await app.entered.wait()
-            app.release.set()
-            answers = (await client.closed()).count(b"HTTP/1.1 200")
-            assert answers == app.calls == 1 + PIPELINED_REQUESTS
-            flood.cancel()
-
-    run(test())
+@every_loop
+async def test_pipelined_requests_are_answered_in_order_up_to_a_limit() -> None:
+    app = App()
+    async with serving(app) as (_, port), connect(port) as client:
+        flood = asyncio.create_task(client.send(GET.replace(b"/ ", b"/held ") + GET * 5000))
+        await app.entered.wait()
+        app.release.set()
+        answers = (await client.closed()).count(b"HTTP/1.1 200")
+        assert answers == app.calls == 1 + PIPELINED_REQUESTS
+        flood.cancel()

@@ -163,6 +163,11 @@ def _issuer_of(directory: str, bucket: Bucket, *, has_distribution: bool) -> str
         raise UnusableInput(f"{path}: it is not a discovery document that issuer render has written")
     if not has_distribution and issuer != bucket.issuer:
         raise UnusableInput(f"{path}: its issuer is {issuer}, but the bucket's is {bucket.issuer}: render it for that")
+    if has_distribution and issuer == bucket.issuer:
+        wanted = f"https://DOMAIN{bucket.path}, with the domain of the distribution"
+        raise UnusableInput(
+            f"{path}: its issuer is the private bucket itself, which refuses AWS: render it for {wanted}"
+        )
     if has_distribution and issuer.removeprefix("https://").partition("/")[2] != bucket.prefix:
         wanted = f"the path of --prefix, {bucket.path}" if bucket.prefix else "no path, as there is no --prefix"
         raise UnusableInput(f"{path}: its issuer is {issuer}, which must have {wanted}")
