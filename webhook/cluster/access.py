@@ -151,15 +151,19 @@ async def _load_kubeconfig(configuration: Any, kubeconfig: str, context: str) ->
         raise ClusterConfigError(f"{kubeconfig}: {error}") from error
     except _MALFORMED as error:
         raise ClusterConfigError(f"{kubeconfig}: not a usable kubeconfig: {_fault(error)}") from error
-    if _has_plugin(loader) and not (configuration.api_key or configuration.cert_file):
+    # The loader only logs a failure of the plugin.
+    if not (configuration.api_key or configuration.cert_file) and _has_plugin(kubeconfig, user):
         raise ClusterConfigError(f"{kubeconfig}: the exec plugin of user {user!r} gave no credentials")
     expiry: datetime | None = getattr(loader, "exec_plugin_expiry", None)
     return expiry.astimezone(UTC) if expiry is not None else None, str(namespace)
 
 
-def _has_plugin(loader: Any) -> bool:
-    user = loader._user  # noqa: SLF001 - the loader only logs a failure of the plugin, so we must check for ourselves
-    return user is not None and "exec" in user
+def _has_plugin(kubeconfig: str, user: str) -> bool:
+    from kubernetes.aio.config.kube_config import KubeConfigMerger  # noqa: PLC0415 - as above
+
+    merge: Any = KubeConfigMerger
+    found = merge(kubeconfig).config["users"].get_with_name(user, safe=True) if user else None
+    return found is not None and "exec" in found["user"]
 
 
 def _content(path: str) -> bytes:
