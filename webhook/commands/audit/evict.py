@@ -63,12 +63,16 @@ async def evict(
 
 
 async def _replicas(findings: Sequence[Finding], workloads: Workloads) -> dict[Owner, int | None]:
-    """Returns the number of replicas of each owner: its controller's, which is what the owner last asked for."""
+    """Returns the number of replicas of each owner: its controller's, which is what the owner last asked for.
+
+    Owners whose controller is gone, or which RBAC does not let us read, are not there.
+    """
     found: dict[Owner, int | None] = {}
     for each in findings:
         if each.controller is not None and each.owner not in found:
             workload = await workloads.read(each.namespace, each.controller)
-            found[each.owner] = workload.replicas if workload is not None else None
+            if workload is not None:
+                found[each.owner] = workload.replicas
     return found
 
 
