@@ -87,9 +87,12 @@ async def _chain(asked: Asked, reader: Reader, subject: Subject) -> tuple[list[S
     found = await read_installation(reader, asked.configuration, with_replicas=False)
     account = await read_account(reader, found, subject.namespace, subject.account, subject.annotations)
     identity = account.identity if isinstance(account.identity, Identity) else None
-    steps = [account_step(account, found.facts.settings), configuration_step(found.facts)]
-    steps += await _serving(asked, found)
     namespace = await namespace_of(reader, subject.namespace)
+    steps = [
+        account_step(account, found.facts.settings, has_namespace=not namespace.is_missing),
+        configuration_step(found.facts),
+    ]
+    steps += await _serving(asked, found)
     steps.append(called_step(found.facts, namespace, subject.namespace, subject.labels))
     steps.append(await _dry_run(reader, found, subject, account, identity))
     audience = identity.audience if identity is not None else found.facts.settings.token_audience
