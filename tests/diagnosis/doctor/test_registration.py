@@ -189,7 +189,9 @@ def test_a_label_that_excludes_the_pod_is_one_to_remove_whatever_its_value() -> 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        pytest.param({"namespaceSelector": {"matchLabels": {"injection": "on"}}}, "label the namespace", id="namespace"),
+        pytest.param(
+            {"namespaceSelector": {"matchLabels": {"injection": "on"}}}, "label the namespace", id="namespace"
+        ),
         pytest.param({"objectSelector": {"matchLabels": {"injection": "on"}}}, "label the pod", id="pod"),
         pytest.param({"rules": []}, "run helm upgrade", id="rules"),
     ],
