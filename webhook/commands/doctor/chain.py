@@ -103,7 +103,15 @@ async def _chain(asked: Asked, reader: Reader, subject: Subject) -> tuple[list[S
         symptom = asked.symptom.step if asked.symptom is not None else ""
         if identity is not None:
             pod = subject.running
-            steps += pod_steps(pod, identity, account, found.facts.settings, symptom=symptom, now=asked.now)
+            steps += pod_steps(
+                pod,
+                identity,
+                account,
+                found.facts.settings,
+                symptom=symptom,
+                now=asked.now,
+                are_flags_known=not found.facts.unread_flags,
+            )
         else:
             steps += [question.skipped("it is not known what the pod should have") for question in POD_STEPS]
     steps.append(await _assume(asked, identity, published, {step.name: step for step in steps}))
