@@ -49,7 +49,7 @@ def test_the_last_lines_of_help_name_variables_of_that_command(verb: list[str]) 
     unset = [f"--{flag.name}" for flag in command.load_flags() if not flag.variable]
     assert sentence.replace(",", "").split() == [
         *(["except", *unset] if unset else []),
-        *"is also an environment variable".split(),
+        *["is", "also", "an", "environment", "variable"],
     ]
     for example in examples.splitlines():
         flag, _, variable = example.strip().partition(" is ")
