@@ -1,5 +1,6 @@
 """`audit --evict`: asks, evicts, and says what is left."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -82,8 +83,13 @@ def _agrees(planned: Plan, options: Options) -> bool:
     count = min(count, options.limit) if options.limit else count
     owners = len(planned.queues)
     question = f"Evict {count} pod{'' if count == 1 else 's'} of {owners} owner{'' if owners == 1 else 's'}? [y/N] "
-    print(question, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    # asyncio would answer Ctrl-C by cancelling this task, which waits for the line.
+    of_asyncio = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        print(question, end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    finally:
+        signal.signal(signal.SIGINT, of_asyncio)
 
 
 def _summarise(report: Report, options: Options, notice: Notice) -> None:
