@@ -35,6 +35,8 @@ def test_notes_say_how_to_look() -> None:
         ({"image": {"repository": "registry.example.com/identity"}}, "image.registry", False),
         ({"image": {"repository": "localhost/identity"}}, "image.registry", False),
         ({"image": {"registry": "localhost:5000"}}, "WARNING", False),
+        ({"image": {"registry": "us"}}, "Nodes will look for docker.io/us/pod-identity-webhook:0.1.0:", True),
+        ({"image": {"registry": "us"}}, "image.registry is empty", False),
         ({"image": {"registry": "docker.io"}}, "There is no image docker.io/pod-identity-webhook:0.1.0", True),
         ({"image": {"registry": "public.ecr.aws"}}, "WARNING: image.registry is public.ecr.aws, as for the Go", True),
         ({"image": {"registry": "docker.io", "repository": "us/identity"}}, "WARNING", False),

@@ -40,8 +40,17 @@ def test_a_flag_beside_help_neither_swallows_it_nor_starts_the_webhook() -> None
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in [*GROUPS, ["completion"]]], ids=" ".join)
 def test_the_last_lines_of_help_name_variables_of_that_command(verb: list[str]) -> None:
     text = run(*verb, "--help").out
-    flags, _, examples = text.rpartition("\n\nEach flag is also an environment variable, for example:\n")
+    flags, _, last = text.rpartition("\n\nEach flag")
+    sentence, _, examples = last.partition("for example:\n")
 
+    command = COMMANDS
+    for word in verb:
+        command = command.named(word) or command
+    unset = [f"--{flag.name}" for flag in command.load_flags() if not flag.variable]
+    assert sentence.replace(",", "").split() == [
+        *(["except", *unset] if unset else []),
+        *["is", "also", "an", "environment", "variable"],
+    ]
     for example in examples.splitlines():
         flag, _, variable = example.strip().partition(" is ")
         assert f"\n  {flag}" in flags

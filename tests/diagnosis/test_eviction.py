@@ -53,6 +53,16 @@ _STAYS: dict[str, tuple[Finding, int | None, str, str]] = {
 }
 
 
+@pytest.mark.parametrize("kind", ["ReplicaSet", "StatefulSet", "DaemonSet"])
+@pytest.mark.parametrize("options", [Options(), Options(single_replicas=True)])
+def test_a_pod_whose_controller_could_not_be_read_stays(kind: str, options: Options) -> None:
+    planned = plan([found("a", kind=kind)], {}, options)
+    assert planned.queues == ()
+    assert [each.why for each in planned.left] == [
+        f"its {kind} could not be read: it may be gone, or this its only replica"
+    ]
+
+
 @pytest.mark.parametrize("name", _STAYS)
 def test_a_pod_stays_if_evicting_it_would_not_help_or_could_hurt(name: str) -> None:
     finding, replicas, why, command = _STAYS[name]

@@ -154,6 +154,12 @@ def test_a_selector_that_excludes_the_namespace_is_named_for_its_serviceaccount(
     assert f"namespaceSelector of namespace {shop}: it wants the label injection=on" in said.step("called")["found"]
 
 
+def test_a_namespace_that_is_not_there_is_what_to_begin_with(release: HelmRelease) -> None:
+    text = run_doctor(release.cluster.kubeconfig, "serviceaccount", "nowhere/reports").stdout
+
+    assert text.endswith("there is no namespace nowhere\nDo: kubectl create namespace nowhere\n"), text
+
+
 def test_without_the_configuration_the_webhook_is_not_registered(
     release: HelmRelease, shop: str, measured: Callable[[str], None]
 ) -> None:

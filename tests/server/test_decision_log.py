@@ -178,3 +178,15 @@ def test_a_request_without_a_review_leaves_no_decision(json_process: WebhookProc
 
     assert answer.status_code == 400
     assert json_process.log == before
+
+
+def test_the_length_of_a_line_is_about_what_the_docs_say(json_process: WebhookProcess, tmp_path: Path) -> None:
+    usual = pod(name=None, generateName="checkout-reports-7d4b9c6f5d-", namespace=None)
+    usual["request"]["uid"] = "0df28fbd-5f5f-11e8-bc74-36e6bb280816"
+    (as_json,) = logged(json_process, usual)
+    with serving(tmp_path, "--log-injections", "--drain-period=0s") as process:
+        (as_text,) = logged(process, usual)
+
+    page = (Path(__file__).parents[2] / "docs/operation.md").read_text()
+    (said,) = re.findall(r"about (\d+) bytes as text and (\d+) as JSON", page)
+    assert [len(as_text) + 1, len(as_json) + 1] == pytest.approx([int(number) for number in said], abs=15)

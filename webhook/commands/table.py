@@ -16,8 +16,8 @@ class Command:
     """One command, or a group of `commands`.
 
     `what` is its line in the list of commands. `module` has its `main(argv, environ) -> int`; `flags` is the place of
-    its flags, `MODULE:NAME`. A group has neither; `about` is the sentence in its help. A command without flags has the
-    choices of its argument in `arguments`.
+    its flags, `MODULE:NAME`. A group has neither; `about` is the sentence in its help. `arguments` has the choices of
+    the first argument, if it is no file.
     """
 
     name: str
@@ -160,6 +160,7 @@ COMMANDS: Final = Command(
             "name the broken link between a pod and its role, and what to do next",
             "webhook.commands.doctor.verb",
             "webhook.commands.doctor.flags:DOCTOR_FLAGS",
+            arguments=("serviceaccount", "pod", "deployment", "statefulset", "daemonset"),
         ),
         Command(
             "completion",

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,32 @@ def test_it_asks_before_the_first_eviction(tmp_path: Path, typed: str, goes_on: 
     assert done.returncode == (0 if goes_on else 1)
     assert ("nothing evicted" in done.stderr) is not goes_on
     assert (f"{_SHOP}/pods/web-1" in asked) is goes_on
+
+
+def test_ctrl_c_at_the_question_ends_it(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    with (
+        api_server(_objects()) as server,
+        subprocess.Popen(
+            [*COMMAND, "audit", "-n", "shop", "--evict", "-o=json"],
+            stdin=slave,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            env={**without_settings(), "KUBECONFIG": str(kubeconfig(tmp_path / "config", production=server.url))},
+        ) as process,
+    ):
+        assert process.stderr is not None
+        said = b""
+        while not said.endswith(b"[y/N] ") and (read := os.read(process.stderr.fileno(), 4096)):
+            said += read
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(20) == 130, said
+        finally:
+            process.kill()
+    for end in (master, slave):
+        os.close(end)
 
 
 def test_a_progress_bar_is_on_standard_error_and_only_if_that_is_a_terminal(tmp_path: Path) -> None:

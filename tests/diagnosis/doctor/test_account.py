@@ -63,3 +63,9 @@ def test_the_serviceaccount(facts: Account, status: str, found: str, then: str) 
 
     assert (step.status, step.found, step.next) == (status, found, then)
     assert step.anchor == ("the-serviceaccount-has-no-usable-role" if status == "failed" else "")
+
+
+def test_without_its_namespace_the_namespace_is_what_is_missing() -> None:
+    step = account_step(account(account=Read()), Settings(), has_namespace=False)
+
+    assert (step.found, step.next) == ("there is no namespace shop", "kubectl create namespace shop")

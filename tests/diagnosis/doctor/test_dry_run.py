@@ -77,6 +77,16 @@ def test_the_dry_run(run: DryRun, status: str, found: str, anchor: str) -> None:
     assert (step.status, step.found, step.anchor) == (status, found, anchor)
 
 
+@pytest.mark.parametrize(("unread", "status"), [("", "failed"), ("their defaults are assumed", "ok")])
+def test_a_token_elsewhere_is_a_fault_only_if_the_flags_are_known(unread: str, status: str) -> None:
+    pod = injected()
+    pod["spec"]["containers"][0]["env"][1]["value"] = "/var/run/elsewhere/token"
+
+    step = dry_run_step(DryRun(what="a pod", pod=pod), IDENTITY, installation(unread_flags=unread))
+
+    assert step.status == status
+
+
 def test_no_other_webhook_is_suspected_if_there_is_none() -> None:
     step = dry_run_step(DryRun(what="a pod", pod=bare()), IDENTITY, _ALONE)
 

@@ -93,6 +93,12 @@ def test_the_audience(role: Role | None, audience: str, status: str, found: str)
     assert (step.status, step.found) == (status, found)
 
 
+def test_an_audience_that_the_provider_lacks_may_be_that_of_a_flag() -> None:
+    step = audience_step(_role(["sts.amazonaws.com"]), Published(issuer=ISSUER, audience="other"), _PROVIDER)
+
+    assert step.next.startswith("correct the annotation audience or --token-audience, or: aws iam ")
+
+
 _RENDER = (
     "pod-identity-webhook trust-policy render --issuer https://oidc.example.com --account 111122223333 "
     "--service-account shop/reports prints one that allows it"

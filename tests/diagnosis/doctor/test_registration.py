@@ -182,8 +182,24 @@ def test_a_label_that_excludes_the_pod_is_one_to_remove_whatever_its_value() -> 
 
     assert (step.found, step.next) == (
         "it does not: objectSelector of the pod: it wants no label skip, but there is one: 'false', in entry plain",
-        "set or remove that label, or change the selector (mutatingWebhook.namespaceSelector of the chart)",
+        "take that label off the pod, in its owner's template or its manifest, and create the pod again",
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param(
+            {"namespaceSelector": {"matchLabels": {"injection": "on"}}}, "label the namespace", id="namespace"
+        ),
+        pytest.param({"objectSelector": {"matchLabels": {"injection": "on"}}}, "label the pod", id="pod"),
+        pytest.param({"rules": []}, "run helm upgrade", id="rules"),
+    ],
+)
+def test_what_to_do_names_what_excludes_the_pod(changes: dict[str, Any], words: str) -> None:
+    facts = _with(entry("plain", **changes))
+
+    assert called_step(facts, Read(Namespace({})), "shop", {}).next.startswith(words)
 
 
 _AGAIN = "later come z-mesh; the API server calls ours again after them"

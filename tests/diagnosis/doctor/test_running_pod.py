@@ -207,6 +207,24 @@ def test_a_token_for_another_audience_is_named() -> None:
     )
 
 
+def test_without_the_running_flags_another_audience_or_path_is_no_fault() -> None:
+    pod = _with_env(injected()["spec"]["containers"][0]["env"], volumeMounts=[])
+    pod["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["audience"] = "other"
+    running = RunningPod(namespace="shop", name="reports-0", pod=pod, owner="deployment/reports")
+
+    steps = pod_steps(running, IDENTITY, account(), Settings(), symptom="", now=_NOW, are_flags_known=False)
+
+    why = "whether a new pod would get another is not known without the flags of the running webhook"
+    assert [(step.name, step.status, step.found) for step in steps[1:3]] == [
+        ("pod-volume", "unknown", f"its token is for other: {why}"),
+        (
+            "pod-mount",
+            "unknown",
+            f"container app has no mount at /var/run/secrets/eks.amazonaws.com/serviceaccount: {why}",
+        ),
+    ]
+
+
 def test_a_missing_region_fails_only_if_the_error_says_so() -> None:
     env = [{"name": "AWS_REGION", "value": "eu-west-1"}]
     said = "container app has no AWS_DEFAULT_REGION, only AWS_REGION, which boto3 and the AWS CLI 1 ignore"

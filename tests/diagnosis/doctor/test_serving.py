@@ -78,7 +78,7 @@ def test_without_pods_there_is_nothing_to_describe_but_the_deployment() -> None:
         pytest.param(Certificate(unseen=["no answer"]), ("unknown", "no answer"), "", id="nothing could be seen"),
         pytest.param(
             Certificate(findings=["the API server refuses the served leaf", "more"], seen=["one"]),
-            ("failed", "the API server refuses the served leaf (and 1 more: certs show)"),
+            ("failed", "the API server refuses the served leaf (and 1 more: certs show -n system)"),
             "x509-certificate-signed-by-unknown-authority",
             id="another CA",
         ),
@@ -100,6 +100,13 @@ def test_certificates(certificate: Certificate, outcome: tuple[str, str], anchor
     step = certificate_step(installation(certificate=certificate))
 
     assert ((step.status, step.found), step.anchor) == (outcome, anchor)
+
+
+def test_the_command_that_shows_more_is_about_this_installation() -> None:
+    facts = installation(name="irsa", service="eks/irsa-webhook", certificate=Certificate(findings=["no leaf"]))
+
+    command = "pod-identity-webhook certs show -n eks --service-name irsa-webhook --webhook-configuration irsa"
+    assert certificate_step(facts).next == f"{command} says what belongs together"
 
 
 def test_a_certificate_that_was_compared_with_no_ca_bundle_is_not_fine() -> None:

@@ -40,5 +40,24 @@ def test_an_error_points_to_a_step(text: str, step: str) -> None:
     assert symptom.step in {question.name for question in ALL_STEPS}
 
 
+@pytest.mark.parametrize(
+    ("text", "anchor"),
+    [
+        (
+            'failed calling webhook "a": Post "b": dial tcp 10.0.0.1:443: connect: connection refused',
+            "connection-refused",
+        ),
+        ('failed calling webhook "a": Post "b": EOF', "eof"),
+        ('failed calling webhook "a": Post "b": context deadline exceeded', "context-deadline-exceeded"),
+        ('failed calling webhook "a": Post "b": no endpoints available', "no-endpoints-available-for-service"),
+    ],
+)
+def test_an_error_of_a_call_has_the_section_of_its_own_words(text: str, anchor: str) -> None:
+    symptom = symptom_of(text)
+
+    assert symptom is not None
+    assert symptom.anchor == anchor
+
+
 def test_an_unknown_error_points_nowhere() -> None:
     assert symptom_of("segmentation fault") is None

@@ -1,5 +1,6 @@
 """`audit --evict`: asks, evicts, and says what is left."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -63,12 +64,16 @@ async def evict(
 
 
 async def _replicas(findings: Sequence[Finding], workloads: Workloads) -> dict[Owner, int | None]:
-    """Returns the number of replicas of each owner: its controller's, which is what the owner last asked for."""
+    """Returns the number of replicas of each owner: its controller's, which is what the owner last asked for.
+
+    Owners whose controller is gone, or which RBAC does not let us read, are not there.
+    """
     found: dict[Owner, int | None] = {}
     for each in findings:
         if each.controller is not None and each.owner not in found:
             workload = await workloads.read(each.namespace, each.controller)
-            found[each.owner] = workload.replicas if workload is not None else None
+            if workload is not None:
+                found[each.owner] = workload.replicas
     return found
 
 
@@ -78,8 +83,13 @@ def _agrees(planned: Plan, options: Options) -> bool:
     count = min(count, options.limit) if options.limit else count
     owners = len(planned.queues)
     question = f"Evict {count} pod{'' if count == 1 else 's'} of {owners} owner{'' if owners == 1 else 's'}? [y/N] "
-    print(question, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    # asyncio would answer Ctrl-C by cancelling this task, which waits for the line.
+    of_asyncio = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        print(question, end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    finally:
+        signal.signal(signal.SIGINT, of_asyncio)
 
 
 def _summarise(report: Report, options: Options, notice: Notice) -> None:

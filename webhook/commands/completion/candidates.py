@@ -31,9 +31,7 @@ def candidates(words: Sequence[str]) -> Candidates:
     if command.commands:
         # An unknown word before this one: nothing fits.
         return _starting(_commands(command), last) if not rest else Candidates()
-    if command.arguments:
-        return _starting([(word, "") for word in command.arguments], last) if not rest else Candidates()
-    return _of_flags(command.load_flags(), rest, last)
+    return _of_command(command, command.load_flags(), rest, last)
 
 
 def _command(words: Sequence[str]) -> tuple[Command, Sequence[str]]:
@@ -52,7 +50,7 @@ def _commands(group: Command) -> list[tuple[str, str]]:
     return found + list(_BEYOND_COMMANDS.items()) if group is COMMANDS else found
 
 
-def _of_flags(flags: Sequence[Flag], before: Sequence[str], last: str) -> Candidates:
+def _of_command(command: Command, flags: Sequence[Flag], before: Sequence[str], last: str) -> Candidates:
     if "--" in before:
         return Candidates(files=True)
     name, equals, value = last.partition("=")
@@ -61,9 +59,23 @@ def _of_flags(flags: Sequence[Flag], before: Sequence[str], last: str) -> Candid
         return Candidates(tuple((f"{name}={word}", what) for word, what in found.words), found.files)
     if before and (flag := _flag(flags, before[-1])) and flag.kind != "bool":
         return _values(flag, last)
-    if last.startswith("-"):
+    if last.startswith("-") and flags:
         return _starting([(f"--{flag.name}", flag.help) for flag in flags] + [("--help", "show the help")], last)
+    if command.arguments:
+        words = [(word, "") for word in command.arguments]
+        return _starting(words, last) if not _has_argument(flags, before) else Candidates()
     return Candidates(files=True)
+
+
+def _has_argument(flags: Sequence[Flag], words: Sequence[str]) -> bool:
+    """Whether one of `words` is neither a flag nor the value of one."""
+    is_value = False
+    for word in words:
+        if not is_value and not word.startswith("-"):
+            return True
+        flag = None if is_value else _flag(flags, word)
+        is_value = flag is not None and flag.kind != "bool"
+    return False
 
 
 def _flag(flags: Sequence[Flag], word: str) -> Flag | None:

@@ -87,9 +87,12 @@ async def _chain(asked: Asked, reader: Reader, subject: Subject) -> tuple[list[S
     found = await read_installation(reader, asked.configuration, with_replicas=False)
     account = await read_account(reader, found, subject.namespace, subject.account, subject.annotations)
     identity = account.identity if isinstance(account.identity, Identity) else None
-    steps = [account_step(account, found.facts.settings), configuration_step(found.facts)]
-    steps += await _serving(asked, found)
     namespace = await namespace_of(reader, subject.namespace)
+    steps = [
+        account_step(account, found.facts.settings, has_namespace=not namespace.is_missing),
+        configuration_step(found.facts),
+    ]
+    steps += await _serving(asked, found)
     steps.append(called_step(found.facts, namespace, subject.namespace, subject.labels))
     steps.append(await _dry_run(reader, found, subject, account, identity))
     audience = identity.audience if identity is not None else found.facts.settings.token_audience
@@ -100,7 +103,15 @@ async def _chain(asked: Asked, reader: Reader, subject: Subject) -> tuple[list[S
         symptom = asked.symptom.step if asked.symptom is not None else ""
         if identity is not None:
             pod = subject.running
-            steps += pod_steps(pod, identity, account, found.facts.settings, symptom=symptom, now=asked.now)
+            steps += pod_steps(
+                pod,
+                identity,
+                account,
+                found.facts.settings,
+                symptom=symptom,
+                now=asked.now,
+                are_flags_known=not found.facts.unread_flags,
+            )
         else:
             steps += [question.skipped("it is not known what the pod should have") for question in POD_STEPS]
     steps.append(await _assume(asked, identity, published, {step.name: step for step in steps}))

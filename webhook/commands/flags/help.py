@@ -19,7 +19,9 @@ def help_text(usage: str, about: str, flags: Sequence[Flag]) -> str:
             lines.append(f"  {_spelling(flag)}")
             default = f" (default {flag.default!r})" if flag.default and flag.kind != "bool" else ""
             lines += _wrapped(flag.help + default, _INDENT)
-    lines += ["", "Each flag is also an environment variable, for example:", *_examples(flags)]
+    unset = ", ".join(f"--{flag.name}" for flag in flags if not flag.variable)
+    but = f" except {unset}" if unset else ""
+    lines += ["", *_wrapped(f"Each flag{but} is also an environment variable, for example:"), *_examples(flags)]
     return "\n".join(lines)
 
 

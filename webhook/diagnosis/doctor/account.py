@@ -12,13 +12,15 @@ from webhook.diagnosis.doctor.step import Step
 _EXAMPLE: Final = "arn:aws:iam::ACCOUNT:role/ROLE"
 
 
-def account_step(facts: Account, settings: Settings) -> Step:
+def account_step(facts: Account, settings: Settings, *, has_namespace: bool = True) -> Step:
     """Checks that the ServiceAccount exists, and that it has a role in a form that AWS knows."""
     who = f"{facts.namespace}/{facts.name}"
     key = f"{settings.own_prefix}{ROLE_ARN}"
     annotate = f"kubectl -n {facts.namespace} annotate serviceaccount {facts.name} {key}={_EXAMPLE} --overwrite"
     if facts.account.problem:
         return ACCOUNT.unknown(facts.account.problem)
+    if facts.account.is_missing and not has_namespace:
+        return ACCOUNT.failed(f"there is no namespace {facts.namespace}", f"kubectl create namespace {facts.namespace}")
     if facts.account.is_missing:
         return ACCOUNT.failed(
             f"there is no ServiceAccount {who}", f"kubectl -n {facts.namespace} create serviceaccount {facts.name}"

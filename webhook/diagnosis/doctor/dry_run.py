@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from webhook.admission.annotations import ENV_ROLE_ARN
 from webhook.admission.credentials import environment
 from webhook.admission.identity import Identity
 from webhook.admission.injection import injection_of
@@ -30,7 +31,7 @@ def dry_run_step(run: DryRun, identity: Identity, facts: Installation) -> Step:
     """Checks that the pod came back with the credentials of `identity` in each container."""
     if run.pod is None:
         return _refused(run)
-    missing = missing_containers(run.pod, identity, facts.settings)
+    missing = missing_containers(run.pod, identity, facts.settings, are_flags_known=not facts.unread_flags)
     if not missing:
         return DRY_RUN.ok(f"{run.what}: every container has {_credential(identity)}")
     said = f"{run.what} came back without it in container {', '.join(missing)}"
@@ -63,10 +64,17 @@ def dry_run_step(run: DryRun, identity: Identity, facts: Installation) -> Step:
     )
 
 
-def missing_containers(pod: Mapping[str, Any], identity: Identity, settings: Settings) -> list[str]:
-    """Returns the containers that lack the variables of `identity`."""
+def missing_containers(
+    pod: Mapping[str, Any], identity: Identity, settings: Settings, *, are_flags_known: bool
+) -> list[str]:
+    """Returns the containers that lack the variables of `identity`.
+
+    Unless the running webhook's flags are known, only the role counts: the token's path is a flag's.
+    """
     read = msgspec.convert(pod, Pod)
     ours = injection_of(identity, settings, windows=read.is_windows, session_name=None).credentials
+    if not are_flags_known and ENV_ROLE_ARN in ours:
+        ours = {ENV_ROLE_ARN: ours[ENV_ROLE_ARN]}
     return [
         container.name
         for container in containers_of(read)

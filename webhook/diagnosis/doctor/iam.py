@@ -36,7 +36,7 @@ _REMEDIES: Final = {
     "sts.amazonaws.com",
     sections.NO_KEY: "publish the documents of the cluster: issuer render --live, issuer publish",
     sections.WRONG_AUDIENCE: "add the token's audience to the provider "
-    "(aws iam add-client-id-to-open-id-connect-provider), or remove the annotation audience",
+    "(aws iam add-client-id-to-open-id-connect-provider), or correct the annotation audience or --token-audience",
     sections.EXPIRED_TOKEN: "set the clocks of this machine and of the control plane",
     sections.ISSUER_UNREACHABLE: "make the issuer's host reachable from the internet within 5 s",
     sections.ACCESS_DENIED: "look at the trust policy (--role-from-aws), and whether the role exists",
@@ -87,7 +87,7 @@ def audience_step(role: Role | None, published: Published, provider: ProviderArn
             f"--client-id {quote(audience)}"
         )
         if audience != _USUAL_AUDIENCE:
-            then = f"remove the annotation audience, or: {then}"
+            then = f"correct the annotation audience or --token-audience, or: {then}"
         return AUDIENCE.failed(f"the token is for {audience}; the provider has {', '.join(client_ids)}", then)
     if role is not None and role.client_ids is not None and role.client_ids.is_missing:
         return AUDIENCE.skipped("there is no provider")

@@ -108,7 +108,7 @@ def namespaces_step(facts: Installation, roles: Read[Mapping[str, Namespace]]) -
         )
         return NAMESPACES.failed(
             f"not for pods in {names}: {missed[min(missed)]}",
-            "label the namespace as the selector wants, or change mutatingWebhook.namespaceSelector of the chart",
+            _remedy(missed[min(missed)]),
         )
     count = len(roles.value)
     found = f"in {'the namespace' if count == 1 else f'all {count} namespaces'} with such a ServiceAccount"
@@ -126,8 +126,7 @@ def called_step(facts: Installation, namespace: Read[Namespace], name: str, labe
         return CALLED.failed(f"there is no namespace {name}", f"kubectl create namespace {name}")
     asked = _asked(entries, namespace, name, labels)
     if asked.why_not:
-        then = "set or remove that label, or change the selector (mutatingWebhook.namespaceSelector of the chart)"
-        return CALLED.failed(f"it does not: {asked.why_not}", then)
+        return CALLED.failed(f"it does not: {asked.why_not}", _remedy(asked.why_not))
     conditions = {condition for call in asked.calls for condition in call.conditions}
     doubts = [f"namespaceSelectors were not compared: {namespace.problem}"] if namespace.problem else []
     if conditions:
@@ -170,6 +169,20 @@ def later_webhooks(ours: str, configurations: Sequence[Object]) -> Iterator[str]
         entries = [entry for entry in configuration.get("webhooks") or [] if isinstance(entry, Mapping)]
         if _name(configuration) > ours and _calls(entries, {}):
             yield _name(configuration)
+
+
+def _remedy(why_not: str) -> str:
+    """Returns what to do about the requirement that keeps the API server from calling."""
+    if why_not.startswith("namespaceSelector"):
+        return "label the namespace as the selector wants, or change mutatingWebhook.namespaceSelector of the chart"
+    if "it wants no label" in why_not:
+        return "take that label off the pod, in its owner's template or its manifest, and create the pod again"
+    if why_not.startswith("objectSelector"):
+        return (
+            "label the pod as the selector wants, in its owner's template or its manifest, or change "
+            "mutatingWebhook.objectSelector of the chart"
+        )
+    return _UPGRADE
 
 
 def _asked(entries: Sequence[Object], namespace: Read[Namespace], name: str, labels: Mapping[str, str]) -> Asking:

@@ -31,6 +31,7 @@ from webhook.diagnosis.doctor.questions import MOUNT, POD_TOKEN, REGION, VARIABL
 from webhook.diagnosis.doctor.step import Step
 from webhook.issuer.token_requirements import GRACE
 
+_UNKNOWN_FLAGS: Final = "whether a new pod would get another is not known without the flags of the running webhook"
 _IDENTITY: Final = (
     ENV_ROLE_ARN,
     ENV_TOKEN_FILE,
@@ -54,17 +55,28 @@ class _Seen:
 
 
 def pod_steps(
-    facts: RunningPod, identity: Identity, account: Account, settings: Settings, *, symptom: str, now: datetime
+    facts: RunningPod,
+    identity: Identity,
+    account: Account,
+    settings: Settings,
+    *,
+    symptom: str,
+    now: datetime,
+    are_flags_known: bool = True,
 ) -> list[Step]:
-    """Returns the steps about a running pod. `symptom` is the name of the step that an error of the pod points to."""
+    """Returns the steps about a running pod.
+
+    `symptom` is the name of the step that an error of the pod points to. `are_flags_known`: `settings` are those of the
+    running webhook.
+    """
     pod = msgspec.convert(facts.pod, Pod)
     injection = injection_of(identity, settings, windows=pod.is_windows, session_name=None)
     seen = [_see(container, injection, facts) for container in containers_of(pod)]
     left_out = _left_out(pod, account, settings)
     return [
         _variables(facts, seen, left_out, injection, account, is_symptom=symptom == VARIABLES.name),
-        _volume(facts, pod, injection),
-        _mount(facts, seen, injection),
+        _volume(facts, pod, injection, are_flags_known=are_flags_known),
+        _mount(facts, seen, injection, are_flags_known=are_flags_known),
         _region(seen, is_symptom=symptom == REGION.name),
         _token(facts, now),
     ]
@@ -174,7 +186,7 @@ def _age(facts: RunningPod, account: Account) -> str:
     return f"the pod is of {created}: it is older than the role, or the webhook was not asked then, or did not answer"
 
 
-def _volume(facts: RunningPod, pod: Pod, injection: Injection) -> Step:
+def _volume(facts: RunningPod, pod: Pod, injection: Injection, *, are_flags_known: bool) -> Step:
     volume = next((one for one in pod.spec.volumes or () if one.name == injection.volume_name), None)
     if volume is None:
         return VOLUME.failed(f"there is no volume {injection.volume_name}", recreate(facts))
@@ -184,6 +196,8 @@ def _volume(facts: RunningPod, pod: Pod, injection: Injection) -> Step:
             f"the volume {volume.name} has no token at {injection.token_path}", "rename the pod's own volume"
         )
     if token.audience != injection.audience:
+        if not are_flags_known:
+            return VOLUME.unknown(f"its token is for {token.audience}: {_UNKNOWN_FLAGS}")
         return VOLUME.failed(
             f"its token is for {token.audience}; a new pod would get {injection.audience}", recreate(facts),
             sections.WRONG_AUDIENCE,
@@ -191,13 +205,14 @@ def _volume(facts: RunningPod, pod: Pod, injection: Injection) -> Step:
     return VOLUME.ok(f"{volume.name}, audience {token.audience}")
 
 
-def _mount(facts: RunningPod, seen: Sequence[_Seen], injection: Injection) -> Step:
+def _mount(facts: RunningPod, seen: Sequence[_Seen], injection: Injection, *, are_flags_known: bool) -> Step:
     using = [one for one in seen if one.found.whose in ("ours", "own")]
     if not using:
         return MOUNT.skipped("no container uses the role")
     blind = [one.container.name for one in using if one.mounts.ours != "here" and one.mounts.same is None]
     if blind:
-        return MOUNT.failed(f"container {', '.join(blind)} has no mount at {injection.mount_path}", recreate(facts))
+        said = f"container {', '.join(blind)} has no mount at {injection.mount_path}"
+        return MOUNT.failed(said, recreate(facts)) if are_flags_known else MOUNT.unknown(f"{said}: {_UNKNOWN_FLAGS}")
     return MOUNT.ok(injection.mount_path)
 
 

@@ -12,6 +12,8 @@ CACHE_SECONDS: Final = 150.0
 
 _AGE: Final = "pod_identity_webhook_cache_age_seconds"
 _SYNCED: Final = "pod_identity_webhook_cache_synced"
+# The default of --service-name and --webhook-configuration.
+_USUAL_NAME: Final = "pod-identity-webhook"
 _NO_SERVICE: Final = "it is not known which Service the webhook has"
 _ANCHORS: Final = (
     ("expired", sections.EXPIRED_CERTIFICATE),
@@ -55,9 +57,10 @@ def certificate_step(facts: Installation) -> Step:
         return CERTIFICATE.skipped(f"the Service {facts.service} does not exist")
     if certificate.findings:
         first = certificate.findings[0]
-        more = f" (and {len(certificate.findings) - 1} more: certs show)" if len(certificate.findings) > 1 else ""
+        show = _certs_show(facts)
+        more = f" (and {len(certificate.findings) - 1} more: {show})" if len(certificate.findings) > 1 else ""
         anchor = next((anchor for word, anchor in _ANCHORS if word in first), "")
-        then = certificate.remedy or "pod-identity-webhook certs show says what belongs together"
+        then = certificate.remedy or f"pod-identity-webhook {show} says what belongs together"
         return CERTIFICATE.failed(first + more, then, anchor)
     unseen = "; ".join(certificate.unseen)
     if not certificate.seen:
@@ -116,6 +119,14 @@ def cache_step(facts: Installation) -> Step:
 def _unmeasured(facts: Installation) -> str:
     problems = [replica.metrics.problem for replica in facts.replicas.value or () if replica.metrics.problem]
     return problems[0] if problems else "no replica's metrics could be read"
+
+
+def _certs_show(facts: Installation) -> str:
+    """Returns the command that shows the certificates of this installation."""
+    namespace, _, service = facts.service.partition("/")
+    others = (("--service-name", service), ("--webhook-configuration", facts.name))
+    flags = [f" {flag} {name}" for flag, name in others if name != _USUAL_NAME]
+    return f"certs show -n {namespace}{''.join(flags)}"
 
 
 def _in_pod(facts: Installation) -> str:

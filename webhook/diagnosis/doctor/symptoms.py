@@ -96,9 +96,11 @@ _ROWS: Final = (
         sections.OTHER_NAME,
     ),
     _row("x509:|unknown authority", CERTIFICATE, "the caBundle lacks the CA of the webhook's certificate"),
-    _row("no endpoints available|connection refused", ENDPOINTS, "no replica is ready"),
+    _row("no endpoints available", ENDPOINTS, "no replica is ready"),
+    _row("connection refused", ENDPOINTS, "no replica is ready", sections.REFUSED_CONNECTION),
     _row("service .* not found", ENDPOINTS, "the Service is gone", sections.NO_SERVICE),
     _row("context deadline exceeded", ENDPOINTS, "the webhook did not answer in time", sections.NO_ANSWER_IN_TIME),
+    _row(r"\bEOF\b", ENDPOINTS, "something closed the connection without an answer", sections.CLOSED_CONNECTION),
     _row("denied the request", DRY_RUN, "the pod requires a role, and would have none", sections.DENIED),
     _row(
         "failed calling webhook|failed to call webhook",

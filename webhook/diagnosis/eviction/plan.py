@@ -45,13 +45,16 @@ class Plan:
 
 
 def plan(findings: Iterable[Finding], replicas: Mapping[Owner, int | None], options: Options) -> Plan:
-    """Returns the plan for `findings`; `replicas` has the number of replicas of each owner that has such a number."""
+    """Returns the plan for `findings`.
+
+    `replicas` has the number of replicas of each owner whose controller could be read, None if it has no such number.
+    """
     queues: list[tuple[Owner, tuple[Finding, ...]]] = []
     left: list[Left] = []
     for owner, found in by_owner(findings):
         queue = []
         for each in found:
-            stays = _stays(each, replicas.get(owner), options)
+            stays = _stays(each, replicas, options)
             if stays is None:
                 queue.append(each)
             else:
@@ -61,7 +64,7 @@ def plan(findings: Iterable[Finding], replicas: Mapping[Owner, int | None], opti
     return Plan(tuple(queues), tuple(left))
 
 
-def _stays(finding: Finding, replicas: int | None, options: Options) -> Left | None:
+def _stays(finding: Finding, known: Mapping[Owner, int | None], options: Options) -> Left | None:
     """Returns why a pod must stay, or None."""
     verdict, controller = finding.verdict, finding.controller
     if not verdict.heals:
@@ -74,6 +77,9 @@ def _stays(finding: Finding, replicas: int | None, options: Options) -> Left | N
         return Left(finding, f"audit does not know whether a {controller.kind} replaces its pods")
     if verdict.kind == "changed" and not options.changed:
         return Left(finding, "it has credentials, only other ones: --evict-changed evicts it")
+    if finding.owner not in known:
+        return Left(finding, f"its {controller.kind} could not be read: it may be gone, or this its only replica")
+    replicas = known[finding.owner]
     if replicas is not None and replicas <= 1 and not options.single_replicas:
         return Left(finding, "it is the only replica: --evict-single-replicas evicts it", _restart(finding))
     return None
