@@ -1,5 +1,6 @@
 """Which pods audit evicts, in which order, and when it stops."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -157,6 +158,24 @@ async def test_if_the_api_server_fails_after_an_eviction_that_pod_counts_as_evic
     report = await heal(planned, _FailsAfterwards(_right), Options(), lambda _said: None)
     assert ([each.pod for each in report.evicted], report.stopped) == (["a"], "the API server does not answer")
     assert [each.finding.pod for each in report.left] == ["bb"]
+
+
+class _IsCancelledAfterwards(FakeEvictor):
+    async def siblings(self, finding: Finding) -> Sequence[Sibling]:
+        if self.evicted:
+            raise asyncio.CancelledError
+        return await super().siblings(finding)
+
+
+async def test_ctrl_c_stops_it_and_the_report_says_what_is_left() -> None:
+    findings = (found("a"), found("bb"), found("ccc", owner=Owner("shop", "Deployment", "zoo")))
+    planned = plan(findings, {each.owner: 9 for each in findings}, Options())
+    report = await heal(planned, _IsCancelledAfterwards(_right), Options(), lambda _said: None)
+    assert ([each.pod for each in report.evicted], report.stopped, report.is_cancelled) == (["a"], "interrupted", True)
+    assert [(each.finding.pod, each.why) for each in report.left] == [
+        ("bb", "the evictions stopped before it"),
+        ("ccc", "the evictions stopped before it"),
+    ]
 
 
 async def test_it_evicts_nothing_if_a_dry_run_shows_that_injection_does_not_work() -> None:

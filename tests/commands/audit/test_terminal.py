@@ -5,14 +5,16 @@ import os
 import pty
 import signal
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cluster.api_server import Answer, ApiServer, Request, failure, hang
 from tests.commands.outcome import COMMAND, ROOT, without_settings
 from tests.commands.replay.installed import installed
-from tests.commands.replay.live import api_server, kubeconfig
+from tests.commands.replay.live import api_server, kubeconfig, on_a_thread
 
 _SHOP = "/api/v1/namespaces/shop"
 _OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "u1", "controller": True}
@@ -90,6 +92,44 @@ def test_ctrl_c_at_the_question_ends_it(tmp_path: Path) -> None:
             process.kill()
     for end in (master, slave):
         os.close(end)
+
+
+def test_ctrl_c_between_evictions_says_what_is_left(tmp_path: Path) -> None:
+    objects, is_asked = _objects(), threading.Event()
+
+    async def answers(request: Request, answer: Answer) -> None:
+        if request.path == f"{_SHOP}/pods/web-1":
+            is_asked.set()
+            await hang(request, answer)
+        elif request.path in objects:
+            await answer.json(200, objects[request.path])
+        else:
+            await answer.json(404, failure(404, "NotFound"))
+
+    with (
+        on_a_thread(ApiServer(every=answers)) as server,
+        subprocess.Popen(
+            [*COMMAND, "audit", "-n", "shop", "--evict", "--yes", "-o=json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**without_settings(), "KUBECONFIG": str(kubeconfig(tmp_path / "config", production=server.url))},
+        ) as process,
+    ):
+        assert is_asked.wait(20)
+        process.send_signal(signal.SIGINT)
+        try:
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert [line.removeprefix("pod-identity-webhook audit: ") for line in said.splitlines()[-3:]] == [
+        "stopped: interrupted",
+        "left: ReplicaSet shop/web: web-1: the evictions stopped before it",
+        "0 evicted, 1 left",
+    ]
 
 
 def test_a_progress_bar_is_on_standard_error_and_only_if_that_is_a_terminal(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ class _Time:
 
     now: float = 0.0
     naps: list[float] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     async def sleep(self, seconds: float) -> None:
         self.naps.append(seconds)
@@ -34,9 +35,13 @@ class _Time:
         return Pace(lambda: self.now, self.sleep)
 
 
+def _nothing(_said: str) -> None:
+    pass
+
+
 async def _assume(sts: Sts, time: _Time, *, patiently: bool = True) -> Assumption:
     environ = {"AWS_ENDPOINT_URL_STS": sts.url}
-    return await assume(ROLE, read_token(token()), environ, patiently=patiently, pace=time.pace)
+    return await assume(ROLE, read_token(token()), environ, patiently=patiently, say=time.said.append, pace=time.pace)
 
 
 async def test_sts_gives_the_role_and_the_call_is_not_signed(sts: Sts) -> None:
@@ -56,6 +61,7 @@ async def test_access_denied_is_tried_again_for_a_minute(sts: Sts) -> None:
 
     assert (answer.code, answer.message, answer.seconds) == ("AccessDenied", _DENIED, 60.0)
     assert time.naps == [5.0] * 12
+    assert time.said == ["STS answers AccessDenied: asking again for up to 60 s, since IAM sees changes late"]
 
 
 async def test_access_denied_is_final_if_the_policy_is_known_to_deny(sts: Sts) -> None:
@@ -64,7 +70,7 @@ async def test_access_denied_is_final_if_the_policy_is_known_to_deny(sts: Sts) -
 
     answer = await _assume(sts, time, patiently=False)
 
-    assert (answer.code, time.naps) == ("AccessDenied", [])
+    assert (answer.code, time.naps, time.said) == ("AccessDenied", [], [])
 
 
 async def test_a_change_that_iam_sees_late_is_waited_for(sts: Sts) -> None:
@@ -86,7 +92,7 @@ async def test_a_change_that_iam_sees_late_is_waited_for(sts: Sts) -> None:
 
 async def test_without_an_answer_the_problem_has_no_token() -> None:
     environ = {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"}
-    answer = await assume(ROLE, read_token(token()), environ, patiently=True, pace=_Time().pace)
+    answer = await assume(ROLE, read_token(token()), environ, patiently=True, say=_nothing, pace=_Time().pace)
 
     assert answer == Assumption(endpoint="http://127.0.0.1:9", problem="no answer: All connection attempts failed")
 
@@ -113,7 +119,7 @@ async def test_neither_a_token_that_comes_back_nor_a_password_in_the_url_is_show
         thread.start()
         host = f"127.0.0.1:{server.server_port}"
         environ = {"AWS_ENDPOINT_URL_STS": f"http://user:hunter2@{host}/{path}"}
-        answer = await assume(ROLE, read_token(token()), environ, patiently=False, pace=_Time().pace)
+        answer = await assume(ROLE, read_token(token()), environ, patiently=False, say=_nothing, pace=_Time().pace)
         thread.join(10)
 
     assert replace(answer, seconds=0) == (
@@ -153,7 +159,9 @@ def test_the_endpoint_is_that_of_the_sdks(partition: str, environ: dict[str, str
 async def _answered(every: Step, text: str = "") -> Assumption:
     async with ApiServer(every=every).running() as server:
         environ = {"AWS_ENDPOINT_URL_STS": server.url.replace("http://", "http://user:secret@")}
-        return await assume(ROLE, read_token(text or token()), environ, patiently=False, pace=_Time().pace)
+        return await assume(
+            ROLE, read_token(text or token()), environ, patiently=False, say=_nothing, pace=_Time().pace
+        )
 
 
 async def _answer(body: bytes, content_type: str = "text/xml", *, status: int = 400, sent: str = "") -> Assumption:
@@ -190,7 +198,7 @@ async def test_an_odd_answer_is_not_taken_apart(body: bytes, content_type: str, 
 )
 async def test_an_endpoint_that_is_no_url_is_a_problem(endpoint: str, problem: str) -> None:
     environ = {"AWS_ENDPOINT_URL_STS": endpoint}
-    answer = await assume(ROLE, read_token(token()), environ, patiently=False, pace=_Time().pace)
+    answer = await assume(ROLE, read_token(token()), environ, patiently=False, say=_nothing, pace=_Time().pace)
 
     assert answer.problem.startswith(problem)
 

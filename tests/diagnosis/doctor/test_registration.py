@@ -70,6 +70,20 @@ def _with(*entries: dict[str, Any], **changes: Any) -> Installation:
             f"MutatingWebhookConfiguration {NAME} has entries that call another Service than system/{NAME}: stray",
             id="an entry that calls another Service",
         ),
+        pytest.param(
+            installation(lookup_seconds=4.9),
+            "ok",
+            f"3 entries of MutatingWebhookConfiguration {NAME}, to Service system/{NAME}, "
+            "failurePolicy Fail and Ignore, timeout 5 s",
+            id="a lookup that ends before the timeout",
+        ),
+        pytest.param(
+            _with(PLAIN, entry("hasty", timeoutSeconds=1), lookup_seconds=1.0),
+            "failed",
+            "the API server waits 1 s (timeoutSeconds), and the webhook 1 s for a ServiceAccount that it does not know "
+            "yet",
+            id="a timeout as short as the lookup",
+        ),
     ],
 )
 def test_the_configuration(facts: Installation, status: str, found: str) -> None:

@@ -1,5 +1,6 @@
 """`audit --evict`: asks, evicts, and says what is left."""
 
+import asyncio
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +61,8 @@ async def evict(
         notice("nothing evicted")
         return 1
     _summarise(report, options, notice)
+    if report.is_cancelled:
+        raise asyncio.CancelledError
     return 1 if report.left or report.stopped or options.dry_run else 0
 
 

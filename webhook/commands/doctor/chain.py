@@ -1,6 +1,7 @@
 """The chain from a ServiceAccount, or from a pod, to its role: gathers the facts of each step, and judges them."""
 
 import ssl
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -173,5 +174,11 @@ async def _assume(asked: Asked, identity: Identity | None, published: Published,
     if published.token.value is None:
         return assume_step(None, "there is no token")
     patiently = not is_denied(steps)
-    answer = await assume(identity.role_arn, published.token.value, asked.environ, patiently=patiently, pace=asked.pace)
+    answer = await assume(
+        identity.role_arn, published.token.value, asked.environ, patiently=patiently, say=_notice, pace=asked.pace
+    )
     return assume_step(answer)
+
+
+def _notice(text: str) -> None:
+    print(f"pod-identity-webhook doctor: {text}", file=sys.stderr)

@@ -60,7 +60,8 @@ class Installation:
 
     `service` is "namespace/name", "" if the configuration names none. `configurations` are all
     MutatingWebhookConfigurations. `unread_flags` says why the flags of the running webhook are not known: `settings`
-    are then the defaults. `holder` is the webhook's user in RBAC.
+    are then the defaults. `lookup_seconds` is how long the webhook may wait for a ServiceAccount, 0 if that is not
+    known. `holder` is the webhook's user in RBAC.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Installation:
     certificate: Certificate = field(default_factory=Certificate)
     settings: Settings = field(default_factory=Settings)
     unread_flags: str = ""
+    lookup_seconds: float = 0.0
     holder: str = ""
     rights: Read[Sequence[Right]] = field(default_factory=Read)
 

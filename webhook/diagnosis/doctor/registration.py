@@ -15,6 +15,10 @@ from webhook.diagnosis.doctor.step import Step
 
 _PATHS: Final = ("/mutate", "/mutate/require")
 _UPGRADE: Final = "run helm upgrade with the same values: it restores the configuration"
+_WAIT: Final = (
+    "raise mutatingWebhook.timeoutSeconds of the chart, or lower --service-account-lookup-timeout and "
+    "--service-account-lookup-grace-period"
+)
 _UNREAD: Final = "the MutatingWebhookConfiguration could not be read"
 _MISSING: Final = "there is no MutatingWebhookConfiguration"
 # The step that asks the API server itself.
@@ -24,7 +28,7 @@ _NAME_LABEL: Final = "kubernetes.io/metadata.name"
 
 
 def configuration_step(facts: Installation) -> Step:
-    """Checks that the configuration exists, and calls a Service that exists at the webhook's paths."""
+    """Checks that the configuration exists, and calls a Service that exists at the webhook's paths, for long enough."""
     name = f"MutatingWebhookConfiguration {facts.name}"
     if facts.configuration.problem:
         return CONFIGURATION.unknown(facts.configuration.problem)
@@ -50,6 +54,13 @@ def configuration_step(facts: Installation) -> Step:
         return CONFIGURATION.failed(found, _UPGRADE)
     policies = sorted({str(entry.get("failurePolicy", "Fail")) for entry in entries})
     seconds = sorted({int(entry.get("timeoutSeconds", 10)) for entry in entries})
+    if seconds[0] <= facts.lookup_seconds:
+        found = (
+            f"the API server waits {seconds[0]} s (timeoutSeconds), and the webhook {facts.lookup_seconds:g} s for a "
+        )
+        return CONFIGURATION.failed(
+            f"{found}ServiceAccount that it does not know yet", _WAIT, sections.NO_ANSWER_IN_TIME
+        )
     return CONFIGURATION.ok(
         f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'} of {name}, to Service {facts.service}, "
         f"failurePolicy {' and '.join(policies)}, timeout {', '.join(map(str, seconds))} s"

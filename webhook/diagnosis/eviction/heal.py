@@ -3,6 +3,7 @@
 Stops at the first sign that new pods come back without credentials.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
@@ -21,11 +22,15 @@ _Next: TypeAlias = Literal["go-on", "next-owner", "stop"]
 
 @dataclass
 class Report:
-    """What came of a plan: the evicted pods, those that stay, and why it stopped early, or ""."""
+    """What came of a plan: the evicted pods, those that stay, and why it stopped early, or "".
+
+    `is_cancelled`: the task was cancelled, for example by Ctrl-C. Who asked for the report cancels it again.
+    """
 
     evicted: list[Finding] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     stopped: str = ""
+    is_cancelled: bool = False
 
 
 async def heal(plan: Plan, evictor: Evictor, options: Options, say: Callable[[str], None]) -> Report:
@@ -53,12 +58,18 @@ class _Healing:
     async def one(self, finding: Finding) -> _Next:
         try:
             return await self._one(finding)
+        except asyncio.CancelledError:
+            self.report.is_cancelled = True
+            return self._break_off(finding, "interrupted")
         except ClusterError as error:
-            self.report.stopped = str(error)
-            self.why = _STOPPED
-            if finding not in self.report.evicted:
-                self.report.left.append(Left(finding, self.why))
-            return "stop"
+            return self._break_off(finding, str(error))
+
+    def _break_off(self, finding: Finding, why: str) -> _Next:
+        self.report.stopped = why
+        self.why = _STOPPED
+        if finding not in self.report.evicted:
+            self.report.left.append(Left(finding, self.why))
+        return "stop"
 
     async def _one(self, finding: Finding) -> _Next:
         options, report = self._options, self.report

@@ -61,9 +61,18 @@ def endpoint_of(partition: str, environ: Mapping[str, str]) -> str:
 
 
 async def assume(
-    role_arn: str, token: Token, environ: Mapping[str, str], *, patiently: bool, pace: Pace | None = None
+    role_arn: str,
+    token: Token,
+    environ: Mapping[str, str],
+    *,
+    patiently: bool,
+    say: Callable[[str], None],
+    pace: Pace | None = None,
 ) -> Assumption:
-    """Asks STS for the role. If `patiently`, AccessDenied is tried again for a minute: IAM is slow to agree."""
+    """Asks STS for the role. If `patiently`, AccessDenied is tried again for a minute: IAM is slow to agree.
+
+    `say` is told so once.
+    """
     pace = pace or Pace()
     endpoint = endpoint_of(role_arn.split(":")[1] if role_arn.count(":") > 1 else "aws", environ)
     if not endpoint:
@@ -78,6 +87,8 @@ async def assume(
             is_unreached = answer.code == "IDPCommunicationError" and calls < _CALLS_TO_ISSUER
             if not (is_slow or is_unreached):
                 return replace(answer, seconds=passed)
+            if is_slow and calls == 1:
+                say(f"STS answers AccessDenied: asking again for up to {_TRIED_FOR:g} s, since IAM sees changes late")
             await pace.sleep(_PAUSE if is_slow else 1.0)
 
 

@@ -19,6 +19,7 @@ from webhook.diagnosis.doctor.facts import Certificate, Endpoints, Installation,
 from webhook.diagnosis.doctor.read import Read
 
 _SECONDS: Final = 10.0
+_LOOKUP: Final = ("service_account_lookup_timeout", "service_account_lookup_grace_period")
 _UNREAD_FLAGS: Final = "the flags of the running webhook could not be read: their defaults are assumed"
 
 
@@ -79,6 +80,7 @@ async def read(reader: Reader, name: str, *, with_replicas: bool) -> Found:
         replicas=replicas,
         settings=settings_from(flags, Settings) if flags is not None else Settings(),
         unread_flags=unread,
+        lookup_seconds=sum(flags.of(_LOOKUP).values()) if flags is not None else 0.0,
         holder=holder,
         rights=rights,
     )
