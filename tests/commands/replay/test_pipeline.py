@@ -1,6 +1,8 @@
 """What a pipeline needs of `replay`: exit codes, counts, JSON, annotations, folders with other files in them."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +286,15 @@ def test_color_decides_whether_a_pipe_gets_colours(argv: list[str], environ: dic
 
     assert outcome.code == 0
     assert ("\x1b[" in outcome.out) == has_colour
+
+
+def test_files_are_replayed_without_the_libraries_that_only_a_cluster_needs(tmp_path: Path) -> None:
+    manifest = tmp_path / "pod.json"
+    manifest.write_text(stream(*GIVEN))
+    program = (
+        "import sys; from webhook.cli import main; code = main(['replay', sys.argv[1]], {}); "
+        "sys.exit(code or sorted({'aiohttp', 'httpx', 'kubernetes'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(manifest)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "AWS_ROLE_ARN" in done.stdout

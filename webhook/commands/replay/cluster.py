@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from certs.bundle import Service, published
 from webhook.admission.identity import ServiceAccount
 from webhook.admission.mapping import RoleMapping
-from webhook.admission.names import is_dns_label, is_dns_subdomain
+from webhook.admission.names import is_dns_label
 from webhook.admission.settings import Settings
 from webhook.cluster.access import AccessSettings
 from webhook.cluster.api_errors import ApiError
@@ -25,21 +25,6 @@ from webhook.manifests.documents import Document
 
 # Prints a line for the user.
 Notice = Callable[[str], None]
-
-
-def problems_of(parsed: Parsed) -> Iterator[str]:
-    """Yields a line for each wrong use of the flags for a cluster."""
-    values = parsed.values
-    if values["ca_from_cluster"] and not values["url"]:
-        yield "--ca-from-cluster: can be used only with --url"
-    if values["ca_from_cluster"] and values["ca"]:
-        yield "--ca-from-cluster: cannot be used with --ca"
-    if values["server_name"] and not values["url"]:
-        yield "--server-name: can be used only with --url"
-    if values["server_name"] and not is_dns_subdomain(values["server_name"]):
-        yield f"--server-name: {values['server_name']!r} is not a DNS name"
-    if not is_dns_subdomain(values["webhook_configuration"]):
-        yield f"--webhook-configuration: {values['webhook_configuration']!r} is not an object's name (DNS subdomain)"
 
 
 @dataclass(frozen=True)

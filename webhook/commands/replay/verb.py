@@ -1,16 +1,14 @@
 """`replay`: shows what the webhook would do to reviews, pods and workloads, without a running server."""
 
 import contextlib
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from webhook.admission.container_credentials import ContainerCredentials, parse_container_credentials
 from webhook.admission.identity import ServiceAccount, Sources
 from webhook.admission.mapping import NO_MAPPING, RoleMapping
-from webhook.admission.names import is_dns_label, is_dns_subdomain
 from webhook.admission.settings import Settings
 from webhook.commands.flags.by_command import ADMISSION_FLAGS, REPLAY_FLAGS, SERVE_FLAGS
 from webhook.commands.flags.help import help_text
@@ -18,13 +16,12 @@ from webhook.commands.flags.parsing import Parsed, parse, unknown_variables
 from webhook.commands.flags.to_settings import checked, settings_from, with_account
 from webhook.commands.replay.calls import Ask, answer_of
 from webhook.commands.replay.case import Case, Skipped, Subject, cases_of
-from webhook.commands.replay.cluster import Replayed, problems_of, read_state, replayed_cluster, trust_of
 from webhook.commands.replay.golden import compare, update
 from webhook.commands.replay.outcome import counts, failing, is_bad
 from webhook.commands.replay.output import RENDERERS, coloured, complaints
 from webhook.commands.replay.report import REPORTS, element
-from webhook.commands.replay.running_webhook import webhook_at
 from webhook.commands.replay.unnamed import without_names
+from webhook.commands.replay.usage import check_usage
 from webhook.diagnosis.answers import Answer, answer_here
 from webhook.errors import CredentialsConfigError, ManifestError, SettingsError, UnusableInput
 from webhook.manifests.accounts import role_mapping, service_account
@@ -33,6 +30,9 @@ from webhook.manifests.folders import has_folders, read_input
 from webhook.manifests.workloads import role_of
 from webhook.server.mutate_endpoint import REQUIRE_PATH
 from webhook.terminal import one_line, print_styled, wants_colour
+
+if TYPE_CHECKING:
+    from webhook.commands.replay.cluster import Replayed
 
 _ABOUT: Final = (
     "Shows what the webhook would do to the AdmissionReviews, Pods and workloads (anything with a pod template) in "
@@ -50,7 +50,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if parsed.help_wanted:
         print(help_text("replay FILE... [flags]", _ABOUT, REPLAY_FLAGS))
         return 0
-    _check_usage(parsed)
+    check_usage(parsed)
     (settings,) = checked(parsed, lambda: settings_from(parsed, Settings))
     # Variables for `serve` may be set as well, and are no typing errors.
     unknown = unknown_variables([*REPLAY_FLAGS, *SERVE_FLAGS], environ)
@@ -67,6 +67,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         with contextlib.ExitStack() as stack:
             replayed = None
             if parsed.values["live"]:
+                # Only a cluster needs its libraries, which take half a second to load.
+                from webhook.commands.replay.cluster import replayed_cluster  # noqa: PLC0415
+
                 replayed = stack.enter_context(replayed_cluster(parsed, _notice))
                 # The running webhook's flags are in `parsed` now.
                 (settings,) = checked(parsed, lambda: settings_from(parsed, Settings))
@@ -86,7 +89,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _results(
-    parsed: Parsed, settings: Settings, replayed: Replayed | None
+    parsed: Parsed, settings: Settings, replayed: "Replayed | None"
 ) -> tuple[list[tuple[Case, Answer]], list[Skipped]]:
     """Returns the answer for each case, and what was skipped. Prints a notice for each of the latter."""
     names = parsed.positionals
@@ -109,33 +112,6 @@ def _results(
     return results, skipped
 
 
-def _check_usage(parsed: Parsed) -> None:
-    values = parsed.values
-    if not parsed.positionals:
-        parsed.problems.append("name at least one FILE, or '-' for standard input")
-    if parsed.positionals.count("-") > 1:
-        parsed.problems.append("'-': standard input can be read only once")
-    if not is_dns_label(values["namespace"]):
-        parsed.problems.append(f"--namespace: {values['namespace']!r} is not a namespace's name (DNS label)")
-    if values["ca"] and not values["url"]:
-        parsed.problems.append("--ca: can be used only with --url")
-    if values["url"] and not re.fullmatch(r"https://[^/]+/.+", values["url"]):
-        parsed.problems.append(f"--url: {values['url']!r} is not of the form https://HOST:PORT/mutate")
-    if values["url"] and values["service_accounts"]:
-        parsed.problems.append("--service-accounts: cannot be used with --url, whose webhook has its own")
-    if values["live"] and values["url"]:
-        parsed.problems.append("--live: cannot be used with --url, whose webhook reads the cluster itself")
-    if not is_dns_label(values["config_map_namespace"]):
-        parsed.problems.append(f"--config-map-namespace: {values['config_map_namespace']!r} is not a namespace's name")
-    if not is_dns_subdomain(values["config_map_name"]):
-        parsed.problems.append(f"--config-map-name: {values['config_map_name']!r} is not a ConfigMap's name")
-    parsed.problems += problems_of(parsed)
-    if values["update"] and not values["expect"]:
-        parsed.problems.append("--update: needs --expect, the folder with the golden files")
-    if values["expect"] and values["output"] == "github":
-        parsed.problems.append("--output: github has no golden files, so it cannot be used with --expect")
-
-
 def _read(name: str, *, recursive: bool) -> tuple[list[Document], list[tuple[str, str]]]:
     if name == "-":
         return read_documents(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input"), []
@@ -144,11 +120,14 @@ def _read(name: str, *, recursive: bool) -> tuple[list[Document], list[tuple[str
 
 @contextlib.contextmanager
 def _answerer(
-    parsed: Parsed, documents: list[Document], cases: list[Case], settings: Settings, replayed: Replayed | None
+    parsed: Parsed, documents: list[Document], cases: list[Case], settings: Settings, replayed: "Replayed | None"
 ) -> Iterator[tuple[list[Case], Ask]]:
     """Yields the cases, with what the cluster of --live does with them, and a function that answers their reviews."""
     values = parsed.values
     if values["url"]:
+        from webhook.commands.replay.cluster import trust_of  # noqa: PLC0415 - as above
+        from webhook.commands.replay.running_webhook import webhook_at  # noqa: PLC0415 - as above
+
         with webhook_at(values["url"], trust_of(parsed, _notice)) as ask:
             yield cases, lambda body, _path: ask(body)
         return
@@ -158,6 +137,8 @@ def _answerer(
     config_map = values["config_map_name"] if values["watch_config_map"] else ""
     accounts, mapping = _known(documents, values["namespace"], settings, config_map)
     if replayed is not None:
+        from webhook.commands.replay.cluster import read_state  # noqa: PLC0415 - as above
+
         cases, mapping = read_state(replayed, parsed, cases, documents, accounts, settings)
     sources = Sources(mapping, _container_credentials(values["watch_container_credentials_config"]))
 
